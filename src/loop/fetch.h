@@ -1,0 +1,47 @@
+/* Outbound HTTP on the loop (libcurl multi). Reads header-less answers up to EOF, as stock arklet sends them.
+ * Completion: done runs exactly once, never before fetch_start returned, also on cancel and time-out. */
+#ifndef BERTH_LOOP_FETCH_H
+#define BERTH_LOOP_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct loop;
+struct err;
+struct fetcher; /* connection pool and limits; one per program */
+struct fetch;
+
+struct fetch_spec {
+	const char *method;             /* "GET", "POST", … */
+	const char *url;                /* http and https only */
+	const char *const *headers;     /* NULL-terminated "Name: value" lines, or NULL */
+	const void *body; size_t body_len; /* copied */
+	int (*read_body)(void *arg, char *buf, size_t n); /* or streamed: bytes put in buf, 0 = end, -1 = abort; body_len = total or SIZE_MAX (chunked) */
+	int64_t connect_us, idle_us, total_us; /* time-outs; 0 = none. idle: no byte either way for so long */
+	size_t max_body;                /* answer larger than this fails with E_TOO_LARGE; 0 = 16 MiB */
+	bool fresh_connection;          /* one request per connection */
+	bool no_redirect;               /* default: follow up to 5, same scheme, without Authorization to another host */
+	const char *ca_file; const char *unix_socket; bool insecure;
+	uint64_t resume_from;           /* sends Range: bytes=N- */
+	/* streaming: called with each piece instead of collecting; non-zero aborts the transfer with E_CANCELLED */
+	int (*on_body)(void *arg, int status, const void *p, size_t n);
+};
+
+struct fetch_result {
+	int status;                     /* HTTP status; 0 when none arrived */
+	const char *body; size_t body_len; /* NUL-terminated beyond its length; valid during done */
+	const char *content_type, *etag, *location, *retry_after; /* or NULL */
+	uint64_t bytes;                 /* body bytes received */
+	int64_t elapsed_us;
+};
+
+/* err NULL when an HTTP answer arrived whole (whatever its status); else E_TIMEOUT, E_IO, E_TOO_LARGE, E_CANCELLED, E_PROTOCOL. */
+typedef void (*fetch_done_fn)(void *arg, const struct fetch_result *res, const struct err *err);
+
+int fetcher_new(struct loop *l, struct fetcher **ret, struct err *err);
+void fetcher_free(struct fetcher *f); /* cancels what runs */
+struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, fetch_done_fn done, void *arg);
+void fetch_cancel(struct fetch *x);   /* done follows with E_CANCELLED, on a later turn */
+
+#endif
