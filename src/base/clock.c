@@ -1,5 +1,4 @@
 /* The real clock, the virtual clock, and the text forms of times and durations. */
-#define _GNU_SOURCE
 #include "base/clock.h"
 
 #include <ctype.h>
@@ -93,6 +92,12 @@ static int64_t fraction_us(const char **p) {
 	return us;
 }
 
+static int days_in_month(int year, int mon) {
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	return mon == 2 && leap ? 29 : days[mon - 1];
+}
+
 bool wall_parse(const char *s, wall_t *ret_t) {
 	struct tm tm = { 0 };
 	int year, mon, off;
@@ -113,12 +118,11 @@ bool wall_parse(const char *s, wall_t *ret_t) {
 	}
 	if (!offset_parse(&p, &off) || *p != '\0')
 		return false;
+	if (tm.tm_mday > days_in_month(year, mon))
+		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = mon - 1;
-	int day = tm.tm_mday;
 	time_t t = timegm(&tm);
-	if (tm.tm_mday != day && tm.tm_sec != 0) /* 31 April became 1 May */
-		return false;
 	ret_t->us = ((int64_t)t - off) * US_PER_S + us;
 	return true;
 }

@@ -20,6 +20,7 @@ static const struct {
 #undef ERR
 };
 
+__attribute__((format(printf, 6, 0)))
 static int fill(struct err *err, int code, const char *pointer, const char *file, int line, const char *fmt, va_list ap) {
 	if (err == NULL)
 		return code;
