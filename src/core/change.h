@@ -1,0 +1,57 @@
+/* What can be asked of the fleet: the domain operations that api's handlers call inside core_op.apply(). Each validates everything first
+ * and changes nothing when it returns an error; errors name the field by JSON pointer where it is one field. Names were syntax-checked
+ * by the caller; everything that needs the fleet is checked here. */
+#ifndef BERTH_CORE_CHANGE_H
+#define BERTH_CORE_CHANGE_H
+
+#include "core/core.h"
+
+struct row_artifact; struct row_base_group;
+
+/* A deployment as asked for; fields not given keep their value (or default when new). */
+struct deploy_spec {
+	const char *name;                 /* NULL: module's name */
+	const char *module, *version;     /* module may be NULL when the deployment exists; version NULL keeps (new: the newest) */
+	const char *group;                /* NULL keeps; new: the only group there is, else an error that lists them */
+	bool has_replicas; int64_t replicas; /* -1 = all */
+	bool has_args, has_env, has_labels;
+	const char *args, *env, *labels;  /* canonical JSON */
+	const struct strategy *strategy;  /* NULL keeps; merged over the kept one */
+	bool only_existing;               /* PATCH: E_NOT_FOUND when there is none */
+	bool only_new;
+	int64_t if_match;                 /* etag, 0 = any: E_PRECONDITION */
+	enum { IF_BUSY_WAIT, IF_BUSY_SUPERSEDE, IF_BUSY_REFUSE } if_busy;
+	bool online;                      /* also bring an offline one back (a deploy does, a PATCH of strategy does not) */
+};
+/* ret_plan: the new plan; the running one when the same change is already under way (joined); NULL when everything already is so. */
+int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret, struct plan **ret_plan, struct err *err);
+int change_offline(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err);
+int change_delete(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err); /* plan NULL: gone at once */
+int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */, struct plan **ret_plan, struct err *err);
+
+/* Verbs on plans; idempotent: already so is a success. E_STATE says why not and what is allowed. */
+enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_STOP, VERB_COUNT };
+const char *plan_verb_name(enum plan_verb v);
+int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, int64_t batch, struct err *err);
+unsigned plan_verbs_allowed(const struct plan *p); /* bit set */
+
+int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err);
+int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
+int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);
+int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err); /* whole new row, validated against the fleet */
+
+/* Why things wait. Rows in the arena. */
+struct waiting { const char *rule; const char *text; const char *command; wall_t since; int count; };
+size_t explain_plan(struct core *c, const struct plan *p, struct arena *a, struct waiting **ret);
+size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret);
+/* Per rule: how many bases of the deployment's group it refuses for one more instance, with up to 5 names; candidates that fit. */
+struct refusal { const char *rule, *text, *command; int bases; const char *examples[5]; int n_examples; };
+size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret, struct base ***ret_fit, size_t *ret_n_fit);
+
+/* What a change would do, without doing it: the plan as it would start. Everything in the arena; nothing in the fleet changes. */
+struct dry_placed { const char *base, *deployment, *action; int batch; };
+struct dry_run { enum plan_kind kind; int n_batches; int64_t batch_size[STRATEGY_MAX_BATCHES]; struct dry_placed *placed; size_t n_placed; struct waiting *waiting; size_t n_waiting; const char **notes; size_t n_notes;
+	const char *from_version, *to_version; int64_t from_replicas, to_replicas, from_revision, to_revision; const char *deployment, *module; };
+int change_deploy_dry(struct core *c, const struct deploy_spec *spec, struct arena *a, struct dry_run **ret, struct err *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* What bases tell: called by the driver, on the loop's thread. Messages are read during the call only. */
+#ifndef BERTH_CORE_INBOUND_H
+#define BERTH_CORE_INBOUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core;
+struct driver_link;
+typedef struct _Berth__V1__Hello Berth__V1__Hello;
+typedef struct _Berth__V1__Report Berth__V1__Report;
+typedef struct _Berth__V1__Heartbeat Berth__V1__Heartbeat;
+
+/* A base introduced itself on a link. The core answers later with driver welcome() or refuse(). peer: address for the event. The driver
+ * keeps a copy of the Hello for rehello_all(). */
+void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer);
+void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
+void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1__Heartbeat *h);
+void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason);
+/* The link is no more (whatever the cause); no call with it afterwards. */
+void core_base_gone(struct core *c, struct driver_link *k, const char *why);
+
+#endif

@@ -1,0 +1,265 @@
+/* The fleet in memory: every live object of a cell, its indexes, and the set of objects changed since the last collect.
+ *
+ * One thread. No I/O, no clock. Objects are created and removed only here, and only here are links kept; everything else changes plain
+ * row fields through the setters below or directly, followed by fleet_touch(). Fields that links or sums depend on (ids, units, state,
+ * wanted, limits) have setters: never write them directly.
+ *
+ * Removing an object that was committed puts its key into the next changeset's deletes; one never committed just vanishes. */
+#ifndef BERTH_MODEL_FLEET_H
+#define BERTH_MODEL_FLEET_H
+
+#include "model/row.h"
+#include "model/spec.h"
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+struct err;
+struct arena;
+struct fleet;
+
+struct object {                   /* head of every object below */
+	enum table table;
+	bool dirty, stored;           /* in the dirty queue; has been collected at least once (so a removal needs a delete) */
+	TAILQ_ENTRY(object) dirty_link;
+};
+TAILQ_HEAD(object_queue, object);
+
+struct tenant {
+	struct object o;
+	struct row_tenant row;
+	struct module *modules;           /* by name; uthash keeps insertion order = id order */
+	struct group *groups;             /* by name */
+	struct base *bases;               /* by name */
+	struct deployment *deployments;   /* by name */
+	struct token *tokens;             /* by name; revoked ones are removed */
+	struct artifact *artifacts;       /* by sha256 */
+	UT_hash_handle hh_name, hh_id;
+};
+
+struct token { struct object o; struct row_token row; struct tenant *tenant; UT_hash_handle hh_name, hh_hash, hh_id; };
+
+struct artifact {
+	struct object o; struct row_artifact row; struct tenant *tenant;
+	int refs;                         /* versions */
+	UT_hash_handle hh_name, hh_id;
+};
+
+struct module {
+	struct object o; struct row_module row; struct tenant *tenant;
+	TAILQ_HEAD(, version) versions;   /* in id order */
+	int n_versions, n_deployments;
+	UT_hash_handle hh_name, hh_id;
+};
+
+struct version {
+	struct object o; struct row_version row; struct module *module; struct artifact *artifact;
+	int n_instances, n_revisions;     /* what holds it */
+	TAILQ_ENTRY(version) link;
+	UT_hash_handle hh_id;
+};
+
+/* Bases of a group that may take new instances (ready, not cordoned, no alarm), bucketed by free units; bucket FREE_BUCKETS-1 holds all above. */
+#define FREE_BUCKETS 64
+
+TAILQ_HEAD(base_queue, base);
+struct group {
+	struct object o; struct row_base_group row; struct tenant *tenant;
+	struct base_queue bases;          /* all, in id order */
+	struct base_queue free[FREE_BUCKETS]; uint64_t free_mask;
+	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
+	int64_t units_used, units_limit;  /* sums over bases */
+	bool alarm;                       /* P10: automatic replacement is stopped here */
+	UT_hash_handle hh_name, hh_id;
+};
+
+TAILQ_HEAD(instance_queue, instance);
+struct base {
+	struct object o; struct row_base row; struct tenant *tenant; struct group *group;
+	struct instance_queue instances;  /* in install order */
+	int n_instances;
+	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
+	int bucket;                       /* in group->free, -1 = none */
+	/* live only, not in the ledger */
+	bool connected, seen_queued, command_queued, restoring;
+	mono_t seen;                      /* last sign of life */
+	mono_t lost_since;
+	int64_t memory_bytes;
+	int inflight;                     /* commands without outcome */
+	void *drive;                      /* the driver's handle */
+	UT_hash_handle hh_name, hh_id;
+};
+
+struct revision {
+	struct object o; struct row_revision row; struct deployment *deployment; struct version *version;
+	struct strategy strategy;         /* parsed row.strategy */
+	TAILQ_ENTRY(revision) link;
+};
+
+struct deployment {
+	struct object o; struct row_deployment row; struct tenant *tenant; struct module *module; struct group *group;
+	TAILQ_HEAD(, revision) revisions; /* oldest first; at most options' kept number */
+	struct revision *current, *completed; /* row.revision, row.completed_revision (NULL = none) */
+	struct instance_queue instances;
+	int n_instances;                  /* all, wanted or not */
+	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY or STANDBY-never; wanted and at row.revision */
+	struct plan *plan;                /* the unfinished one that runs (not queued), or NULL */
+	int n_queued;
+	UT_hash_handle hh_name, hh_id;
+};
+
+TAILQ_HEAD(task_queue, task);
+struct change { struct object o; struct row_plan_change row; struct plan *plan; struct deployment *deployment; TAILQ_ENTRY(change) link; };
+struct batch { struct object o; struct row_batch row; struct plan *plan; TAILQ_ENTRY(batch) link; };
+struct plan {
+	struct object o; struct row_plan row; struct tenant *tenant;
+	TAILQ_HEAD(, change) changes;
+	TAILQ_HEAD(, batch) batches;      /* by number, from 1 */
+	struct task_queue tasks;          /* unfinished ones, and finished ones of the running batch */
+	int n_tasks, n_open;              /* n_open: not terminal */
+	struct plan_live *live;           /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
+	UT_hash_handle hh_id;
+};
+
+struct instance {
+	struct object o; struct row_instance row; struct base *base; struct deployment *deployment; struct version *version;
+	struct task *task;                /* the open one, or NULL */
+	mono_t ready_since;               /* live */
+	TAILQ_ENTRY(instance) base_link, deployment_link;
+	UT_hash_handle hh_id;
+};
+
+struct task {
+	struct object o; struct row_task row; struct plan *plan; struct instance *instance; struct base *base;
+	mono_t due;                       /* BACKOFF: when; SENT: time-out */
+	mono_t sent;                      /* live */
+	bool queued;
+	TAILQ_ENTRY(task) plan_link, queue_link;
+	UT_hash_handle hh_id;
+};
+
+struct finding { struct object o; struct row_finding row; struct tenant *tenant; struct base *base; TAILQ_ENTRY(finding) link; UT_hash_handle hh_id; };
+
+struct idem { struct object o; struct row_idempotency row; UT_hash_handle hh; TAILQ_ENTRY(idem) link; }; /* oldest first in the fleet's queue */
+
+/* ---- life -------------------------------------------------------------------------------------------------------------------- */
+struct fleet *fleet_new(void);
+void fleet_free(struct fleet *f);
+void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)); /* called when a plan object goes */
+
+/* Load: rows arrive table by table in tables.def order, each table by key. The row is taken (its texts too). Events, counters and cell are
+ * kept as plain values. E_INTERNAL with a text when a row refers to something absent (a ledger somebody edited). */
+int fleet_load_row(struct fleet *f, enum table t, void *row, struct err *err);
+int fleet_load_end(struct fleet *f, struct err *err);       /* recomputes sums and buckets, runs fleet_check */
+
+/* Everything that must hold at any time; the first violation as text. Walks the whole fleet: tests, simulation, after a load. */
+int fleet_check(const struct fleet *f, struct err *err);
+
+/* ---- changes since the last collect -------------------------------------------------------------------------------------------- */
+void fleet_touch(struct fleet *f, struct object *o);
+bool fleet_is_dirty(const struct fleet *f);
+size_t fleet_dirty_count(const struct fleet *f);
+struct changeset;
+/* Moves dirty rows (copies in the changeset's arena) and deletes into cs: tables in foreign-key order, at most max_rows; leaves the rest dirty
+ * only whole tables later in the order are left, so that references always precede. Returns rows moved. */
+size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows);
+
+/* ---- numbers ------------------------------------------------------------------------------------------------------------------- */
+int64_t fleet_next_id(struct fleet *f, const char *counter); /* gapless per counter ("plan", "instance", …); persisted in table counter */
+int64_t fleet_commit_no(const struct fleet *f);
+int64_t fleet_last_event(const struct fleet *f);
+/* Adds an event; number, at (never before the previous one's) and cell row are filled. Texts are copied. */
+struct row_event *fleet_event(struct fleet *f, wall_t now, const struct row_event *e);
+
+/* ---- lookup (NULL when absent) --------------------------------------------------------------------------------------------------- */
+struct tenant *fleet_tenant(const struct fleet *f, const char *name);
+struct tenant *fleet_tenant_by_id(const struct fleet *f, int64_t id);
+struct tenant *fleet_tenants(const struct fleet *f);         /* uthash head by name (hh_name) */
+struct token *fleet_token_by_hash(const struct fleet *f, const uint8_t hash[32]);
+struct token *fleet_token(const struct tenant *t, const char *name);
+struct artifact *fleet_artifact(const struct tenant *t, const char *sha256);
+struct module *fleet_module(const struct tenant *t, const char *name);
+struct version *fleet_version(const struct module *m, const char *name);   /* newest revision of that version name */
+struct version *fleet_version_by_id(const struct fleet *f, int64_t id);
+struct group *fleet_group(const struct tenant *t, const char *name);
+struct base *fleet_base(const struct tenant *t, const char *name);
+struct base *fleet_base_by_id(const struct fleet *f, int64_t id);
+struct base *fleet_bases(const struct fleet *f);              /* uthash head by id (hh_id), id order */
+struct deployment *fleet_deployment(const struct tenant *t, const char *name);
+struct deployment *fleet_deployment_by_id(const struct fleet *f, int64_t id);
+struct deployment *fleet_deployments(const struct fleet *f);  /* hh_id */
+struct revision *fleet_revision(const struct deployment *d, int64_t number);
+struct plan *fleet_plan(const struct fleet *f, int64_t id);   /* unfinished, and finished ones until fleet_plan_forget */
+struct plan *fleet_plans(const struct fleet *f);              /* hh_id */
+struct task *fleet_task(const struct fleet *f, int64_t id);
+struct task *fleet_tasks(const struct fleet *f);              /* hh_id */
+struct instance *fleet_instance(const struct fleet *f, int64_t id);
+struct instance *fleet_instances(const struct fleet *f);      /* hh_id */
+struct instance *base_instance_of(const struct base *b, const struct version *v);     /* that very version */
+struct instance *base_instance_of_module(const struct base *b, const struct module *m); /* any version, wanted ones first */
+struct finding *fleet_finding_find(const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version);
+struct finding *fleet_findings_first(const struct fleet *f);  /* walk with TAILQ_NEXT(x, link) */
+struct finding *fleet_finding(const struct fleet *f, int64_t id);
+struct idem *fleet_idem(const struct fleet *f, const uint8_t hash[16]);
+
+struct fleet_counts { int bases, ready_bases, modules, deployments, instances, ready_instances, plans_running; int64_t units_used, units_limit; };
+void fleet_counts(const struct fleet *f, const struct tenant *t, struct fleet_counts *ret); /* t NULL = all; O(groups + deployments) */
+
+/* ---- creation: ids are assigned here; row texts are copied; the object is dirty -------------------------------------------------- */
+struct tenant *fleet_tenant_add(struct fleet *f, const char *name, wall_t now);
+struct token *fleet_token_add(struct fleet *f, struct tenant *t, const struct row_token *row);
+struct artifact *fleet_artifact_add(struct fleet *f, struct tenant *t, const struct row_artifact *row);
+struct module *fleet_module_add(struct fleet *f, struct tenant *t, const struct row_module *row);
+struct version *fleet_version_add(struct fleet *f, struct module *m, struct artifact *a, const struct row_version *row);
+struct group *fleet_group_add(struct fleet *f, struct tenant *t, const struct row_base_group *row);
+struct base *fleet_base_add(struct fleet *f, struct group *g, const struct row_base *row);
+struct deployment *fleet_deployment_add(struct fleet *f, struct tenant *t, struct module *m, struct group *g, const struct row_deployment *row);
+struct revision *fleet_revision_add(struct fleet *f, struct deployment *d, struct version *v, const struct row_revision *row, const struct strategy *s); /* becomes current */
+struct plan *fleet_plan_add(struct fleet *f, struct tenant *t, const struct row_plan *row);
+struct change *fleet_change_add(struct fleet *f, struct plan *p, struct deployment *d, const struct row_plan_change *row);
+struct batch *fleet_batch_add(struct fleet *f, struct plan *p, const struct row_batch *row);
+/* Adds row.units to the base. E_CONFLICT (nothing changed) when they do not fit under the ceiling, unless row.reported says it is already there (adoption: ceiling grows). */
+int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row, struct instance **ret, struct err *err);
+struct task *fleet_task_add(struct fleet *f, struct plan *p, struct instance *i, const struct row_task *row);
+struct finding *fleet_finding_add(struct fleet *f, struct tenant *t, struct base *b, const struct row_finding *row);
+struct idem *fleet_idem_add(struct fleet *f, const struct row_idempotency *row);
+
+/* ---- removal -------------------------------------------------------------------------------------------------------------------- */
+void fleet_token_remove(struct fleet *f, struct token *t);
+void fleet_artifact_remove(struct fleet *f, struct artifact *a);     /* refs == 0 */
+void fleet_module_remove(struct fleet *f, struct module *m);         /* no versions, no deployments */
+void fleet_version_remove(struct fleet *f, struct version *v);       /* nothing holds it */
+void fleet_group_remove(struct fleet *f, struct group *g);           /* no bases, no deployments */
+void fleet_base_remove(struct fleet *f, struct base *b);             /* no instances */
+void fleet_deployment_remove(struct fleet *f, struct deployment *d); /* no instances, no plan; its revisions go too */
+void fleet_revision_remove(struct fleet *f, struct revision *r);
+void fleet_instance_remove(struct fleet *f, struct instance *i);     /* gives its units back; its open task must be closed */
+void fleet_finding_remove(struct fleet *f, struct finding *x);
+void fleet_idem_remove(struct fleet *f, struct idem *x);
+struct idem *fleet_idem_oldest(const struct fleet *f);
+/* Finished plans and tasks leave the memory, not the ledger. */
+void fleet_plan_forget(struct fleet *f, struct plan *p);
+void fleet_task_forget(struct fleet *f, struct task *t);
+
+/* ---- setters: one per fact that links or sums depend on -------------------------------------------------------------------------- */
+void base_set_state(struct fleet *f, struct base *b, enum base_state s, const char *reason, wall_t now);
+void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason);
+void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 = the group's */);
+void base_set_group(struct fleet *f, struct base *b, struct group *g);
+void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);
+void group_set_alarm(struct fleet *f, struct group *g, bool alarm);
+int64_t base_limit(const struct base *b);                    /* in force */
+int64_t base_free(const struct base *b);                     /* max(0, limit - used) */
+bool base_open(const struct base *b);                        /* may take new instances: ready, not cordoned */
+void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
+void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
+void instance_set_revision(struct fleet *f, struct instance *i, int64_t revision); /* the slot's revision */
+void instance_set_deployment(struct fleet *f, struct instance *i, struct deployment *d);
+void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment_state s, const char *reason, wall_t now);
+void deployment_set_completed(struct fleet *f, struct deployment *d, int64_t revision);
+void deployment_set_plan(struct fleet *f, struct deployment *d, struct plan *p);
+void plan_set_state(struct fleet *f, struct plan *p, enum plan_state s, const char *reason, wall_t now);
+void batch_set_state(struct fleet *f, struct batch *b, enum batch_state s, wall_t now);
+void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t now);  /* keeps instance->task and plan->n_open */
+
+#endif
