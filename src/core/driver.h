@@ -5,6 +5,8 @@
 #ifndef BERTH_CORE_DRIVER_H
 #define BERTH_CORE_DRIVER_H
 
+#include "berth/v1/agent.pb-c.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,9 +15,6 @@ struct base;
 struct err;
 
 /* Messages are those of the agent protocol (proto/berth/v1/agent.proto): one vocabulary, whatever the transport. */
-typedef struct _Berth__V1__Welcome Berth__V1__Welcome;
-typedef struct _Berth__V1__Command Berth__V1__Command;
-typedef struct _Berth__V1__Prefetch Berth__V1__Prefetch;
 
 struct driver;
 struct driver_link; /* one connected base; made by the driver, kept by the core in base->drive between core_base_hello and core_base_gone */

@@ -2,14 +2,13 @@
 #ifndef BERTH_CORE_INBOUND_H
 #define BERTH_CORE_INBOUND_H
 
+#include "berth/v1/agent.pb-c.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 struct core;
 struct driver_link;
-typedef struct _Berth__V1__Hello Berth__V1__Hello;
-typedef struct _Berth__V1__Report Berth__V1__Report;
-typedef struct _Berth__V1__Heartbeat Berth__V1__Heartbeat;
 
 /* A base introduced itself on a link. The core answers later with driver welcome() or refuse(). peer: address for the event. The driver
  * keeps a copy of the Hello for rehello_all(). */
