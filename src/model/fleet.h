@@ -85,7 +85,7 @@ struct base {
 	mono_t seen;                      /* last sign of life */
 	mono_t lost_since;
 	int64_t memory_bytes;
-	int inflight;                     /* commands without outcome */
+	int inflight;                     /* commands without outcome: tasks in state SENT */
 	void *drive;                      /* the driver's handle */
 	UT_hash_handle hh_name, hh_id;
 };
@@ -102,7 +102,8 @@ struct deployment {
 	struct revision *current, *completed; /* row.revision, row.completed_revision (NULL = none) */
 	struct instance_queue instances;
 	int n_instances;                  /* all, wanted or not */
-	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY or STANDBY-never; wanted and at row.revision */
+	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY; wanted and at row.revision */
+	int n_serving;                    /* READY, wanted or on its way out: what answers now */
 	struct plan *plan;                /* the unfinished one that runs (not queued), or NULL */
 	int n_queued;
 	UT_hash_handle hh_name, hh_id;
