@@ -1,0 +1,34 @@
+/* Placement: which base takes one more instance, and why others do not. Pure: reads the fleet, changes nothing.
+ *
+ * Hard rules (rules.def) filter, preferences score, a stable tie-break (base id) chooses. choose and explain use the same rules. */
+#ifndef BERTH_SCHED_PLACE_H
+#define BERTH_SCHED_PLACE_H
+
+#include "model/fleet.h"
+
+struct arena;
+
+struct place_req {
+	const struct group *group;
+	const struct deployment *deployment; /* may be NULL (a dry run of a new one) */
+	const struct module *module;         /* may be NULL with version NULL: capacity only */
+	const struct version *version;
+	int64_t units;
+	enum placement policy;
+	/* May be NULL. True: this base is out for the caller's own reason (already failed in this plan, …); counted as rule "excluded". */
+	bool (*excluded)(const struct base *b, void *arg);
+	void *arg;
+};
+
+/* Speeds up many choices in a row for one request shape (pack); zero it first. Never needed for correctness. */
+struct place_cursor { int bucket; const struct base *last; };
+
+struct base *place_choose(const struct fleet *f, const struct place_req *r, struct place_cursor *cursor); /* NULL: nothing fits */
+bool place_fits(const struct fleet *f, const struct place_req *r, const struct base *b, const char **ret_rule); /* ret_rule: first rule that refuses */
+
+struct place_refusal { const char *rule; char *text; char *command; int bases; const char *examples[5]; int n_examples; };
+struct place_report { struct place_refusal *refusals; size_t n; struct base **fit; size_t n_fit; int n_bases; char *summary; /* "3 of 3 bases full: 5 of 5 units; 1 cordoned" */ };
+/* Over all bases of the group, or over one. Everything in the arena. fit holds at most 1000, in order of preference. */
+void place_explain(const struct fleet *f, const struct place_req *r, const struct base *only, struct arena *a, struct place_report *ret);
+
+#endif
