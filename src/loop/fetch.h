@@ -19,10 +19,11 @@ struct fetch_spec {
 	const void *body; size_t body_len; /* copied */
 	int (*read_body)(void *arg, char *buf, size_t n); /* or streamed: bytes put in buf, 0 = end, -1 = abort; body_len = total or SIZE_MAX (chunked) */
 	int64_t connect_us, idle_us, total_us; /* time-outs; 0 = none. idle: no byte either way for so long */
-	size_t max_body;                /* answer larger than this fails with E_TOO_LARGE; 0 = 16 MiB */
+	size_t max_body;                /* answer larger than this fails with E_TOO_LARGE; 0 = 16 MiB, or no limit with on_body */
 	bool fresh_connection;          /* one request per connection */
 	bool no_redirect;               /* default: follow up to 5, same scheme, without Authorization to another host */
 	const char *ca_file; const char *unix_socket; bool insecure;
+	const char *proxy;              /* NULL: none, whatever http_proxy says in the environment */
 	uint64_t resume_from;           /* sends Range: bytes=N- */
 	/* streaming: called with each piece instead of collecting; non-zero aborts the transfer with E_CANCELLED */
 	int (*on_body)(void *arg, int status, const void *p, size_t n);
@@ -34,13 +35,16 @@ struct fetch_result {
 	const char *content_type, *etag, *location, *retry_after; /* or NULL */
 	uint64_t bytes;                 /* body bytes received */
 	int64_t elapsed_us;
+	bool sent;                      /* false: not a byte of the request left, so trying again is safe whatever it asked for */
 };
 
 /* err NULL when an HTTP answer arrived whole (whatever its status); else E_TIMEOUT, E_IO, E_TOO_LARGE, E_CANCELLED, E_PROTOCOL. */
 typedef void (*fetch_done_fn)(void *arg, const struct fetch_result *res, const struct err *err);
 
 int fetcher_new(struct loop *l, struct fetcher **ret, struct err *err);
-void fetcher_free(struct fetcher *f); /* cancels what runs */
+void fetcher_free(struct fetcher *f); /* cancels what runs: done is called from within; not from a callback of its own */
+/* The spec and its strings are copied; what read_body and on_body need must live until done. Never NULL.
+ * May be called from any callback, those of other fetches included. */
 struct fetch *fetch_start(struct fetcher *f, const struct fetch_spec *spec, fetch_done_fn done, void *arg);
 void fetch_cancel(struct fetch *x);   /* done follows with E_CANCELLED, on a later turn */
 
