@@ -23,7 +23,7 @@ struct op_def {
 	const char *summary;         /* one line for OpenAPI and help */
 	const ProtobufCMessageDescriptor *request, *reply;
 	const char *http;            /* "POST" */
-	const char *path;            /* "/v1/deployments/{deployment}:offline"; {x} names a request field */
+	const char *path;            /* "/v1/deployments/{deployment}:offline"; {x} names a request field: op_path_field() */
 	const char *body;            /* request field that the HTTP body is; "*" = the whole request; NULL = no body */
 	enum role role;              /* least one allowed */
 	unsigned flags;
@@ -34,6 +34,8 @@ enum { OP_READ = 1, OP_PLAN = 2 /* replies a Plan: 202 + Location */, OP_CREATE 
 extern const struct op_def op_defs[];
 extern const size_t n_op_defs;
 const struct op_def *op_find(const char *service, const char *name);
+/* The request field that {x} of a path fills: x, or x_name or x_id where x is the body message. NULL when there is none. */
+const ProtobufCFieldDescriptor *op_path_field(const struct op_def *op, const char *x, size_t n);
 
 /* Who calls. api_authenticate() makes it from a bearer token. */
 struct api_caller { int64_t tenant_id; int64_t token_id; const char *tenant, *actor, *address; enum role role; const char *group; int64_t base_id; };
@@ -51,12 +53,31 @@ struct api_call {
 	 * For streams: called with more=true per message and a last time with reply NULL, err NULL (end) or err. */
 	void (*done)(struct api_call *call, const ProtobufCMessage *reply, int status, const char *location, bool more, const struct err *err);
 	void *arg;
+	bool paused;                       /* streams: set by the transport when its client reads slowly; api_stream_more() goes on, no event is lost */
 	/* the api's */
 	struct api_op *op_state;
 };
 
-int api_new(struct loop *l, struct core *core, struct api **ret, struct err *err);
-void api_free(struct api *a);
+/* What operations need besides the core. Strings are copied. Zero is the default in parentheses. */
+struct api_credential { const char *name, *header; }; /* "nexus" → "Authorization: Basic …"; sent only for artifacts that name it */
+struct api_config {
+	const char *cache_dir;              /* artifact bytes on disk; made when missing. NULL: artifacts cannot be stored or read */
+	int64_t max_artifact_bytes;         /* (1 GiB) */
+	int64_t max_cache_bytes;            /* (10 GiB) oldest files go first; 0 = default */
+	unsigned max_uploads;               /* (32) at a time, downloads into the cache included */
+	const struct api_credential *credentials; size_t n_credentials;
+	const char *fetch_ca_file;          /* for artifact URLs; NULL = the system's */
+	const char *version;                /* told by status; (BERTH_VERSION) */
+	int64_t keep_events_us, keep_plans_us, keep_orphans_us; /* (90 d, 365 d, 7 d) upkeep runs hourly while active */
+	int64_t max_wait_us;                /* (10 min) for Prefer: wait */
+	unsigned max_streams;               /* (1000) event streams at a time */
+};
+
+/* config NULL = defaults. The loop and the core outlive the api. */
+int api_new_config(struct loop *l, struct core *core, const struct api_config *config, struct api **ret, struct err *err);
+int api_new(struct loop *l, struct core *core, struct api **ret, struct err *err); /* without artifact bytes: for tests */
+void api_free(struct api *a); /* after drain; whatever still waits is answered with E_UNAVAILABLE */
+void api_stream_more(struct api *a, struct api_call *call); /* the client of a paused stream reads again */
 void api_start(struct api *a, struct api_call *call);
 void api_cancel(struct api *a, struct api_call *call);   /* the client left: done follows with E_CANCELLED (a decided change stays decided) */
 void api_drain(struct api *a);                           /* stopping: waits answer at once with what is known, streams end */
@@ -75,6 +96,12 @@ void api_upload_end(struct api_upload *u, void (*done)(void *arg, const Protobuf
 void api_upload_abort(struct api_upload *u);
 /* Opens the bytes of an artifact: size first, then rest reads them from the cache file (made from the ledger while reading). */
 void api_artifact_open(struct api *a, const struct api_caller *who, const char *sha256, void (*done)(void *arg, int fd, int64_t size, const struct err *err), void *arg);
+
+/* Output of a base, as it comes. piece runs per part and a last time with eof or err; never inside start. After stop it runs no more. */
+struct api_logs;
+void api_logs_start(struct api *a, const struct api_caller *who, const char *base, int64_t bytes, bool follow,
+                    void (*piece)(void *arg, const void *p, size_t n, bool eof, const struct err *err), void *arg, struct api_logs **ret);
+void api_logs_stop(struct api_logs *x);
 
 /* Rich error as a message: Problem for REST; rpc makes google.rpc.Status of it. */
 ProtobufCMessage *api_problem(const struct err *err, const char *request_id, struct arena *a);
