@@ -210,6 +210,8 @@ static void artifact_ready(struct installing *i) {
 	const struct modfile *m = &i->a->info;
 	struct biz *other;
 	struct err err = ERR_INIT;
+	i->o.name = m->name;
+	i->o.version = m->version;
 	if (!identity_fits(i))
 		return;
 	/* The claim outlives the artifact. */

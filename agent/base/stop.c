@@ -117,8 +117,9 @@ void stop_begin(struct stop *s) {
 	s->waiting = base->heartbeat ? 3 : 2;
 	if (base->heartbeat)
 		heartbeat_stop(base->heartbeat, part_done, s);
-	front_drain(base->front, base->opt.stop_wait, part_done, s);
-	arklet_drain(base->arklet, base->opt.stop_wait, part_done, s);
+	/* Requests that do not end must leave the modules time to stop. */
+	front_drain(base->front, base->opt.stop_wait * 2 / 3, part_done, s);
+	arklet_drain(base->arklet, base->opt.stop_wait * 2 / 3, part_done, s);
 }
 
 bool stop_clean(const struct stop *s) {
