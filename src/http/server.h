@@ -46,7 +46,10 @@ struct http_handler {
 	size_t (*body)(struct http_req *r, const void *p, size_t n, void *arg);
 	/* Whole request is there. Required. */
 	void (*request)(struct http_req *r, void *arg);
-	/* The client left (or was dropped) before the answer was complete; the req still has to be released by answering or http_req_release(). */
+	/* The client left (or was dropped) before the answer was complete; the req still has to be released by answering or http_req_release(),
+	 * now or later. Called for requests that reached request(), and for STREAM ones from head() on. A BUFFER request whose body never
+	 * became whole is freed without a call: what head() attached to it has to live in its arena. Without gone, a STREAM request is
+	 * freed likewise until it reached request(). */
 	void (*gone)(struct http_req *r, void *arg);
 	/* Text of a protocol error: writes a body, sets the content type; NULL = plain text. */
 	char *(*problem)(struct arena *a, int status, const char *detail, const char **ret_type, void *arg);
@@ -60,7 +63,7 @@ int http_server_listen_fd(struct http_server *s, int fd, const struct http_tls *
 int http_server_reload_tls(struct http_server *s, struct err *err);   /* new handshakes use the new files; on error the old stay */
 /* Stop accepting, close idle connections, let pending answers finish; done runs when the last connection is gone or after us. */
 void http_server_drain(struct http_server *s, int64_t us, void (*done)(void *), void *arg);
-void http_server_free(struct http_server *s);
+void http_server_free(struct http_server *s); /* cuts what is left; requests still held stay valid until released. Not from a callback */
 
 struct http_stats { unsigned connections; uint64_t accepted, requests, malformed, timed_out, over_limit, evicted; };
 void http_server_stats(const struct http_server *s, struct http_stats *ret);
