@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -75,6 +76,11 @@ static bool header_ok(const char *name, const char *value) {
 /* A value that would break the head (it may come from a user's text) is left out, not repaired. */
 void http_req_add_header(struct http_req *r, const char *name, const char *value) {
 	assert(!r->begun);
+	if (strcasecmp(name, "Connection") == 0 && strcasecmp(value, "close") == 0) {
+		if (live(r) != NULL)
+			r->conn->keep_alive = false;
+		return;
+	}
 	if (header_ok(name, value))
 		buf_printf(&r->extra, "%s: %s\r\n", name, value);
 }

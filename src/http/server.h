@@ -86,7 +86,7 @@ void *http_req_data(const struct http_req *r);
 void http_req_resume(struct http_req *r);                             /* after body() took less than n */
 void http_req_release(struct http_req *r);                            /* give up without an answer: the connection is closed */
 
-/* Extra answer header; before the answer. Values are checked (no CR, LF, NUL). */
+/* Extra answer header; before the answer. Values are checked (no CR, LF, NUL). "Connection: close" ends the connection after it. */
 void http_req_add_header(struct http_req *r, const char *name, const char *value);
 /* Whole answer; body is copied. Consumes the req. type NULL = no Content-Type. */
 void http_reply(struct http_req *r, int status, const char *type, const void *body, size_t n);
