@@ -96,9 +96,18 @@ const char *call_header(struct berth_call *pub, const char *name) {
 	return http_req_header(call_of(pub)->req, name);
 }
 
+/* How an answer is framed is the base's business: a module that says otherwise would break the connection for the next request. */
+static bool header_framing(const char *name) {
+	static const char *const names[] = { "Connection", "Content-Length", "Content-Type", "Date", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 void call_add_header(struct berth_call *pub, const char *name, const char *value) {
 	struct call *c = call_of(pub);
-	if (c->replied || !name || !value)
+	if (c->replied || !name || !value || header_framing(name))
 		return;
 	if (c->n_headers == CALL_HEADERS) {
 		log_warn("answer header dropped: too many", log_s("module", c->biz->key), log_s("header", name));

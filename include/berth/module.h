@@ -95,7 +95,8 @@ struct berth_host {
 	const char *(*header)(struct berth_call *call, const char *name);  /* any case */
 
 	/* The answer: headers first, then reply once. The second reply of a call is ignored and logged; a handler that returns without
-	 * one, or with more than the base's reply limit (16 MiB by default), answers 500. type NULL: no Content-Type. */
+	 * one, or with more than the base's reply limit (16 MiB by default), answers 500. type NULL: no Content-Type. Headers that frame
+	 * the answer (Content-Length, Content-Type, Connection, Transfer-Encoding, …) are the base's and ignored in add_header. */
 	void (*add_header)(struct berth_call *call, const char *name, const char *value);
 	void (*reply)(struct berth_call *call, int status, const char *type, const void *body, size_t size);
 };

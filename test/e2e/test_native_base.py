@@ -526,7 +526,7 @@ def test_front(base, author):
 #include <string.h>
 static void item(struct berth_call *c) { berth_printf(c, 201, "%s %s|%s|%s|%s", c->method, berth_param(c, "id"), berth_query(c, "q") ? berth_query(c, "q") : "-", berth_header(c, "x-test") ? "h" : "-", c->subpath); }
 static void file(struct berth_call *c) { berth_printf(c, 200, "file %s", berth_param(c, "*")); }
-static void post(struct berth_call *c) { c->host->add_header(c, "X-Size", "many"); berth_reply(c, 200, "application/octet-stream", c->body, c->body_size); }
+static void post(struct berth_call *c) { c->host->add_header(c, "X-Size", "many"); c->host->add_header(c, "Content-Length", "1"); c->host->add_header(c, "X-Bad", "a\r\nb"); berth_reply(c, 200, "application/octet-stream", c->body, c->body_size); }
 static void silent(struct berth_call *c) { (void)c; }
 static void twice(struct berth_call *c) { berth_printf(c, 200, "one"); berth_printf(c, 200, "two"); }
 static void huge(struct berth_call *c) { static char b[20 << 20]; berth_reply(c, 200, 0, b, sizeof b); }
@@ -538,7 +538,7 @@ static const struct berth_route routes[] = { { "*", "/items/{id}", item }, { "GE
     assert base.get("/shop/echo/files/a/b.txt")[1] == "file a/b.txt"
     assert base.get("/shop/echo/files/")[1] == "file "
     status, body, headers = base.get("/shop/echo/post", method="POST", data=b"\0bytes")
-    assert (status, body, headers["X-Size"]) == (200, "\0bytes", "many")
+    assert (status, body, headers["X-Size"], headers["X-Bad"]) == (200, "\0bytes", "many", None)
     status, body, headers = base.get("/shop/echo/post")
     assert status == 405 and headers["Allow"] == "POST" and headers["Content-Type"] == "application/problem+json"
     assert base.get("/shop/echo/files/x", method="HEAD")[:2] == (200, "")
