@@ -13,6 +13,11 @@
 
 #include <sys/queue.h>
 #include <uthash.h>
+#include <xxhash.h>
+
+/* uthash's own hash function falls through its switch labels without saying so, which clang refuses. */
+#undef HASH_FUNCTION
+#define HASH_FUNCTION(key, size, hash) ((hash) = (unsigned)XXH3_64bits((key), (size)))
 
 struct err;
 struct arena;
@@ -34,6 +39,7 @@ struct tenant {
 	struct deployment *deployments;   /* by name */
 	struct token *tokens;             /* by name; revoked ones are removed */
 	struct artifact *artifacts;       /* by sha256 */
+	int n_plans_running;              /* unfinished and not queued */
 	UT_hash_handle hh_name, hh_id;
 };
 
@@ -47,7 +53,7 @@ struct artifact {
 
 struct module {
 	struct object o; struct row_module row; struct tenant *tenant;
-	TAILQ_HEAD(, version) versions;   /* in id order */
+	TAILQ_HEAD(version_list, version) versions;   /* in id order */
 	int n_versions, n_deployments;
 	UT_hash_handle hh_name, hh_id;
 };
@@ -59,34 +65,40 @@ struct version {
 	UT_hash_handle hh_id;
 };
 
-/* Bases of a group that may take new instances (ready, not cordoned, no alarm), bucketed by free units; bucket FREE_BUCKETS-1 holds all above. */
+/* Bases of a group that may take new instances (ready, not cordoned, no alarm), per zone, bucketed by free units; bucket FREE_BUCKETS-1
+ * holds all above. Zones beyond GROUP_ZONES-1 share the last slot: zone names come from outside. */
 #define FREE_BUCKETS 64
+#define GROUP_ZONES 32
 
 TAILQ_HEAD(base_queue, base);
+struct zone { char *name; int n_bases; struct base_queue free[FREE_BUCKETS]; uint64_t free_mask; };
 struct group {
 	struct object o; struct row_base_group row; struct tenant *tenant;
 	struct base_queue bases;          /* all, in id order */
-	struct base_queue free[FREE_BUCKETS]; uint64_t free_mask;
-	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
+	struct zone *zones[GROUP_ZONES];  /* NULL = slot not in use */
+	int n_bases, n_instances, n_ready_instances, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
 	int64_t units_used, units_limit;  /* sums over bases */
 	bool alarm;                       /* P10: automatic replacement is stopped here */
+	bool roomier;                     /* live: room may have grown since somebody looked */
 	UT_hash_handle hh_name, hh_id;
 };
 
 TAILQ_HEAD(instance_queue, instance);
+TAILQ_HEAD(task_queue, task);
 struct base {
 	struct object o; struct row_base row; struct tenant *tenant; struct group *group;
 	struct instance_queue instances;  /* in install order */
 	int n_instances;
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
-	int bucket;                       /* in group->free, -1 = none */
+	int zone, bucket;                 /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
 	/* live only, not in the ledger */
 	bool connected, seen_queued, command_queued, restoring;
 	mono_t seen;                      /* last sign of life */
 	mono_t lost_since;
 	int64_t memory_bytes;
 	int inflight;                     /* commands without outcome: tasks in state SENT */
-	void *drive;                      /* the driver's handle */
+	void *drive;                      /* the driver's link */
+	struct task_queue outbox;         /* while command_queued: tasks of the command being made */
 	UT_hash_handle hh_name, hh_id;
 };
 
@@ -98,26 +110,28 @@ struct revision {
 
 struct deployment {
 	struct object o; struct row_deployment row; struct tenant *tenant; struct module *module; struct group *group;
-	TAILQ_HEAD(, revision) revisions; /* oldest first; at most options' kept number */
+	TAILQ_HEAD(revision_list, revision) revisions; /* oldest first; at most options' kept number */
 	struct revision *current, *completed; /* row.revision, row.completed_revision (NULL = none) */
 	struct instance_queue instances;
 	int n_instances;                  /* all, wanted or not */
 	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY; wanted and at row.revision */
+	int zone_wanted[GROUP_ZONES];     /* n_wanted on bases of its group, per zone slot */
 	int n_serving;                    /* READY, wanted or on its way out: what answers now */
 	struct plan *plan;                /* the unfinished one that runs (not queued), or NULL */
 	int n_queued;
 	UT_hash_handle hh_name, hh_id;
 };
 
-TAILQ_HEAD(task_queue, task);
+/* change.deployment: NULL once it is removed (a finished plan may outlive it). */
 struct change { struct object o; struct row_plan_change row; struct plan *plan; struct deployment *deployment; TAILQ_ENTRY(change) link; };
 struct batch { struct object o; struct row_batch row; struct plan *plan; TAILQ_ENTRY(batch) link; };
 struct plan {
 	struct object o; struct row_plan row; struct tenant *tenant;
-	TAILQ_HEAD(, change) changes;
-	TAILQ_HEAD(, batch) batches;      /* by number, from 1 */
+	TAILQ_HEAD(change_list, change) changes;
+	TAILQ_HEAD(batch_list, batch) batches;      /* by number, from 1 */
 	struct task_queue tasks;          /* unfinished ones, and finished ones of the running batch */
 	int n_tasks, n_open;              /* n_open: not terminal */
+	bool due;                         /* live: waits for its next step */
 	struct plan_live *live;           /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
 	UT_hash_handle hh_id;
 };
@@ -125,21 +139,22 @@ struct plan {
 struct instance {
 	struct object o; struct row_instance row; struct base *base; struct deployment *deployment; struct version *version;
 	struct task *task;                /* the open one, or NULL */
+	struct task_queue tasks;          /* of it in memory, open or not */
 	mono_t ready_since;               /* live */
 	TAILQ_ENTRY(instance) base_link, deployment_link;
 	UT_hash_handle hh_id;
 };
 
-struct task {
+struct task { /* plan NULL: a repair. instance, base: NULL once they are removed (a finished task may outlive them) */
 	struct object o; struct row_task row; struct plan *plan; struct instance *instance; struct base *base;
 	mono_t due;                       /* BACKOFF: when; SENT: time-out */
 	mono_t sent;                      /* live */
 	bool queued;
-	TAILQ_ENTRY(task) plan_link, queue_link;
+	TAILQ_ENTRY(task) plan_link, instance_link, queue_link;
 	UT_hash_handle hh_id;
 };
 
-struct finding { struct object o; struct row_finding row; struct tenant *tenant; struct base *base; TAILQ_ENTRY(finding) link; UT_hash_handle hh_id; };
+struct finding { struct object o; struct row_finding row; struct tenant *tenant; struct base *base; char *key; TAILQ_ENTRY(finding) link; UT_hash_handle hh_id, hh_key; };
 
 struct idem { struct object o; struct row_idempotency row; UT_hash_handle hh; TAILQ_ENTRY(idem) link; }; /* oldest first in the fleet's queue */
 
@@ -148,10 +163,10 @@ struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
 void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)); /* called when a plan object goes */
 
-/* Load: rows arrive table by table in tables.def order, each table by key. The row is taken (its texts too). Events, counters and cell are
- * kept as plain values. E_INTERNAL with a text when a row refers to something absent (a ledger somebody edited). */
+/* Load: rows arrive table by table in tables.def order, each table by key. The row is copied (its texts too): it need only be valid during the
+ * call. Of cell and event only the last numbers (and the last event's time) are kept. E_INTERNAL with a text when a row refers to something absent (a ledger somebody edited). */
 int fleet_load_row(struct fleet *f, enum table t, void *row, struct err *err);
-int fleet_load_end(struct fleet *f, struct err *err);       /* recomputes sums and buckets, runs fleet_check */
+int fleet_load_end(struct fleet *f, struct err *err);       /* recomputes sums (a base whose units differ becomes dirty), runs fleet_check */
 
 /* Everything that must hold at any time; the first violation as text. Walks the whole fleet: tests, simulation, after a load. */
 int fleet_check(const struct fleet *f, struct err *err);
@@ -161,8 +176,9 @@ void fleet_touch(struct fleet *f, struct object *o);
 bool fleet_is_dirty(const struct fleet *f);
 size_t fleet_dirty_count(const struct fleet *f);
 struct changeset;
-/* Moves dirty rows (copies in the changeset's arena) and deletes into cs: tables in foreign-key order, at most max_rows; leaves the rest dirty
- * only whole tables later in the order are left, so that references always precede. Returns rows moved. */
+/* Moves dirty rows (copies in the changeset's arena) and deletes into cs: at most max_rows (at least one). Deletes first, children
+ * before parents, then upserts in foreign-key order, then events: what is left dirty always comes later in that order, so references precede.
+ * With anything moved, row cell (commit_no + 1, last event moved so far) is part of it. Returns rows moved, 0 = nothing was dirty. */
 size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows);
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------------------- */
@@ -242,7 +258,7 @@ struct idem *fleet_idem_oldest(const struct fleet *f);
 void fleet_plan_forget(struct fleet *f, struct plan *p);
 void fleet_task_forget(struct fleet *f, struct task *t);
 
-/* ---- setters: one per fact that links or sums depend on -------------------------------------------------------------------------- */
+/* ---- setters (etag and updated_at are the caller's): one per fact that links or sums depend on --- */
 void base_set_state(struct fleet *f, struct base *b, enum base_state s, const char *reason, wall_t now);
 void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason);
 void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 = the group's */);
@@ -254,7 +270,10 @@ int64_t base_free(const struct base *b);                     /* max(0, limit - u
 bool base_open(const struct base *b);                        /* may take new instances: ready, not cordoned */
 void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
+/* What it costs of its base, now: 0 lends them to its successor in an upgrade in place. E_CONFLICT (nothing changed) when more do not fit. */
+int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struct err *err);
 void instance_set_revision(struct fleet *f, struct instance *i, int64_t revision); /* the slot's revision */
+void instance_lend_units(struct fleet *f, struct instance *i); /* on its way out: its units go back to the base now (row.units = 0), for its successor */
 void instance_set_deployment(struct fleet *f, struct instance *i, struct deployment *d);
 void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment_state s, const char *reason, wall_t now);
 void deployment_set_completed(struct fleet *f, struct deployment *d, int64_t revision);

@@ -1,0 +1,232 @@
+/* Instances: one module version on one base. Here the units are counted, and refused where they do not fit. */
+#include "model/fleet_internal.h"
+
+#include "base/err.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- in the sums of its deployment and of its base's group ---- */
+
+static void instance_tally(struct instance *i, int sign) {
+	bool ready = i->row.state == INSTANCE_READY;
+	struct group *g = i->base->group;
+	g->n_instances += sign;
+	g->n_ready_instances += ready ? sign : 0;
+	struct deployment *d = i->deployment;
+	if (d == NULL)
+		return;
+	d->n_serving += ready ? sign : 0;
+	if (!i->row.wanted)
+		return;
+	d->n_wanted += sign;
+	d->n_ready += ready ? sign : 0;
+	d->n_updated += i->row.revision == d->row.revision ? sign : 0;
+	if (g == d->group)
+		d->zone_wanted[i->base->zone] += sign;
+}
+
+void instance_count(struct instance *i) {
+	instance_tally(i, 1);
+}
+
+void instance_uncount(struct instance *i) {
+	instance_tally(i, -1);
+}
+
+static void deployment_enter(struct instance *i, struct deployment *d) {
+	i->deployment = d;
+	i->row.deployment_id = d == NULL ? 0 : d->row.id;
+	if (d == NULL)
+		return;
+	d->n_instances++;
+	TAILQ_INSERT_TAIL(&d->instances, i, deployment_link);
+}
+
+static void deployment_leave(struct instance *i) {
+	struct deployment *d = i->deployment;
+	if (d == NULL)
+		return;
+	d->n_instances--;
+	TAILQ_REMOVE(&d->instances, i, deployment_link);
+	i->deployment = NULL;
+}
+
+static struct instance *instance_new(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row) {
+	struct instance *i = object_new(TABLE_instance, sizeof *i, row);
+	TAILQ_INIT(&i->tasks);
+	i->base = b;
+	i->version = v;
+	b->n_instances++;
+	v->n_instances++;
+	TAILQ_INSERT_TAIL(&b->instances, i, base_link);
+	deployment_enter(i, d);
+	instance_count(i);
+	ADD_ID(f->instances, i);
+	return i;
+}
+
+/* ---- life ---- */
+
+static int units_check(const struct base *b, const struct version *v, const struct row_instance *row, struct err *err) {
+	bool there = row->reported != NULL && *row->reported != '\0';
+	if (there || row->units <= 0 || b->row.units_used + row->units <= b->row.units_ceiling)
+		return 0;
+	int64_t used = b->row.units_used;
+	return err_set(err, E_CONFLICT, "limit %" PRId64 " of base %s is used up (%" PRId64 " of %" PRId64 " units; %s:%s needs %" PRId64
+	    "); raise it with: berth base set %s --limit %" PRId64, base_limit(b), b->row.name, used, base_limit(b), v->module->row.name,
+	    v->row.name, row->units, b->row.name, used + row->units);
+}
+
+static int twice_check(const struct base *b, const struct version *v, const struct row_instance *row, struct err *err) {
+	const struct instance *other = row->wanted ? base_instance_of(b, v) : NULL;
+	if (other == NULL || !other->row.wanted)
+		return 0;
+	return err_set(err, E_CONFLICT, "base %s already has an instance of %s:%s (%" PRId64 ")", b->row.name, v->module->row.name, v->row.name,
+	    other->row.id);
+}
+
+int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row,
+    struct instance **ret, struct err *err) {
+	int r = units_check(b, v, row, err);
+	if (r == 0)
+		r = twice_check(b, v, row, err);
+	if (r != 0)
+		return r;
+	struct row_instance x = *row;
+	x.id = fleet_next_id(f, "instance");
+	x.base_id = b->row.id;
+	x.deployment_id = d == NULL ? 0 : d->row.id;
+	x.version_id = v->row.id;
+	if (x.state == INSTANCE_NONE)
+		x.state = INSTANCE_PENDING;
+	struct instance *i = instance_new(f, b, d, v, &x);
+	base_add_units(f, b, x.units);
+	object_created(f, &i->o);
+	*ret = i;
+	return 0;
+}
+
+/* Its units are in the base's row already; fleet_load_end compares. */
+int instance_load(struct fleet *f, const void *row, struct err *err) {
+	const struct row_instance *r = row;
+	struct base *b = fleet_base_by_id(f, r->base_id);
+	struct version *v = fleet_version_by_id(f, r->version_id);
+	struct deployment *d = fleet_deployment_by_id(f, r->deployment_id);
+	if (b == NULL)
+		return absent(err, "instance", r->id, "base", r->base_id);
+	if (v == NULL)
+		return absent(err, "instance", r->id, "version", r->version_id);
+	if (d == NULL && r->deployment_id != 0)
+		return absent(err, "instance", r->id, "deployment", r->deployment_id);
+	instance_new(f, b, d, v, r)->o.stored = true;
+	return 0;
+}
+
+void fleet_instance_remove(struct fleet *f, struct instance *i) {
+	assert(i->task == NULL);
+	struct task *t;
+	while ((t = TAILQ_FIRST(&i->tasks)) != NULL) {
+		TAILQ_REMOVE(&i->tasks, t, instance_link);
+		t->instance = NULL;
+	}
+	struct base *b = i->base;
+	instance_uncount(i);
+	deployment_leave(i);
+	TAILQ_REMOVE(&b->instances, i, base_link);
+	b->n_instances--;
+	i->version->n_instances--;
+	base_add_units(f, b, -i->row.units);
+	HASH_DELETE(hh_id, f->instances, i);
+	object_delete(f, &i->o);
+}
+
+/* ---- lookup ---- */
+
+struct instance *fleet_instance(const struct fleet *f, int64_t id) {
+	struct instance *i;
+	FIND_ID(f->instances, id, i);
+	return i;
+}
+
+struct instance *fleet_instances(const struct fleet *f) {
+	return f->instances;
+}
+
+struct instance *base_instance_of(const struct base *b, const struct version *v) {
+	struct instance *i, *found = NULL;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		if (i->version != v)
+			continue;
+		if (i->row.wanted)
+			return i;
+		if (found == NULL)
+			found = i;
+	}
+	return found;
+}
+
+struct instance *base_instance_of_module(const struct base *b, const struct module *m) {
+	struct instance *i, *found = NULL;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		if (i->version->module != m)
+			continue;
+		if (i->row.wanted)
+			return i;
+		if (found == NULL)
+			found = i;
+	}
+	return found;
+}
+
+/* ---- setters ---- */
+
+void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now) {
+	if (text_set(&i->row.state_reason, reason))
+		fleet_touch(f, &i->o);
+	if (i->row.state == (int)s)
+		return;
+	instance_uncount(i);
+	i->row.state = (int)s;
+	instance_count(i);
+	i->row.state_at = now;
+	fleet_touch(f, &i->o);
+}
+
+void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted) {
+	if (i->row.wanted == wanted)
+		return;
+	instance_uncount(i);
+	i->row.wanted = wanted;
+	instance_count(i);
+	fleet_touch(f, &i->o);
+}
+
+void instance_set_revision(struct fleet *f, struct instance *i, int64_t revision) {
+	if (i->row.revision == revision)
+		return;
+	instance_uncount(i);
+	i->row.revision = revision;
+	instance_count(i);
+	fleet_touch(f, &i->o);
+}
+
+void instance_set_deployment(struct fleet *f, struct instance *i, struct deployment *d) {
+	if (i->deployment == d)
+		return;
+	instance_uncount(i);
+	deployment_leave(i);
+	deployment_enter(i, d);
+	instance_count(i);
+	fleet_touch(f, &i->o);
+}
+
+void instance_lend_units(struct fleet *f, struct instance *i) {
+	if (i->row.units == 0)
+		return;
+	int64_t units = i->row.units;
+	i->row.units = 0;
+	fleet_touch(f, &i->o);
+	base_add_units(f, i->base, -units);
+}
