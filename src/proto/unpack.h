@@ -1,0 +1,22 @@
+/* Messages from strangers: unpacked into an arena with a bound on what they may grow to, then checked for what protobuf-c lets pass
+ * (text that is not UTF-8, enum values nobody knows). Used wherever bytes of the network become a message. */
+#ifndef BERTH_PROTO_UNPACK_H
+#define BERTH_PROTO_UNPACK_H
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+
+struct arena;
+struct err;
+
+enum unpack_mode {
+	UNPACK_STRICT, /* an unknown enum value is an error: a request would do something else than it says */
+	UNPACK_PEER,   /* an unknown enum value becomes 0: the peer may be one release ahead */
+};
+
+/* max_bytes bounds the memory of the message (two bytes on the wire can become hundreds). E_MALFORMED, E_TOO_LARGE, or E_INVALID with the
+ * field as JSON pointer. The message lives in the arena; never free_unpacked. */
+int pb_unpack(const ProtobufCMessageDescriptor *d, const void *p, size_t n, enum unpack_mode mode, size_t max_bytes, struct arena *a,
+    ProtobufCMessage **ret, struct err *err);
+
+#endif
