@@ -1,0 +1,300 @@
+/* The open commit and the one in flight. While one is in flight the next one fills: group commit without a timer.
+ *
+ * Failures (design section 5, rules 4 and 5): no answer → recover() raises the epoch and tells whether it landed; refused → the model is
+ * dropped and loaded again, and the inputs run one per commit until the culprit is found; fenced → somebody else is active. */
+#include "core/conductor.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bundle *bundle_new(void) {
+	struct bundle *b = calloc(1, sizeof *b);
+	if (b == NULL)
+		abort();
+	b->arena = arena_new();
+	TAILQ_INIT(&b->ops);
+	TAILQ_INIT(&b->effects);
+	return b;
+}
+
+void bundle_free(struct bundle *b) {
+	if (b == NULL)
+		return;
+	assert(TAILQ_EMPTY(&b->ops));
+	changeset_free(b->cs);
+	arena_free(b->arena);
+	free(b);
+}
+
+void commit_op(struct core *c, struct core_op *op, const struct err *err) {
+	struct applied *x = arena_alloc(c->open->arena, sizeof *x);
+	x->op = op;
+	if (err != NULL)
+		x->err = *err;
+	TAILQ_INSERT_TAIL(&c->open->ops, x, entry);
+}
+
+bool commit_idle(const struct core *c) {
+	return c->flying == NULL && TAILQ_EMPTY(&c->open->ops) && TAILQ_EMPTY(&c->open->effects) && TAILQ_EMPTY(&c->waiting) &&
+	       (c->fleet == NULL || !fleet_is_dirty(c->fleet));
+}
+
+static void answer_ops(struct bundle *b) {
+	struct applied *x;
+	while ((x = TAILQ_FIRST(&b->ops)) != NULL) {
+		TAILQ_REMOVE(&b->ops, x, entry);
+		x->op->done(x->op, x->err.code == 0 ? NULL : &x->err);
+	}
+}
+
+static void tell_watches(struct core *c, const struct changeset *cs) {
+	const struct change_rows *ev = &cs->tables[TABLE_event];
+	if (ev->n_upserts == 0)
+		return;
+	struct core_watch *w = TAILQ_FIRST(&c->watches);
+	for (; w != NULL; w = c->watch_next) {
+		c->watch_next = TAILQ_NEXT(w, link);
+		w->fn(w->arg, (const struct row_event *const *)(void *)ev->upserts, ev->n_upserts);
+	}
+	c->watch_next = NULL;
+}
+
+/* The bundle is true now: tell everybody who waited for it. */
+static void bundle_done(struct core *c, struct bundle *b) {
+	effects_run(c, b);
+	if (b->cs != NULL)
+		tell_watches(c, b->cs);
+	answer_ops(b);
+	bundle_free(b);
+}
+
+static void commit_done(void *arg, const struct err *err);
+
+static void ledger_commit(struct core *c, struct bundle *b) {
+	b->core = c;
+	b->in_ledger = true;
+	c->env.ledger->ops->commit(c->env.ledger, b->cs, commit_done, b);
+}
+
+static void commit_start(struct core *c) {
+	struct bundle *b = c->open;
+	b->cs = changeset_new();
+	b->cs->epoch = c->epoch;
+	fleet_collect(c->fleet, b->cs, (size_t)c->cfg.max_rows);
+	b->begun = clock_mono(&c->env.clock);
+	c->flying = b;
+	c->open = bundle_new();
+	if (fleet_is_dirty(c->fleet)) { /* too much for one commit: what hangs on it waits for the last part */
+		TAILQ_CONCAT(&c->open->ops, &b->ops, entry);
+		TAILQ_CONCAT(&c->open->effects, &b->effects, entry);
+		struct arena *a = c->open->arena; /* the moved entries live in b's arena */
+		c->open->arena = b->arena;
+		b->arena = a;
+	}
+	ledger_commit(c, b);
+}
+
+void commit_turn(struct core *c) {
+	if (c->fleet == NULL || c->flying != NULL || c->stray > 0 || c->recovering || (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY && c->mode != CORE_STOPPING))
+		return;
+	if (fleet_is_dirty(c->fleet)) {
+		if (core_may_act(c))
+			commit_start(c);
+		return;
+	}
+	if (TAILQ_EMPTY(&c->open->ops) && TAILQ_EMPTY(&c->open->effects))
+		return;
+	struct bundle *b = c->open; /* only reads: true already */
+	c->open = bundle_new();
+	bundle_done(c, b);
+}
+
+/* ---- failures ---------------------------------------------------------------------------------------------------------------------- */
+/* Puts the operations of b back in front of those that wait, in their order. */
+static void requeue_ops(struct core *c, struct bundle *b) {
+	struct applied *x;
+	while ((x = TAILQ_LAST(&b->ops, applied_list)) != NULL) {
+		TAILQ_REMOVE(&b->ops, x, entry);
+		TAILQ_INSERT_HEAD(&c->waiting, x->op, link);
+		c->n_waiting++;
+	}
+}
+
+static void fail_ops(struct core *c, struct bundle *b, const struct err *err) {
+	struct applied *x;
+	while ((x = TAILQ_FIRST(&b->ops)) != NULL) {
+		TAILQ_REMOVE(&b->ops, x, entry);
+		core_fail_op(c, x->op, err);
+	}
+}
+
+void commit_drop(struct core *c, const struct err *err, bool keep_ops) {
+	struct bundle *parts[] = { c->open, c->flying };
+	for (size_t i = 0; i < 2; i++) {
+		if (parts[i] == NULL)
+			continue;
+		if (keep_ops)
+			requeue_ops(c, parts[i]);
+		else
+			fail_ops(c, parts[i], err);
+		if (parts[i]->in_ledger) {
+			parts[i]->dropped = true;
+			c->stray++;
+		} else {
+			bundle_free(parts[i]);
+		}
+	}
+	c->flying = NULL;
+	c->open = bundle_new();
+}
+
+/* Rule 5. The first refusal reloads and goes serial; a refusal while serial has found its culprit. */
+static void commit_refused(struct core *c, const struct err *err) {
+	struct bundle *b = c->flying;
+	c->stats.refused++;
+	log_error("commit refused", log_s("constraint", err->pointer), log_i("rows", b->cs->rows), log_i("serial", c->serial), log_e(err));
+	if (c->serial > 0) {
+		struct applied *x = TAILQ_FIRST(&b->ops);
+		if (c->culprit.kind == CULPRIT_OP && x != NULL) {
+			struct err e = ERR_INIT;
+			TAILQ_REMOVE(&b->ops, x, entry);
+			err_set(&e, E_INTERNAL, "the database refused this change (constraint %s); nothing was changed; please report it", err->pointer);
+			core_fail_op(c, x->op, &e);
+		} else {
+			c->set_aside = c->culprit;
+		}
+	}
+	size_t n = 0;
+	struct applied *x;
+	TAILQ_FOREACH(x, &b->ops, entry)
+		n++;
+	commit_drop(c, NULL, true);
+	c->serial = (int)n + 64; /* the operations, and what the engine does by itself right after the load */
+	c->stats.reloads++;
+	core_load(c);
+}
+
+static void recovered(void *arg, const struct ledger_loaded *res, const struct err *err) {
+	struct core *c = arg;
+	c->recovering = false;
+	if (c->mode != CORE_AWAY && c->mode != CORE_STOPPING)
+		return; /* stepped down meanwhile */
+	if (err != NULL) {
+		log_warn("recovery failed", log_e(err));
+		lease_give_up(c);
+		return;
+	}
+	struct bundle *b = c->flying;
+	c->epoch = res->epoch;
+	core_set_mode(c, c->stopped != NULL ? CORE_STOPPING : CORE_ACTIVE, "");
+	c->env.driver->ops->tick_all(c->env.driver, c->epoch, res->last_event);
+	if (b != NULL && res->commit_no < b->cs->commit_no) {
+		c->stats.retries++;
+		b->cs->epoch = c->epoch;
+		ledger_commit(c, b);
+	} else if (b != NULL) {
+		commit_done(b, NULL);
+	}
+	core_wake(c);
+}
+
+static void commit_lost(struct core *c, const struct err *err) {
+	log_warn("no answer to a commit", log_i("commit", c->flying->cs->commit_no), log_e(err));
+	if (!core_may_act(c)) {
+		lease_give_up(c);
+		return;
+	}
+	c->recovering = true;
+	core_set_mode(c, CORE_AWAY, err->text);
+	c->env.ledger->ops->recover(c->env.ledger, recovered, c);
+}
+
+static void commit_done(void *arg, const struct err *err) {
+	struct bundle *b = arg;
+	struct core *c = b->core;
+	b->in_ledger = false;
+	if (b->dropped) {
+		c->stray--;
+		bundle_free(b);
+		core_wake(c);
+		return;
+	}
+	c->mono = clock_mono(&c->env.clock);
+	if (err == NULL) {
+		int64_t took = mono_diff(c->mono, b->begun);
+		c->flying = NULL;
+		c->stats.commits++;
+		c->stats.rows += b->cs->rows;
+		c->stats.last_commit_us = took;
+		if (took > c->stats.max_commit_us)
+			c->stats.max_commit_us = took;
+		if (c->serial > 0 && --c->serial == 0 && c->dropped_reports) {
+			c->dropped_reports = false;
+			c->env.driver->ops->rehello_all(c->env.driver);
+		}
+		bundle_done(c, b);
+	} else if (err->code == E_DB_REFUSED) {
+		commit_refused(c, err);
+	} else if (err->code == E_FENCED) {
+		log_warn("another server is active", log_e(err));
+		lease_give_up(c);
+	} else {
+		commit_lost(c, err);
+	}
+	core_wake(c);
+}
+
+/* ---- load -------------------------------------------------------------------------------------------------------------------------- */
+static int load_row(void *arg, enum table t, void *row, struct err *err) {
+	struct core *c = arg;
+	return fleet_load_row(c->loading, t, row, err);
+}
+
+static bool ledger_is_older(struct core *c, const struct ledger_loaded *res) {
+	if (strcmp(c->witness.cell, res->cell) != 0)
+		return false;
+	if (c->witness.event <= res->last_event && c->witness.epoch <= res->epoch)
+		return false;
+	snprintf(c->reason, sizeof c->reason,
+	    "the database is older than what was seen before (event %lld, epoch %lld; it has %lld, %lld): accept it with berthd --accept-older",
+	    (long long)c->witness.event, (long long)c->witness.epoch, (long long)res->last_event, (long long)res->epoch);
+	return true;
+}
+
+static void load_done(void *arg, const struct ledger_loaded *res, const struct err *err) {
+	struct core *c = arg;
+	struct fleet *fresh = c->loading;
+	struct err e = ERR_INIT;
+	c->loading = NULL;
+	if (err == NULL && fleet_load_end(fresh, &e) != 0)
+		err = &e;
+	if (err != NULL || !core_may_act(c)) {
+		log_warn("load failed", log_e(err == NULL ? &e : err));
+		fleet_free(fresh);
+		lease_give_up(c);
+		return;
+	}
+	fleet_free(c->fleet);
+	c->fleet = fresh;
+	c->epoch = res->epoch;
+	memcpy(c->cell, res->cell, sizeof c->cell);
+	bool older = ledger_is_older(c, res);
+	log_info("active", log_s("cell", c->cell), log_i("epoch", c->epoch), log_i("event", res->last_event));
+	core_loaded(c);
+	if (older)
+		core_set_mode(c, CORE_READ_ONLY, c->reason);
+	else
+		core_set_mode(c, c->stopped != NULL ? CORE_STOPPING : CORE_ACTIVE, "");
+	c->env.driver->ops->rehello_all(c->env.driver);
+	core_wake(c);
+}
+
+void core_load(struct core *c) {
+	core_set_mode(c, CORE_LOADING, "");
+	assert(c->loading == NULL);
+	c->loading = fleet_new();
+	fleet_on_plan_free(c->loading, plan_live_free);
+	c->env.ledger->ops->load(c->env.ledger, load_row, load_done, c);
+}

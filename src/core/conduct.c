@@ -1,0 +1,134 @@
+/* The plan engine's environment: its events, its alarms, its tasks; and the queue of plans that are due. */
+#include "core/conductor.h"
+
+static void on_event(void *arg, const char *kind, struct plan *p, const struct deployment *d, const struct base *b, const struct version *v,
+    const struct task *t, const char *text) {
+	struct event_facts f = { .kind = kind, .plan = p, .deployment = d, .base = b, .version = v, .task = t, .instance = t == NULL ? NULL : t->instance };
+	core_event(arg, &f, "%s", text == NULL ? "" : text);
+}
+
+static void on_wake(void *arg, struct plan *p, mono_t at) {
+	struct core *c = arg;
+	agenda_add(&c->agenda, at, AGENDA_PLAN, p->row.id);
+}
+
+void task_make_ready(struct core *c, struct task *t) {
+	if (t->row.state == TASK_BACKOFF)
+		task_set_state(c->fleet, t, TASK_PENDING, c->wall);
+	if (t->queued || t->row.state != TASK_PENDING)
+		return;
+	t->queued = true;
+	TAILQ_INSERT_TAIL(&c->ready, t, queue_link);
+}
+
+static void on_task_ready(void *arg, struct task *t) {
+	task_make_ready(arg, t);
+}
+
+static void on_task_due(void *arg, struct task *t, mono_t at) {
+	struct core *c = arg;
+	agenda_add(&c->agenda, at, AGENDA_TASK, t->row.id);
+}
+
+void room_freed(struct core *c, struct group *g) {
+	g->roomier = c->room = true;
+}
+
+static void on_freed(void *arg, struct group *g) {
+	room_freed(arg, g);
+}
+
+/* A deleted deployment goes with its last instance, in the same commit as the end of its plan. */
+static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
+	struct deployment *d = ch->deployment;
+	bool whole = p->row.state == PLAN_SUCCEEDED || p->row.state == PLAN_SUCCEEDED_WITH_FAILURES;
+	if (p->row.kind != PLAN_KIND_DELETE || !whole || d->n_instances > 0)
+		return;
+	struct event_facts f = { .kind = "deployment.deleted", .deployment = d, .plan = p };
+	core_event(c, &f, "%s is deleted", d->row.name);
+	ch->deployment = NULL;
+	fleet_deployment_remove(c->fleet, d);
+}
+
+static void on_ended(void *arg, struct plan *p) {
+	struct core *c = arg;
+	struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		struct instance *i;
+		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+			if (i->row.state != INSTANCE_READY || !i->row.wanted)
+				agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+		deployment_gone(c, p, ch);
+	}
+	for (struct plan *q = fleet_plans(c->fleet); q != NULL; q = q->hh_id.next)
+		if (q->row.state == PLAN_QUEUED)
+			plan_due(c, q->row.id);
+	agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id); /* to be put away */
+}
+
+void conduct_init(struct core *c) {
+	c->plans = (struct plan_env){
+		.rng = c->env.rng, .in_flight_base = c->cfg.in_flight_base, .arg = c, .event = on_event, .wake = on_wake,
+		.task_ready = on_task_ready, .task_due = on_task_due, .freed = on_freed, .ended = on_ended,
+	};
+}
+
+void plan_due(struct core *c, int64_t plan_id) {
+	struct plan *p = fleet_plan(c->fleet, plan_id);
+	struct plan_id_queue *q = &c->due_plans;
+	if (p == NULL || p->due)
+		return;
+	p->due = true;
+	if (q->n == q->cap) {
+		q->cap = q->cap == 0 ? 64 : q->cap * 2;
+		q->ids = realloc(q->ids, q->cap * sizeof *q->ids);
+		if (q->ids == NULL)
+			abort();
+	}
+	q->ids[q->n++] = plan_id;
+}
+
+/* A finished plan leaves the memory when nothing of it is at work and everything of it is in the ledger. */
+static void put_away(struct core *c, struct plan *p) {
+	if (p->n_open > 0 || p->o.dirty || c->flying != NULL)
+		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id);
+	else
+		fleet_plan_forget(c->fleet, p);
+}
+
+bool conduct_step(struct core *c) {
+	struct plan_id_queue *q = &c->due_plans;
+	if (q->n == 0)
+		return false;
+	struct plan *p = fleet_plan(c->fleet, q->ids[0]);
+	q->n--;
+	for (size_t i = 0; i < q->n; i++)
+		q->ids[i] = q->ids[i + 1];
+	if (p == NULL)
+		return true;
+	p->due = false;
+	c->culprit = (struct culprit){ CULPRIT_PLAN, p->row.id };
+	if (word_terminal(WORD_PLAN, p->row.state))
+		put_away(c, p);
+	else
+		plan_step(&c->plans, p);
+	return true;
+}
+
+void room_run(struct core *c) {
+	if (!c->room)
+		return;
+	c->room = false;
+	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
+		struct change *ch = TAILQ_FIRST(&p->changes);
+		if (ch != NULL && ch->deployment->group->roomier && p->row.state == PLAN_RUNNING)
+			plan_due(c, p->row.id);
+	}
+	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)
+		if (b->group->roomier && (b->row.state == BASE_LOST || b->row.state == BASE_STOPPED))
+			base_check(c, b);
+	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)
+		b->group->roomier = false;
+	while (conduct_step(c))
+		continue;
+}

@@ -1,0 +1,186 @@
+/* Private to src/core: the conductor's state and what its files call of each other.
+ *
+ *   core.c      life, turns, operations         commit.c   the open commit, the one in flight, what happens when it fails
+ *   lease.c     who is active                   effect.c   replies and messages that wait for their commit
+ *   inbound.c   what bases tell                 dispatch.c commands to bases
+ *   liveness.c  silent, lost, forgotten         repair.c   restoring what is wanted, without a plan
+ *   conduct.c   the plan engine's environment   agenda.c   what is due when
+ *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
+#ifndef BERTH_CORE_CONDUCTOR_H
+#define BERTH_CORE_CONDUCTOR_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "core/change.h"
+#include "core/core.h"
+#include "core/driver.h"
+#include "core/inbound.h"
+#include "core/ledger.h"
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
+#define TURN_BUDGET_US (10 * US_PER_MS)
+#define MAX_QUEUED_OPS 20000
+
+/* ---- agenda ------------------------------------------------------------------------------------------------------------------------ */
+enum agenda_kind { AGENDA_PLAN, AGENDA_TASK, AGENDA_BASE, AGENDA_REPAIR, AGENDA_JANITOR };
+struct agenda_item { mono_t due; enum agenda_kind kind; int64_t id; };
+struct agenda { struct agenda_item *items; size_t n, cap; };
+void agenda_add(struct agenda *a, mono_t due, enum agenda_kind kind, int64_t id);
+bool agenda_pop(struct agenda *a, mono_t now, struct agenda_item *ret);
+mono_t agenda_next(const struct agenda *a);
+void agenda_clear(struct agenda *a);
+
+/* ---- commits ----------------------------------------------------------------------------------------------------------------------- */
+enum effect_kind { EFFECT_WELCOME, EFFECT_COMMAND, EFFECT_ACK, EFFECT_REFUSE };
+struct effect {
+	enum effect_kind kind;
+	struct driver_link *link;
+	void *message;              /* packed for the driver, in the commit's arena */
+	int64_t seq;                /* ACK */
+	const char *code, *detail;  /* REFUSE */
+	bool final;
+	TAILQ_ENTRY(effect) entry;
+};
+struct applied { struct core_op *op; struct err err; TAILQ_ENTRY(applied) entry; };
+/* Everything that hangs on one commit. */
+struct bundle {
+	struct arena *arena;
+	TAILQ_HEAD(applied_list, applied) ops;
+	TAILQ_HEAD(effect_list, effect) effects;
+	struct changeset *cs;
+	struct core *core;
+	bool in_ledger, dropped;    /* commit() has it; nobody waits for it any more */
+	mono_t begun;
+};
+
+/* Whose doing the next commit is, while commits are made one by one after a refused one (rule 5). */
+enum culprit_kind { CULPRIT_NONE, CULPRIT_OP, CULPRIT_PLAN, CULPRIT_BASE };
+struct culprit { enum culprit_kind kind; int64_t id; };
+
+struct lease {
+	struct lease_view seen;
+	mono_t seen_changed;        /* when `seen` last differed */
+	mono_t seen_read;           /* when it was last read */
+	mono_t sent, next;          /* of the renewal under way; of the next action */
+	mono_t valid_until;
+	bool held, busy, releasing;
+};
+
+TAILQ_HEAD(op_queue, core_op);
+struct plan_id_queue { int64_t *ids; size_t n, cap; };
+
+/* Which base speaks on a link: known from its hello until it is gone or the model is loaded again. */
+struct linked { struct driver_link *link; int64_t base_id; UT_hash_handle hh; };
+
+struct core {
+	struct core_env env;
+	struct core_config cfg;
+	struct fleet *fleet, *loading;
+	enum core_mode mode;
+	char reason[256];
+	char cell[37];
+	int64_t epoch;
+	struct lease lease;
+	struct agenda agenda;
+	struct op_queue waiting;    /* not applied yet */
+	size_t n_waiting;
+	struct bundle *open, *flying;
+	int stray;                  /* commits still in the ledger that we gave up */
+	struct core_who who;        /* of the op being applied */
+	mono_t mono; wall_t wall;   /* of this turn */
+	struct plan_id_queue due_plans;
+	struct task_queue ready;    /* PENDING tasks that may be sent */
+	struct base_queue to_command;
+	TAILQ_HEAD(, core_watch) watches;
+	struct core_watch *watch_next;
+	void (*on_state)(void *arg, const struct core_state *s);
+	void *on_state_arg;
+	int serial;                 /* commits still to be made one input at a time */
+	struct culprit culprit, set_aside;
+	struct linked *links;
+	bool room;                  /* some group is roomier */
+	bool dropped_reports;       /* in serial mode: ask everybody again afterwards */
+	bool turning, recovering, load_again;
+	struct { char cell[37]; int64_t epoch, event; } witness;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+	wall_t started;
+	struct core_stats stats;
+	struct plan_env plans;
+};
+
+static inline bool text_same(const char *a, const char *b) {
+	return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+/* core.c */
+void core_wake(struct core *c);
+void core_set_mode(struct core *c, enum core_mode m, const char *reason);
+void core_fail_op(struct core *c, struct core_op *op, const struct err *err);
+void core_refuse_waiting(struct core *c);
+bool core_may_act(const struct core *c);         /* we hold the lease, by our own clock, now */
+void core_loaded(struct core *c);                /* the new fleet is in place: live state again */
+
+/* commit.c */
+struct bundle *bundle_new(void);
+void bundle_free(struct bundle *b);
+void commit_op(struct core *c, struct core_op *op, const struct err *err); /* op hangs on the open commit */
+void commit_turn(struct core *c);                /* starts a commit or finishes an empty one */
+void commit_drop(struct core *c, const struct err *err, bool keep_ops);
+void core_load(struct core *c);
+bool commit_idle(const struct core *c);
+
+/* effect.c */
+struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_link *k);
+void effects_run(struct core *c, struct bundle *b);
+void effects_forget_link(struct core *c, const struct driver_link *k);
+
+/* lease.c */
+void lease_start(struct core *c);
+void lease_tick(struct core *c);
+mono_t lease_deadline(const struct core *c);
+void lease_give_up(struct core *c);              /* stepping down: the fleet is dropped */
+void lease_release(struct core *c, ledger_done done, void *arg);
+
+/* conduct.c */
+void conduct_init(struct core *c);
+void plan_due(struct core *c, int64_t plan_id);
+bool conduct_step(struct core *c);               /* one due plan; false when none */
+void room_freed(struct core *c, struct group *g);
+void room_run(struct core *c);                   /* once per turn: those who wait for room look again */
+void task_make_ready(struct core *c, struct task *t);
+
+/* dispatch.c */
+void dispatch(struct core *c);                   /* ready tasks → SENT, commands into the open commit */
+void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */
+void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
+void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
+
+/* inbound.c */
+void links_clear(struct core *c);
+void link_drop(struct core *c, struct driver_link *k);
+void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);
+
+/* liveness.c */
+void base_heard(struct core *c, struct base *b);
+void base_check(struct core *c, struct base *b); /* AGENDA_BASE */
+void zone_check(struct core *c, struct base *b);
+
+/* repair.c */
+void repair_base(struct core *c, struct base *b);      /* everything on it */
+void repair_instance(struct core *c, struct instance *i);
+void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o);
+void replace_lost(struct core *c, struct base *b);
+void replacement_ready(struct core *c, struct instance *i);
+void peer_join(struct core *c, struct base *b);        /* deployments on all bases of its group */
+void deployment_refresh(struct core *c, struct deployment *d);
+struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version, struct deployment *d,
+                              const char *command, const char *fmt, ...) __attribute__((format(printf, 8, 9)));
+void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version);
+
+#endif

@@ -1,0 +1,396 @@
+/* The conductor's life, its turns and its operations. */
+#include "core/conductor.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void core_config_defaults(struct core_config *c) {
+	*c = (struct core_config){
+		.lease_us = 10 * US_PER_S, .renew_us = 3 * US_PER_S, .stop_us = 7 * US_PER_S,
+		.silent_us = 30 * US_PER_S, .lost_us = 60 * US_PER_S, .replace_us = 300 * US_PER_S, .forget_us = 86400 * US_PER_S,
+		.heartbeat_us = 10 * US_PER_S, .max_rows = 10000, .keep_revisions = 10,
+		.idempotency_us = 86400 * US_PER_S, .max_idempotency = 100000, .in_flight = 1024, .in_flight_base = 4,
+		.repair_backoff_us = US_PER_S, .repair_backoff_max_us = 300 * US_PER_S,
+	};
+}
+
+int core_new(const struct core_env *env, const struct core_config *cfg, struct core **ret, struct err *err) {
+	if (cfg->stop_us >= cfg->lease_us || cfg->renew_us >= cfg->stop_us)
+		return err_set(err, E_INVALID, "lease times must grow: renew < stop < lease");
+	struct core *c = calloc(1, sizeof *c);
+	if (c == NULL)
+		return err_set(err, E_NOMEM, "no memory");
+	c->env = *env;
+	c->cfg = *cfg;
+	c->mode = CORE_STARTING;
+	c->started = clock_wall(&env->clock);
+	c->open = bundle_new();
+	TAILQ_INIT(&c->waiting);
+	TAILQ_INIT(&c->ready);
+	TAILQ_INIT(&c->to_command);
+	TAILQ_INIT(&c->watches);
+	c->lease.next = MONO_NEVER;
+	conduct_init(c);
+	*ret = c;
+	return 0;
+}
+
+void core_free(struct core *c) {
+	if (c == NULL)
+		return;
+	struct err err = ERR_INIT;
+	err_set(&err, E_UNAVAILABLE, "the server ended");
+	c->mode = CORE_STOPPING;
+	commit_drop(c, &err, false);
+	core_refuse_waiting(c);
+	bundle_free(c->open);
+	fleet_free(c->fleet);
+	fleet_free(c->loading);
+	agenda_clear(&c->agenda);
+	links_clear(c);
+	free(c->due_plans.ids);
+	free(c);
+}
+
+void core_wake(struct core *c) {
+	c->env.wake(c->env.arg);
+}
+
+/* ---- modes --------------------------------------------------------------------------------------------------------------------------- */
+void core_state(const struct core *c, struct core_state *s) {
+	*s = (struct core_state){ .mode = c->mode, .epoch = c->epoch, .started = c->started };
+	s->ready = c->mode == CORE_ACTIVE && core_may_act(c);
+	s->last_event = c->fleet == NULL ? 0 : fleet_last_event(c->fleet);
+	memcpy(s->cell, c->cell, sizeof s->cell);
+	snprintf(s->reason, sizeof s->reason, "%s", c->reason);
+	if (c->mode != CORE_STANDBY || c->lease.seen_read.us == 0 || c->lease.seen.holder[0] == '\0')
+		return;
+	s->peer_age_us = mono_diff(clock_mono(&c->env.clock), c->lease.seen_read);
+	if (s->peer_age_us >= US_PER_S)
+		return;
+	memcpy(s->peer_rest, c->lease.seen.rest, sizeof s->peer_rest);
+	memcpy(s->peer_rpc, c->lease.seen.rpc, sizeof s->peer_rpc);
+}
+
+void core_on_state(struct core *c, void (*fn)(void *arg, const struct core_state *s), void *arg) {
+	c->on_state = fn;
+	c->on_state_arg = arg;
+}
+
+void core_set_mode(struct core *c, enum core_mode m, const char *reason) {
+	if (reason != c->reason)
+		snprintf(c->reason, sizeof c->reason, "%s", reason == NULL ? "" : reason);
+	if (c->mode == CORE_STOPPING || c->mode == m)
+		return;
+	c->mode = m;
+	if (c->on_state != NULL) {
+		struct core_state s;
+		core_state(c, &s);
+		c->on_state(c->on_state_arg, &s);
+	}
+}
+
+void core_start(struct core *c) {
+	lease_start(c);
+	core_wake(c);
+}
+
+static void released(void *arg, const struct err *err) {
+	struct core *c = arg;
+	if (err != NULL)
+		log_warn("lease not released; a standby has to wait for it to run out", log_e(err));
+	void (*fn)(void *) = c->stopped;
+	c->stopped = NULL;
+	fn(c->stopped_arg);
+}
+
+static void stop_when_idle(struct core *c) {
+	if (c->stopped == NULL || c->lease.releasing || c->lease.busy || c->loading != NULL)
+		return;
+	if (c->fleet != NULL && core_may_act(c) && !c->recovering && !commit_idle(c))
+		return;
+	lease_release(c, released, c);
+}
+
+void core_stop(struct core *c, void (*done)(void *arg), void *arg) {
+	c->stopped = done;
+	c->stopped_arg = arg;
+	core_set_mode(c, CORE_STOPPING, "this server is stopping");
+	core_wake(c);
+}
+
+/* ---- operations ------------------------------------------------------------------------------------------------------------------------ */
+void core_submit(struct core *c, struct core_op *op) {
+	op->tries = 0;
+	TAILQ_INSERT_TAIL(&c->waiting, op, link);
+	c->n_waiting++;
+	core_wake(c);
+}
+
+void core_fail_op(struct core *c, struct core_op *op, const struct err *err) {
+	(void)c;
+	op->done(op, err);
+}
+
+static struct core_op *take_op(struct core *c) {
+	struct core_op *op = TAILQ_FIRST(&c->waiting);
+	if (op == NULL)
+		return NULL;
+	TAILQ_REMOVE(&c->waiting, op, link);
+	c->n_waiting--;
+	return op;
+}
+
+static int refusal(const struct core *c, struct err *err) {
+	switch (c->mode) {
+	case CORE_STANDBY:
+		return err_set(err, E_UNAVAILABLE, "this server stands by; the active one is at %s", c->lease.seen.rest[0] ? c->lease.seen.rest : "(not known yet)");
+	case CORE_AWAY:
+		return err_set(err, E_UNAVAILABLE, "the database does not answer (%s); try again shortly", c->reason);
+	case CORE_STOPPING:
+		return err_set(err, E_UNAVAILABLE, "this server is stopping; try again");
+	case CORE_STARTING:
+		return err_set(err, E_UNAVAILABLE, "the server is starting%s%s; try again shortly", c->reason[0] ? ": " : "", c->reason);
+	default:
+		return err_set(err, E_UNAVAILABLE, "the server is busy: too many requests wait; try again shortly");
+	}
+}
+
+void core_refuse_waiting(struct core *c) {
+	struct core_op *op;
+	while ((op = take_op(c)) != NULL) {
+		struct err err = ERR_INIT;
+		refusal(c, &err);
+		core_fail_op(c, op, &err);
+	}
+}
+
+static void apply_op(struct core *c, struct core_op *op) {
+	struct err err = ERR_INIT;
+	if (c->mode == CORE_READ_ONLY && !op->read) {
+		err_set(&err, E_READ_ONLY, "%s", c->reason);
+		core_fail_op(c, op, &err);
+		return;
+	}
+	c->stats.ops++;
+	op->tries++;
+	c->who = op->who;
+	int r = op->apply(c, op, &err);
+	c->who = (struct core_who){ 0 };
+	if (r != 0 && err.code == 0)
+		err.code = r;
+	commit_op(c, op, r == 0 ? NULL : &err);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------------------------------- */
+static void agenda_run(struct core *c, const struct agenda_item *x) {
+	struct plan *p;
+	struct task *t;
+	struct base *b;
+	struct instance *i;
+	switch (x->kind) {
+	case AGENDA_PLAN:
+		if ((p = fleet_plan(c->fleet, x->id)) != NULL)
+			plan_due(c, p->row.id);
+		return;
+	case AGENDA_TASK:
+		if ((t = fleet_task(c->fleet, x->id)) == NULL || t->row.state != TASK_BACKOFF || mono_before(c->mono, t->due))
+			return;
+		if (t->plan != NULL)
+			plan_task_due(&c->plans, t);
+		else
+			task_make_ready(c, t);
+		return;
+	case AGENDA_BASE:
+		if ((b = fleet_base_by_id(c->fleet, x->id)) != NULL)
+			base_check(c, b);
+		return;
+	case AGENDA_REPAIR:
+		if ((i = fleet_instance(c->fleet, x->id)) != NULL)
+			repair_instance(c, i);
+		return;
+	case AGENDA_JANITOR:
+		return;
+	}
+}
+
+/* One input: something due, a plan, or an operation. False when there is nothing to do. */
+static bool turn_input(struct core *c) {
+	struct agenda_item x;
+	c->culprit = (struct culprit){ CULPRIT_NONE, 0 };
+	if (conduct_step(c))
+		return true;
+	if (c->mode == CORE_ACTIVE && agenda_pop(&c->agenda, c->mono, &x)) {
+		agenda_run(c, &x);
+		return true;
+	}
+	struct core_op *op = take_op(c);
+	if (op == NULL)
+		return false;
+	c->culprit = (struct culprit){ CULPRIT_OP, 0 };
+	apply_op(c, op);
+	return true;
+}
+
+static bool turn_may_decide(const struct core *c) {
+	if (c->fleet == NULL || c->recovering || !core_may_act(c))
+		return false;
+	return c->mode == CORE_ACTIVE || c->mode == CORE_READ_ONLY;
+}
+
+static void decide(struct core *c) {
+	mono_t end = mono_add(c->mono, TURN_BUDGET_US);
+	while (turn_input(c)) {
+		if (c->serial > 0 && (c->flying != NULL || fleet_is_dirty(c->fleet)))
+			break;
+		if (fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
+			break;
+		if (mono_before(end, clock_mono(&c->env.clock))) {
+			c->stats.turns_over++;
+			break;
+		}
+	}
+	if (c->mode != CORE_ACTIVE)
+		return;
+	room_run(c);
+	dispatch(c);
+}
+
+static bool more_to_do(const struct core *c) {
+	if (!turn_may_decide(c) || (c->serial > 0 && c->flying != NULL) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
+		return false;
+	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > 0 || !mono_before(c->mono, agenda_next(&c->agenda));
+}
+
+void core_turn(struct core *c) {
+	if (c->turning)
+		return;
+	c->turning = true;
+	c->mono = clock_mono(&c->env.clock);
+	wall_t wall = clock_wall(&c->env.clock);
+	if (wall.us > c->wall.us)
+		c->wall = wall; /* event time never runs backwards */
+	c->plans.mono = c->mono;
+	c->plans.wall = c->wall;
+	lease_tick(c);
+	if (turn_may_decide(c) && !(c->serial > 0 && c->flying != NULL))
+		decide(c);
+	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING || c->n_waiting > MAX_QUEUED_OPS)
+		core_refuse_waiting(c);
+	commit_turn(c);
+	stop_when_idle(c);
+	c->turning = false;
+	if (more_to_do(c))
+		core_wake(c);
+}
+
+mono_t core_deadline(const struct core *c) {
+	mono_t t = lease_deadline(c);
+	if (c->mode == CORE_ACTIVE) {
+		mono_t a = agenda_next(&c->agenda);
+		if (mono_before(a, t))
+			t = a;
+		if (mono_before(c->lease.valid_until, t) && c->lease.held)
+			t = c->lease.valid_until;
+	}
+	return t;
+}
+
+/* ---- for operations ------------------------------------------------------------------------------------------------------------------- */
+struct fleet *core_fleet(struct core *c) { return c->fleet; }
+wall_t core_now(const struct core *c) { return c->wall; }
+mono_t core_mono(const struct core *c) { return c->mono; }
+const struct core_config *core_cfg(const struct core *c) { return &c->cfg; }
+struct ledger *core_ledger(struct core *c) { return c->env.ledger; }
+struct driver *core_driver(struct core *c) { return c->env.driver; }
+void core_stats(const struct core *c, struct core_stats *ret) { *ret = c->stats; }
+
+static int64_t tenant_of(const struct core *c, const struct event_facts *f) {
+	if (f->plan != NULL)
+		return f->plan->row.tenant_id;
+	if (f->deployment != NULL)
+		return f->deployment->row.tenant_id;
+	if (f->base != NULL)
+		return f->base->row.tenant_id;
+	if (f->module != NULL)
+		return f->module->row.tenant_id;
+	return c->who.tenant_id;
+}
+
+void core_event(struct core *c, const struct event_facts *f, const char *fmt, ...) {
+	char text[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	const struct module *m = f->module != NULL ? f->module : f->version != NULL ? f->version->module : f->deployment != NULL ? f->deployment->module : NULL;
+	const struct plan *p = f->plan != NULL ? f->plan : f->task != NULL ? f->task->plan : NULL;
+	const char *actor = c->who.actor != NULL ? c->who.actor : p != NULL ? p->row.actor : "berth";
+	struct row_event e = {
+		.tenant_id = tenant_of(c, f), .kind = UNCONST(f->kind), .actor = UNCONST(actor), .address = UNCONST(c->who.address),
+		.reason = UNCONST(c->who.reason), .link = UNCONST(c->who.link), .base = f->base == NULL ? NULL : f->base->row.name,
+		.module = m == NULL ? NULL : m->row.name, .version = f->version == NULL ? NULL : f->version->row.name,
+		.deployment = f->deployment == NULL ? NULL : f->deployment->row.name, .plan_id = p == NULL ? 0 : p->row.id,
+		.task_id = f->task == NULL ? 0 : f->task->row.id, .instance_id = f->instance == NULL ? 0 : f->instance->row.id, .message = text,
+	};
+	fleet_event(c->fleet, c->wall, &e);
+}
+
+void core_watch_add(struct core *c, struct core_watch *w) {
+	TAILQ_INSERT_TAIL(&c->watches, w, link);
+}
+
+void core_watch_remove(struct core *c, struct core_watch *w) {
+	if (c->watch_next == w)
+		c->watch_next = TAILQ_NEXT(w, link);
+	TAILQ_REMOVE(&c->watches, w, link);
+}
+
+/* ---- after a load ----------------------------------------------------------------------------------------------------------------------- */
+static void plans_live_again(struct core *c) {
+	struct plan *p = fleet_plans(c->fleet), *next;
+	for (; p != NULL; p = next) {
+		next = p->hh_id.next;
+		plan_restore(&c->plans, p);
+		if (c->set_aside.kind == CULPRIT_PLAN && c->set_aside.id == p->row.id)
+			plan_pause(&c->plans, p, "the database refused what this plan did next; it was set aside");
+		plan_due(c, p->row.id);
+	}
+}
+
+static void repairs_live_again(struct core *c) {
+	for (struct instance *i = fleet_instances(c->fleet); i != NULL; i = i->hh_id.next)
+		if (i->task != NULL && i->task->plan == NULL && i->task->row.state != TASK_SENT)
+			task_make_ready(c, i->task);
+}
+
+void core_loaded(struct core *c) {
+	c->mono = clock_mono(&c->env.clock);
+	c->plans.fleet = c->fleet;
+	c->plans.mono = c->mono;
+	c->plans.wall = c->wall;
+	TAILQ_INIT(&c->ready);
+	TAILQ_INIT(&c->to_command);
+	c->due_plans.n = 0;
+	c->room = false;
+	links_clear(c);
+	agenda_clear(&c->agenda);
+	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next) {
+		b->seen = c->mono; /* everybody gets the full time to show up again */
+		agenda_add(&c->agenda, mono_add(c->mono, c->cfg.silent_us), AGENDA_BASE, b->row.id);
+	}
+	if (fleet_tenant(c->fleet, "default") == NULL)
+		fleet_tenant_add(c->fleet, "default", c->wall);
+	plans_live_again(c);
+	repairs_live_again(c);
+	c->set_aside = (struct culprit){ CULPRIT_NONE, 0 };
+}
+
+/* ---- P13 ---------------------------------------------------------------------------------------------------------------------------------- */
+void core_witness(struct core *c, const char *cell, int64_t epoch, int64_t event) {
+	snprintf(c->witness.cell, sizeof c->witness.cell, "%s", cell);
+	c->witness.epoch = epoch;
+	c->witness.event = event;
+}

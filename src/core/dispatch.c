@@ -1,0 +1,177 @@
+/* Commands. A PENDING task whose base is connected becomes SENT in the open commit; after that commit the base gets one command message
+ * with everything that is new for it. Sent again after a reconnect with the same generation (design section 5, rule 8). */
+#include "core/conductor.h"
+#include "model/spec.h"
+#include "proto/json.h"
+
+#include <string.h>
+
+void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a) {
+	const struct version *v = i->version;
+	const struct revision *r = i->deployment == NULL ? NULL : fleet_revision(i->deployment, i->row.revision);
+	(void)c;
+	w->has_instance = w->has_generation = w->has_priority = w->has_runtime = w->has_units = true;
+	w->instance = i->row.id;
+	w->module = v->module->row.name;
+	w->version = v->row.name;
+	w->runtime = (Berth__V1__Runtime)v->row.runtime;
+	w->generation = i->row.generation;
+	w->priority = (int32_t)v->row.priority;
+	w->units = (int32_t)v->row.units;
+	if (v->artifact != NULL) {
+		w->sha256 = v->artifact->row.sha256;
+		w->has_size = true;
+		w->size = v->artifact->row.size_bytes;
+	}
+	if (r == NULL)
+		return;
+	struct pair *env;
+	size_t n;
+	if (strings_parse(r->row.args, a, &w->args, &w->n_args, NULL) != 0)
+		w->n_args = 0;
+	if (pairs_parse(r->row.env, a, &env, &n, NULL) != 0 || n == 0)
+		return;
+	w->env = arena_alloc(a, n * sizeof *w->env);
+	w->n_env = n;
+	for (size_t k = 0; k < n; k++) {
+		w->env[k] = PB_NEW(Berth__V1__Entry, berth__v1__entry, a);
+		w->env[k]->key = env[k].key;
+		w->env[k]->value = env[k].value;
+	}
+}
+
+static Google__Protobuf__Duration *duration_new(int64_t us, struct arena *a) {
+	Google__Protobuf__Duration *d = PB_NEW(Google__Protobuf__Duration, google__protobuf__duration, a);
+	d->seconds = us / US_PER_S;
+	d->nanos = (int32_t)(us % US_PER_S) * 1000;
+	return d;
+}
+
+static Berth__V1__CommandItem *item_new(struct core *c, const struct task *t, struct arena *a) {
+	Berth__V1__CommandItem *x = PB_NEW(Berth__V1__CommandItem, berth__v1__command_item, a);
+	const struct revision *r = t->instance->deployment == NULL ? NULL : t->instance->deployment->current;
+	int64_t timeout = r == NULL || r->strategy.task_timeout_us <= 0 ? 120 * US_PER_S : r->strategy.task_timeout_us;
+	x->has_kind = x->has_generation = x->has_task = x->has_activate = true;
+	x->kind = (Berth__V1__TaskKind)t->row.kind;
+	x->generation = t->row.generation;
+	x->task = t->row.id;
+	x->activate = t->row.kind == TASK_KIND_INSTALL;
+	x->timeout = duration_new(timeout, a);
+	x->module = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
+	wanted_fill(c, t->instance, x->module, a);
+	const struct instance *old = t->row.partner_id == 0 || t->row.kind != TASK_KIND_INSTALL ? NULL : fleet_instance(c->fleet, t->row.partner_id);
+	if (old != NULL) {
+		x->replaces = PB_NEW(Berth__V1__ModuleRef, berth__v1__module_ref, a);
+		x->replaces->module = old->version->module->row.name;
+		x->replaces->version = old->version->row.name;
+	}
+	return x;
+}
+
+/* Deep-copied: the fleet may change or go before the commit is answered. */
+static void command_effect(struct core *c, struct base *b, struct task *const *tasks, size_t n) {
+	struct arena *a = c->open->arena, *scratch = arena_new();
+	Berth__V1__Command cmd = BERTH__V1__COMMAND__INIT;
+	cmd.has_epoch = true;
+	cmd.epoch = c->epoch;
+	cmd.items = arena_alloc(scratch, n * sizeof *cmd.items);
+	for (size_t i = 0; i < n; i++)
+		cmd.items[cmd.n_items++] = item_new(c, tasks[i], scratch);
+	struct effect *x = effect_add(c, EFFECT_COMMAND, b->drive);
+	x->message = pb_copy(&cmd.pb, a);
+	arena_free(scratch);
+}
+
+static void task_send(struct core *c, struct task *t) {
+	struct base *b = t->base;
+	struct instance *i = t->instance;
+	t->row.generation = i->row.generation = ++b->row.generation;
+	t->row.sent_at = c->wall;
+	t->sent = c->mono;
+	i->row.commanded = t->row.kind;
+	fleet_touch(c->fleet, &b->o);
+	fleet_touch(c->fleet, &i->o);
+	task_set_state(c->fleet, t, TASK_SENT, c->wall);
+	if (t->row.kind == TASK_KIND_INSTALL)
+		instance_set_state(c->fleet, i, INSTANCE_INSTALLING, NULL, c->wall);
+	else if (t->row.kind == TASK_KIND_UNINSTALL)
+		instance_set_state(c->fleet, i, INSTANCE_UNINSTALLING, NULL, c->wall);
+	struct event_facts f = { .kind = "task.sent", .plan = t->plan, .task = t, .base = b, .instance = i, .deployment = i->deployment, .version = i->version };
+	core_event(c, &f, "%s %s:%s on %s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base);
+	if (!b->command_queued) {
+		b->command_queued = true;
+		TAILQ_INIT(&b->outbox);
+		TAILQ_INSERT_TAIL(&c->to_command, b, command_link);
+	}
+	TAILQ_INSERT_TAIL(&b->outbox, t, queue_link);
+}
+
+static void outbox_flush(struct core *c, struct base *b) {
+	struct task *tasks[64], *t;
+	size_t n = 0;
+	while ((t = TAILQ_FIRST(&b->outbox)) != NULL) {
+		TAILQ_REMOVE(&b->outbox, t, queue_link);
+		tasks[n++] = t;
+		if (n == 64) {
+			command_effect(c, b, tasks, n);
+			n = 0;
+		}
+	}
+	if (n > 0)
+		command_effect(c, b, tasks, n);
+}
+
+/* Tasks that cannot go now leave the queue: a hello or an outcome of their base brings them back (tasks_of_base_ready). */
+void dispatch(struct core *c) {
+	struct task *t;
+	struct base *b;
+	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
+		TAILQ_REMOVE(&c->ready, t, queue_link);
+		t->queued = false;
+		if (t->row.state == TASK_PENDING && t->base->connected && t->base->inflight < c->cfg.in_flight_base)
+			task_send(c, t);
+	}
+	while ((b = TAILQ_FIRST(&c->to_command)) != NULL) {
+		TAILQ_REMOVE(&c->to_command, b, command_link);
+		b->command_queued = false;
+		outbox_flush(c, b);
+	}
+}
+
+static void tasks_of_base_ready(struct core *c, struct base *b) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->task != NULL && i->task->row.state == TASK_PENDING)
+			task_make_ready(c, i->task);
+}
+
+static int cmp_generation(const void *pa, const void *pb) {
+	const struct task *a = *(struct task *const *)pa, *b = *(struct task *const *)pb;
+	return (a->row.generation > b->row.generation) - (a->row.generation < b->row.generation);
+}
+
+void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
+	struct task **sent = arena_alloc(c->open->arena, ((size_t)b->n_instances + 1) * sizeof *sent);
+	struct instance *i;
+	size_t n = 0;
+	(void)k;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->task != NULL && i->task->row.state == TASK_SENT)
+			sent[n++] = i->task;
+	qsort(sent, n, sizeof *sent, cmp_generation);
+	if (n > 0)
+		command_effect(c, b, sent, n);
+	tasks_of_base_ready(c, b);
+}
+
+void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) {
+	struct base *b = t->base;
+	struct plan *p = t->plan;
+	if (p != NULL) {
+		plan_task_outcome(&c->plans, t, o);
+		plan_due(c, p->row.id);
+	} else {
+		repair_outcome(c, t, o);
+	}
+	tasks_of_base_ready(c, b);
+}

@@ -1,0 +1,52 @@
+/* Effects: messages to bases that may only go out once the commit they hang on is in the ledger, and only while we still hold the lease. */
+#include "core/conductor.h"
+
+struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_link *k) {
+	struct effect *x = arena_alloc(c->open->arena, sizeof *x);
+	x->kind = kind;
+	x->link = k;
+	TAILQ_INSERT_TAIL(&c->open->effects, x, entry);
+	return x;
+}
+
+static void effect_run(struct core *c, const struct effect *x) {
+	const struct driver_ops *d = c->env.driver->ops;
+	switch (x->kind) {
+	case EFFECT_WELCOME:
+		d->welcome(x->link, x->message);
+		return;
+	case EFFECT_COMMAND:
+		c->stats.commands++;
+		d->command(x->link, x->message);
+		return;
+	case EFFECT_ACK:
+		d->ack(x->link, x->seq);
+		return;
+	case EFFECT_REFUSE:
+		d->refuse(x->link, x->code, x->detail, x->final);
+		return;
+	}
+}
+
+void effects_run(struct core *c, struct bundle *b) {
+	struct effect *x;
+	while ((x = TAILQ_FIRST(&b->effects)) != NULL) {
+		TAILQ_REMOVE(&b->effects, x, entry);
+		if (x->link != NULL && core_may_act(c))
+			effect_run(c, x);
+	}
+}
+
+static void forget_in(struct bundle *b, const struct driver_link *k) {
+	struct effect *x;
+	if (b == NULL)
+		return;
+	TAILQ_FOREACH(x, &b->effects, entry)
+		if (x->link == k)
+			x->link = NULL;
+}
+
+void effects_forget_link(struct core *c, const struct driver_link *k) {
+	forget_in(c->open, k);
+	forget_in(c->flying, k);
+}

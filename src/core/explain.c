@@ -1,0 +1,130 @@
+/* Why things wait: sentences for people, each with the command that would let it go on. A by-product of the engine's own conditions. */
+#include "core/conductor.h"
+
+#include <stdio.h>
+
+#include "sched/place.h"
+
+struct listing { struct arena *a; struct waiting v[12]; size_t n; wall_t since; };
+
+static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...) {
+	if (l->n == sizeof l->v / sizeof *l->v)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	l->v[l->n++] = (struct waiting){ .rule = rule, .text = arena_vprintf(l->a, fmt, ap), .command = command, .since = l->since, .count = count };
+	va_end(ap);
+}
+
+static size_t listed(struct listing *l, struct waiting **ret) {
+	*ret = arena_memdup(l->a, l->v, l->n * sizeof *l->v);
+	return l->n;
+}
+
+static void place_report_of(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct place_report *rep) {
+	const struct revision *r = d->current;
+	struct place_req req = {
+		.group = d->group, .deployment = d, .module = d->module, .version = r == NULL ? NULL : r->version, .units = r == NULL ? 1 : r->version->row.units,
+		.policy = r == NULL ? PLACEMENT_SPREAD : r->strategy.placement,
+	};
+	place_explain(c->fleet, &req, only, a, rep);
+}
+
+static void explain_room(struct core *c, const struct deployment *d, int64_t missing, struct listing *l) {
+	struct place_report rep;
+	place_report_of(c, d, NULL, l->a, &rep);
+	add(l, "no_room", (int)missing, rep.n > 0 && rep.refusals[0].command != NULL ? rep.refusals[0].command : "berth base list", "%lld more wait for room: %s",
+	    (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
+}
+
+static void explain_tasks(const struct plan *p, const struct plan_wait *w, struct listing *l) {
+	const struct task *t;
+	TAILQ_FOREACH(t, &p->tasks, plan_link) {
+		if (word_terminal(WORD_TASK, t->row.state))
+			continue;
+		if (!t->base->connected)
+			add(l, "base_away", 1, arena_printf(l->a, "berth base show %s", t->row.base), "%s of %s:%s on %s: the base is %s", word_text(WORD_TASK_KIND, t->row.kind),
+			    t->row.module, t->row.version, t->row.base, word_text(WORD_BASE, t->base->row.state));
+		else if (t->row.state == TASK_BACKOFF)
+			add(l, "backoff", 1, arena_printf(l->a, "berth plan show %lld", (long long)p->row.id), "%s of %s:%s on %s is tried again (attempt %lld failed: %s)",
+			    word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base, (long long)t->row.attempt, t->row.cause == NULL ? "" : t->row.cause);
+	}
+	if (w->n_sent > 0)
+		add(l, "at_work", w->n_sent, "", "%d %s at work on their bases", w->n_sent, w->n_sent == 1 ? "task is" : "tasks are");
+}
+
+static const struct plan *plan_ahead(struct core *c, const struct plan *p) {
+	const struct change *ch = TAILQ_FIRST(&p->changes);
+	(void)c;
+	return ch == NULL || ch->deployment == NULL ? NULL : ch->deployment->plan;
+}
+
+static void explain_into(struct core *c, const struct plan *p, struct listing *l) {
+	struct plan_wait w;
+	char d[48];
+	const char *id = arena_printf(l->a, "%lld", (long long)p->row.id);
+	plan_waiting(p, &w);
+	l->since = p->row.state_at;
+	const struct change *ch = TAILQ_FIRST(&p->changes);
+	const struct plan *ahead = plan_ahead(c, p);
+	if (word_terminal(WORD_PLAN, p->row.state))
+		return;
+	if (w.queued && ahead != NULL && ahead != p)
+		add(l, "other_plan", 1, arena_printf(l->a, "berth plan show %lld", (long long)ahead->row.id), "plan %lld of the same deployment is %s", (long long)ahead->row.id,
+		    word_text(WORD_PLAN, ahead->row.state));
+	if (w.paused)
+		add(l, "paused", 1, arena_printf(l->a, "berth plan resume %s", id), "paused: %s", p->row.state_reason == NULL ? "" : p->row.state_reason);
+	if (w.confirm)
+		add(l, "confirm", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch), "batch %lld waits to be confirmed by a person", (long long)p->row.current_batch);
+	if (w.no_room && ch->deployment != NULL)
+		explain_room(c, ch->deployment, w.unplaced, l);
+	if (w.unavailable)
+		add(l, "max_unavailable", 1, "", "one more at once would leave fewer ready than max_unavailable allows");
+	if (w.in_flight)
+		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
+	if (w.min_ready || w.soak)
+		add(l, w.soak ? "soak" : "min_ready", 1, "", "%s for another %s", w.soak ? "soaking" : "watching what was installed",
+		    duration_format((mono_diff(w.until, c->mono) / US_PER_MS + 1) * US_PER_MS, d));
+	explain_tasks(p, &w, l);
+}
+
+size_t explain_plan(struct core *c, const struct plan *p, struct arena *a, struct waiting **ret) {
+	struct listing l = { .a = a };
+	explain_into(c, p, &l);
+	return listed(&l, ret);
+}
+
+size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
+	struct listing l = { .a = a, .since = d->row.state_at };
+	const struct instance *i;
+	if (d->plan != NULL)
+		explain_into(c, d->plan, &l);
+	TAILQ_FOREACH(i, &d->instances, deployment_link) {
+		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
+		if (well)
+			continue;
+		add(&l, word_text(WORD_INSTANCE, i->row.state), 1, arena_printf(a, "berth base show %s", i->base->row.name), "%s:%s on %s is %s%s%s", d->module->row.name,
+		    i->version->row.name, i->base->row.name, word_text(WORD_INSTANCE, i->row.state), i->row.state_reason == NULL || !*i->row.state_reason ? "" : ": ",
+		    i->row.state_reason == NULL ? "" : i->row.state_reason);
+	}
+	int64_t want = d->row.offline || d->current == NULL ? 0 : d->current->row.replicas;
+	if (d->plan == NULL && d->n_wanted < want)
+		explain_room(c, d, want - d->n_wanted, &l);
+	return listed(&l, ret);
+}
+
+size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret, struct base ***ret_fit, size_t *ret_n_fit) {
+	struct place_report rep;
+	place_report_of(c, d, only, a, &rep);
+	struct refusal *v = arena_alloc(a, (rep.n + 1) * sizeof *v);
+	for (size_t i = 0; i < rep.n; i++) {
+		const struct place_refusal *p = &rep.refusals[i];
+		v[i] = (struct refusal){ .rule = p->rule, .text = p->text, .command = p->command, .bases = p->bases, .n_examples = p->n_examples };
+		memcpy(v[i].examples, p->examples, sizeof v[i].examples);
+	}
+	*ret = v;
+	*ret_fit = rep.fit;
+	*ret_n_fit = rep.n_fit;
+	return rep.n;
+}

@@ -1,0 +1,103 @@
+/* Changes of bases and groups. */
+#include "core/conductor.h"
+
+#include <stdio.h>
+
+static void base_changed(struct core *c, struct base *b) {
+	b->row.etag++;
+	fleet_touch(c->fleet, &b->o);
+}
+
+int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err) {
+	struct event_facts f = { .kind = "base.changed", .base = b };
+	(void)who;
+	if (has_limit && (limit < 0 || limit > 1000000))
+		return err_field(err, E_INVALID, "/installLimit", "the install limit is a number from 0 (= the group's) to 1000000 units");
+	if (has_limit && limit != b->row.install_limit) {
+		int64_t before = base_limit(b);
+		base_set_limit(c->fleet, b, limit);
+		core_event(c, &f, "install limit of %s: %lld instead of %lld units", b->row.name, (long long)base_limit(b), (long long)before);
+		room_freed(c, b->group);
+	}
+	if (labels != NULL && text_set(&b->row.labels, labels))
+		core_event(c, &f, "labels of %s changed", b->row.name);
+	if (taints != NULL && text_set(&b->row.taints, taints)) {
+		core_event(c, &f, "taints of %s changed", b->row.name);
+		room_freed(c, b->group);
+	}
+	base_changed(c, b);
+	return 0;
+}
+
+int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err) {
+	struct event_facts f = { .kind = cordon ? "base.cordoned" : "base.uncordoned", .base = b };
+	(void)err;
+	if (b->row.cordoned == cordon)
+		return 0;
+	base_set_cordoned(c->fleet, b, cordon, cordon ? who->reason : NULL);
+	core_event(c, &f, cordon ? "%s takes no new instances" : "%s takes new instances again", b->row.name);
+	base_changed(c, b);
+	if (!cordon)
+		room_freed(c, b->group);
+	return 0;
+}
+
+/* Its instances are not Berth's any more; what is wanted of their deployments goes elsewhere. */
+int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err) {
+	struct event_facts f = { .kind = "base.forgotten", .base = b };
+	struct instance *i;
+	(void)who;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->task != NULL)
+			return err_set(err, E_BUSY, "base %s has work under way (%s:%s); wait for it or stop its plan", b->row.name, i->version->module->row.name, i->version->row.name);
+	core_event(c, &f, "base %s is forgotten; %d modules stay on it unmanaged", b->row.name, b->n_instances);
+	if (b->drive != NULL) {
+		struct effect *x = effect_add(c, EFFECT_REFUSE, b->drive);
+		x->code = "forgotten";
+		x->detail = "this base was forgotten; start it with a join token to let it join again";
+		x->final = true;
+		link_drop(c, b->drive);
+		b->drive = NULL;
+	}
+	struct group *g = b->group;
+	replace_lost(c, b);
+	while ((i = TAILQ_FIRST(&b->instances)) != NULL) {
+		struct deployment *d = i->deployment;
+		fleet_instance_remove(c->fleet, i);
+		if (d != NULL)
+			deployment_refresh(c, d);
+	}
+	for (struct finding *x = fleet_findings_first(c->fleet), *next; x != NULL; x = next) {
+		next = TAILQ_NEXT(x, link);
+		if (x->base == b)
+			fleet_finding_remove(c->fleet, x);
+	}
+	fleet_base_remove(c->fleet, b);
+	room_freed(c, g);
+	return 0;
+}
+
+int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err) {
+	struct event_facts f = { .kind = "group.changed" };
+	(void)who;
+	if (row->install_limit < 0 || row->install_limit > 1000000)
+		return err_field(err, E_INVALID, "/installLimit", "the install limit is a number from 0 to 1000000 units per base");
+	if (row->runtime != g->row.runtime && g->n_deployments > 0)
+		return err_field(err, E_CONFLICT, "/runtime", "group %s has %d deployments; its runtime stays %s", g->row.name, g->n_deployments, word_text(WORD_RUNTIME, g->row.runtime));
+	if (row->install_limit != g->row.install_limit)
+		group_set_limit(c->fleet, g, row->install_limit);
+	g->row.runtime = row->runtime;
+	g->row.mutable_versions = row->mutable_versions;
+	g->row.unmanaged_policy = row->unmanaged_policy;
+	g->row.placement = row->placement;
+	g->row.upgrade_policy = row->upgrade_policy;
+	text_set(&g->row.labels, row->labels);
+	text_set(&g->row.zone_key, row->zone_key);
+	text_set(&g->row.freeze_reason, row->freeze_reason);
+	g->row.etag++;
+	g->row.updated_at = c->wall;
+	fleet_touch(c->fleet, &g->o);
+	core_event(c, &f, "group %s changed", g->row.name);
+	room_freed(c, g);
+	return 0;
+}

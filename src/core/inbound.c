@@ -1,0 +1,550 @@
+/* What bases tell. A hello is checked, recorded and answered with what is wanted; a report is recorded once, by its sequence, and
+ * acknowledged when its commit is in the ledger (design section 5, rules 6, 7, 8, 13). */
+#include "core/conductor.h"
+#include "base/name.h"
+#include "base/secret.h"
+#include "model/spec.h"
+#include "proto/json.h"
+
+#include <stdio.h>
+
+/* ---- links ---------------------------------------------------------------------------------------------------------------------------- */
+void links_clear(struct core *c) {
+	struct linked *x, *t;
+	HASH_ITER(hh, c->links, x, t) {
+		HASH_DEL(c->links, x);
+		free(x);
+	}
+}
+
+static struct linked *linked_find(struct core *c, const struct driver_link *k) {
+	struct linked *x;
+	HASH_FIND_PTR(c->links, &k, x);
+	return x;
+}
+
+static struct base *base_of(struct core *c, const struct driver_link *k) {
+	struct linked *x = linked_find(c, k);
+	struct base *b = x == NULL || c->fleet == NULL ? NULL : fleet_base_by_id(c->fleet, x->base_id);
+	return b != NULL && b->drive == k ? b : NULL;
+}
+
+void link_drop(struct core *c, struct driver_link *k) {
+	struct linked *x = linked_find(c, k);
+	if (x == NULL)
+		return;
+	HASH_DEL(c->links, x);
+	free(x);
+}
+
+static void link_set(struct core *c, struct base *b, struct driver_link *k) {
+	link_drop(c, k);
+	struct linked *x = calloc(1, sizeof *x);
+	if (x == NULL)
+		abort();
+	x->link = k;
+	x->base_id = b->row.id;
+	HASH_ADD_PTR(c->links, link, x);
+	b->drive = k;
+	b->connected = true;
+	b->lost_since = (mono_t){ 0 };
+}
+
+static void refuse(struct core *c, struct driver_link *k, const char *code, bool final, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void refuse(struct core *c, struct driver_link *k, const char *code, bool final, const char *fmt, ...) {
+	struct effect *x = effect_add(c, EFFECT_REFUSE, k);
+	va_list ap;
+	va_start(ap, fmt);
+	x->detail = arena_vprintf(c->open->arena, fmt, ap);
+	va_end(ap);
+	x->code = code;
+	x->final = final;
+	core_wake(c);
+}
+
+/* ---- hello ------------------------------------------------------------------------------------------------------------------------------ */
+static bool key_matches(const struct base *b, const char *key) {
+	static const uint8_t none[SHA256_BYTES];
+	uint8_t h[SHA256_BYTES];
+	if (key == NULL || *key == '\0' || memcmp(b->row.key_hash, none, sizeof none) == 0)
+		return false;
+	sha256_of(key, strlen(key), h);
+	return secret_equal(h, b->row.key_hash, sizeof h);
+}
+
+static struct token *join_token(struct core *c, const char *text) {
+	uint8_t h[SHA256_BYTES];
+	if (text == NULL || *text == '\0')
+		return NULL;
+	sha256_of(text, strlen(text), h);
+	struct token *t = fleet_token_by_hash(c->fleet, h);
+	bool expired = t != NULL && t->row.expires_at.us != 0 && t->row.expires_at.us <= c->wall.us;
+	return t == NULL || expired || (t->row.role != ROLE_JOIN && t->row.role != ROLE_ADMIN) ? NULL : t;
+}
+
+static struct group *group_for(struct core *c, struct tenant *t, const Berth__V1__Hello *h, const struct token *tok) {
+	const char *name = tok != NULL && tok->row.group_name != NULL && *tok->row.group_name ? tok->row.group_name : h->group;
+	if (name == NULL || *name == '\0')
+		name = "default";
+	struct group *g = fleet_group(t, name);
+	if (g != NULL || !name_valid(NAME_PLAIN, name))
+		return g;
+	struct row_base_group row = {
+		.name = UNCONST(name), .runtime = h->has_runtime ? (int)h->runtime : RUNTIME_NATIVE, .install_limit = 10, .zone_key = UNCONST("zone"),
+		.unmanaged_policy = UNMANAGED_REPORT, .placement = PLACEMENT_SPREAD, .upgrade_policy = UPGRADE_POLICY_AUTO, .etag = 1,
+		.created_at = c->wall, .updated_at = c->wall,
+	};
+	struct event_facts f = { .kind = "group.created" };
+	g = fleet_group_add(c->fleet, t, &row);
+	core_event(c, &f, "group %s was made by the first base that joined it", name);
+	return g;
+}
+
+static char *labels_of(const Berth__V1__Hello *h, struct arena *a) {
+	struct pair *v = arena_alloc(a, (h->n_labels + 1) * sizeof *v);
+	for (size_t i = 0; i < h->n_labels; i++)
+		v[i] = (struct pair){ h->labels[i]->key == NULL ? UNCONST("") : h->labels[i]->key, h->labels[i]->value == NULL ? UNCONST("") : h->labels[i]->value };
+	return pairs_print(v, h->n_labels, a);
+}
+
+static void base_describe(struct core *c, struct base *b, const Berth__V1__Hello *h) {
+	struct arena *a = arena_new();
+	text_set(&b->row.labels, labels_of(h, a));
+	text_set(&b->row.taints, strings_print(h->taints, h->n_taints, a));
+	text_set(&b->row.zone, h->zone);
+	text_set(&b->row.address, h->address);
+	text_set(&b->row.agent_version, h->agent_version);
+	if (h->has_runtime && h->runtime != BERTH__V1__RUNTIME__RUNTIME_NONE)
+		b->row.runtime = (int)h->runtime;
+	fleet_touch(c->fleet, &b->o);
+	arena_free(a);
+}
+
+static struct base *base_new(struct core *c, struct tenant *t, const Berth__V1__Hello *h, const struct token *tok) {
+	struct group *g = group_for(c, t, h, tok);
+	if (g == NULL)
+		return NULL;
+	struct row_base row = {
+		.name = h->base, .state = BASE_JOINING, .state_at = c->wall, .runtime = g->row.runtime, .etag = 1, .joined_at = c->wall, .seen_at = c->wall,
+		.install_limit = h->has_install_limit && h->install_limit > 0 ? h->install_limit : 0,
+	};
+	struct base *b = fleet_base_add(c->fleet, g, &row);
+	struct event_facts f = { .kind = "base.joined", .base = b };
+	core_event(c, &f, "base %s joined group %s", b->row.name, g->row.name);
+	agenda_add(&c->agenda, mono_add(c->mono, c->cfg.silent_us), AGENDA_BASE, b->row.id);
+	return b;
+}
+
+/* Rule 13: the base's own key, or a join token where there is no live process of that name. NULL: refused. */
+static struct base *hello_admit(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, bool *ret_new_key) {
+	const char *tenant = h->tenant == NULL || *h->tenant == '\0' ? "default" : h->tenant;
+	struct tenant *t = fleet_tenant(c->fleet, tenant);
+	struct token *tok = join_token(c, h->join_token);
+	struct base *b = t == NULL || h->base == NULL ? NULL : fleet_base(t, h->base);
+	*ret_new_key = false;
+	if (h->base == NULL || !name_valid(NAME_PLAIN, h->base)) {
+		refuse(c, k, "invalid_argument", true, "base id \"%.64s\" is not a name: letters, digits, . _ - and at most 63", h->base == NULL ? "" : h->base);
+	} else if (b != NULL && key_matches(b, h->base_key)) {
+		return b;
+	} else if (tok == NULL || t == NULL || tok->tenant != t) {
+		refuse(c, k, "unauthenticated", true, "the join token is unknown, revoked or expired; make one with: berth token create --role join");
+	} else if (b != NULL && b->row.state != BASE_LOST && b->row.state != BASE_STOPPED) {
+		refuse(c, k, "already_exists", true,
+		    "base %s is already joined by another process%s and this one does not have its key; choose another --id, stop the other one, or: berth base forget %s",
+		    b->row.name, b->connected ? ", which is connected" : "", b->row.name);
+	} else {
+		*ret_new_key = true;
+		if (b == NULL)
+			b = base_new(c, t, h, tok);
+		if (b == NULL)
+			refuse(c, k, "invalid_argument", true, "group name \"%.64s\" is not a name", h->group == NULL ? "" : h->group);
+		return b;
+	}
+	return NULL;
+}
+
+static bool witness_newer(struct core *c, const Berth__V1__Hello *h) {
+	if (h->witness_cell == NULL || strcmp(h->witness_cell, c->cell) != 0)
+		return false;
+	return h->witness_epoch > c->epoch || h->witness_event > fleet_last_event(c->fleet);
+}
+
+static void welcome(struct core *c, struct base *b, struct driver_link *k, const char *new_key) {
+	struct arena *a = arena_new();
+	Berth__V1__Welcome w = BERTH__V1__WELCOME__INIT;
+	w.cell = c->cell;
+	w.has_epoch = w.has_incarnation = w.has_committed_seq = w.has_last_event = true;
+	w.epoch = c->epoch;
+	w.incarnation = b->row.incarnation;
+	w.base_key = UNCONST(new_key);
+	w.committed_seq = b->row.report_seq;
+	w.last_event = fleet_last_event(c->fleet);
+	w.base = b->row.name;
+	w.artifacts = UNCONST(c->cfg.artifacts);
+	Google__Protobuf__Duration lease = GOOGLE__PROTOBUF__DURATION__INIT, beat = GOOGLE__PROTOBUF__DURATION__INIT;
+	lease.seconds = c->cfg.lease_us / US_PER_S;
+	lease.nanos = (int32_t)(c->cfg.lease_us % US_PER_S) * 1000;
+	beat.seconds = c->cfg.heartbeat_us / US_PER_S;
+	beat.nanos = (int32_t)(c->cfg.heartbeat_us % US_PER_S) * 1000;
+	w.lease = &lease;
+	w.heartbeat = &beat;
+	while (c->cfg.servers != NULL && c->cfg.servers[w.n_servers] != NULL)
+		w.n_servers++;
+	w.servers = (char **)(uintptr_t)c->cfg.servers;
+	w.wanted = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *w.wanted);
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		bool told = i->row.wanted && i->row.generation > 0 && i->task == NULL && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
+		if (!told)
+			continue;
+		Berth__V1__WantedModule *m = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
+		wanted_fill(c, i, m, a);
+		w.wanted[w.n_wanted++] = m;
+	}
+	effect_add(c, EFFECT_WELCOME, k)->message = pb_copy(&w.pb, c->open->arena);
+	arena_free(a);
+}
+
+static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full);
+
+static bool may_hear(struct core *c) {
+	if (c->fleet == NULL || (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY))
+		return false;
+	if (c->serial > 0 && c->flying != NULL) {
+		c->dropped_reports = true;
+		return false;
+	}
+	c->mono = c->plans.mono = clock_mono(&c->env.clock);
+	return true;
+}
+
+static void link_supersede(struct core *c, struct base *b, struct driver_link *k) {
+	struct driver_link *old = b->drive;
+	if (old == NULL || old == k)
+		return;
+	link_drop(c, old);
+	effects_forget_link(c, old);
+	refuse(c, old, "superseded", false, "base %s connected again", b->row.name);
+}
+
+void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer) {
+	char key[64] = "";
+	bool new_key;
+	if (!may_hear(c))
+		return;
+	if (witness_newer(c, h)) {
+		snprintf(c->reason, sizeof c->reason, "the database is older than what base %s was told: accept it with berthd --accept-older", h->base);
+		core_set_mode(c, CORE_READ_ONLY, c->reason);
+		return;
+	}
+	c->who = (struct core_who){ .actor = h->base, .address = peer };
+	struct base *b = hello_admit(c, k, h, &new_key);
+	if (b == NULL) {
+		c->who = (struct core_who){ 0 };
+		return;
+	}
+	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
+	if (new_key) {
+		token_make("bk", key, sizeof key);
+		sha256_of(key, strlen(key), b->row.key_hash);
+	}
+	link_supersede(c, b, k);
+	link_set(c, b, k);
+	base_heard(c, b);
+	base_describe(c, b, h);
+	if (!text_same(b->row.boot, h->boot) || b->row.process_start != h->base_start) {
+		text_set(&b->row.boot, h->boot);
+		b->row.process_start = h->base_start;
+		b->row.incarnation++;
+	}
+	b->row.seen_at = c->wall;
+	if (b->row.state != BASE_READY)
+		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
+	struct event_facts f = { .kind = "base.connected", .base = b };
+	core_event(c, &f, "base %s connected", b->row.name);
+	welcome(c, b, k, new_key ? key : NULL);
+	if (h->base_running && h->report_seq <= b->row.report_seq)
+		held_apply(c, b, h->held, h->n_held, true);
+	dispatch_again(c, b, k);
+	c->who = (struct core_who){ 0 };
+	core_wake(c);
+}
+
+/* ---- what a base holds -------------------------------------------------------------------------------------------------------------------- */
+void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		if (i->row.state != INSTANCE_READY && i->row.state != INSTANCE_STANDBY)
+			continue;
+		instance_set_state(c->fleet, i, s, reason, c->wall);
+		if (i->deployment != NULL)
+			deployment_refresh(c, i->deployment);
+	}
+}
+
+static struct instance *held_instance(struct base *b, const Berth__V1__HeldModule *h) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (text_same(i->version->module->row.name, h->module) && text_same(i->version->row.name, h->version))
+			return i;
+	return NULL;
+}
+
+static const struct { const char *arklet; enum instance_state state; } held_states[] = {
+	{ "activated", INSTANCE_READY }, { "deactivated", INSTANCE_STANDBY }, { "broken", INSTANCE_FAILED }, { "resolved", INSTANCE_INSTALLING },
+};
+
+static enum instance_state held_state(const Berth__V1__HeldModule *h) {
+	if (h->quarantined)
+		return INSTANCE_QUARANTINED;
+	for (size_t i = 0; i < sizeof held_states / sizeof *held_states; i++)
+		if (text_same(held_states[i].arklet, h->state))
+			return held_states[i].state;
+	return INSTANCE_FAILED;
+}
+
+static void quarantine(struct core *c, struct instance *i, const char *cause) {
+	finding_raise(c, FINDING_QUARANTINED, i->base, i->version->module->row.name, i->version->row.name, i->deployment, "berth deploy MODULE:OTHER-VERSION",
+	    "%s:%s made base %s crash and is not installed there again: %s", i->version->module->row.name, i->version->row.name, i->base->row.name,
+	    cause == NULL || !*cause ? "no last words" : cause);
+	struct event_facts f = { .kind = "instance.quarantined", .base = i->base, .instance = i, .deployment = i->deployment, .version = i->version };
+	core_event(c, &f, "%s:%s is quarantined on %s: %s", i->version->module->row.name, i->version->row.name, i->base->row.name, cause == NULL ? "" : cause);
+}
+
+static void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
+	enum instance_state s = held_state(h);
+	text_set(&i->row.reported, h->state);
+	fleet_touch(c->fleet, &i->o);
+	if (i->row.state == (int)s || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
+		return;
+	if (s == INSTANCE_READY)
+		i->ready_since = c->mono;
+	instance_set_state(c->fleet, i, s, h->cause, c->wall);
+	if (s == INSTANCE_QUARANTINED) {
+		quarantine(c, i, h->cause);
+		plan_instance_failed(&c->plans, i, FAULT_MODULE, h->cause);
+	} else if (s == INSTANCE_FAILED) {
+		plan_instance_failed(&c->plans, i, FAULT_MODULE, h->cause);
+	}
+	if (i->deployment != NULL) {
+		deployment_refresh(c, i->deployment);
+		if (i->deployment->plan != NULL)
+			plan_due(c, i->deployment->plan->row.id);
+	}
+	if (s == INSTANCE_READY)
+		replacement_ready(c, i);
+}
+
+static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModule *h) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->row.wanted && text_same(i->version->module->row.name, h->module))
+			break;
+	if (i != NULL)
+		finding_raise(c, FINDING_VERSION_DRIFT, b, h->module, h->version, i->deployment, NULL, "base %s holds %s:%s beside the wanted %s", b->row.name, h->module,
+		    h->version, i->version->row.name);
+	else
+		finding_raise(c, FINDING_UNMANAGED, b, h->module, h->version, NULL, NULL, "base %s holds %s:%s, which nobody told Berth about", b->row.name, h->module, h->version);
+}
+
+static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct instance *i) {
+	for (size_t k = 0; k < n; k++)
+		if (text_same(held[k]->module, i->version->module->row.name) && text_same(held[k]->version, i->version->row.name))
+			return true;
+	return false;
+}
+
+static void instance_gone(struct core *c, struct instance *i, const char *why) {
+	if (i->task != NULL || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_MISSING || i->row.generation == 0)
+		return;
+	text_set(&i->row.reported, NULL);
+	if (!i->row.wanted && (i->deployment == NULL || !plan_busy_on(i->deployment->plan, i->base))) {
+		struct group *g = i->base->group;
+		struct deployment *d = i->deployment;
+		fleet_instance_remove(c->fleet, i);
+		room_freed(c, g);
+		if (d != NULL)
+			deployment_refresh(c, d);
+		return;
+	}
+	instance_set_state(c->fleet, i, INSTANCE_MISSING, why, c->wall);
+	struct event_facts f = { .kind = "instance.missing", .base = i->base, .instance = i, .deployment = i->deployment, .version = i->version };
+	core_event(c, &f, "%s:%s is not on %s any more: %s", i->version->module->row.name, i->version->row.name, i->base->row.name, why);
+	if (i->deployment != NULL)
+		deployment_refresh(c, i->deployment);
+	agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+}
+
+static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full) {
+	for (size_t k = 0; k < n; k++) {
+		if (held[k]->module == NULL || held[k]->version == NULL || !name_valid(NAME_PLAIN, held[k]->module))
+			continue;
+		struct instance *i = held_instance(b, held[k]);
+		if (i != NULL)
+			instance_held(c, i, held[k]);
+		else
+			unmanaged(c, b, held[k]);
+	}
+	struct instance *i, *next;
+	for (i = full ? TAILQ_FIRST(&b->instances) : NULL; i != NULL; i = next) {
+		next = TAILQ_NEXT(i, base_link);
+		if (!in_list(held, n, i))
+			instance_gone(c, i, "its base does not hold it");
+	}
+}
+
+/* ---- report ------------------------------------------------------------------------------------------------------------------------------- */
+static void ack(struct core *c, struct base *b) {
+	effect_add(c, EFFECT_ACK, b->drive)->seq = b->row.report_seq;
+	core_wake(c);
+}
+
+static void crashed(struct core *c, struct base *b, const Berth__V1__Outcome *o) {
+	struct instance *i = fleet_instance(c->fleet, o->instance);
+	if (i == NULL || i->base != b || i->task != NULL || !text_same(o->code, "crash"))
+		return;
+	Berth__V1__HeldModule h = BERTH__V1__HELD_MODULE__INIT;
+	h.quarantined = h.has_quarantined = true;
+	h.cause = o->cause;
+	h.state = UNCONST("broken");
+	instance_held(c, i, &h);
+}
+
+static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outcome *o) {
+	struct task *t = o->has_task ? fleet_task(c->fleet, o->task) : NULL;
+	if (t == NULL || t->base != b || t->row.state != TASK_SENT || t->row.generation != o->generation) {
+		crashed(c, b, o);
+		return;
+	}
+	struct instance *i = t->instance;
+	bool quarantined = !o->ok && text_same(o->code, "crash");
+	struct task_outcome x = {
+		.ok = o->ok, .retryable = o->retryable && !quarantined, .gone = text_same(o->code, "NOT_FOUND_BIZ"), .fault = (enum fault)o->fault,
+		.cause = o->cause != NULL && *o->cause ? o->cause : o->code, .output = o->output, .state = o->state, .duration_us = o->duration_us,
+	};
+	if (!x.ok && x.fault == FAULT_NONE)
+		x.fault = FAULT_BASE;
+	text_set(&i->row.reported, o->state);
+	if (o->has_memory_bytes)
+		b->memory_bytes = o->memory_bytes;
+	int64_t id = i->row.id;
+	struct deployment *d = i->deployment;
+	task_outcome(c, t, &x);
+	if ((i = fleet_instance(c->fleet, id)) != NULL && quarantined) {
+		instance_set_state(c->fleet, i, INSTANCE_QUARANTINED, x.cause, c->wall);
+		quarantine(c, i, x.cause);
+	} else if (i != NULL && i->row.state == INSTANCE_READY) {
+		replacement_ready(c, i);
+	}
+	if (d != NULL)
+		deployment_refresh(c, d);
+}
+
+static void base_ready(struct core *c, struct base *b) {
+	if (b->row.state == BASE_READY)
+		return;
+	bool alarm = b->group->alarm;
+	base_set_state(c->fleet, b, BASE_READY, NULL, c->wall);
+	struct event_facts f = { .kind = "base.ready", .base = b };
+	core_event(c, &f, "base %s is ready", b->row.name);
+	if (alarm)
+		zone_check(c, b);
+	peer_join(c, b);
+	repair_base(c, b);
+	room_freed(c, b->group);
+}
+
+static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r) {
+	base_set_state(c->fleet, b, BASE_RESTORING, r->base_note, c->wall);
+	instances_lose_sight(c, b, INSTANCE_MISSING, "its base process is being restarted");
+	struct event_facts f = { .kind = "base.down", .base = b };
+	core_event(c, &f, "the process of base %s ended: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);
+}
+
+static void report_apply(struct core *c, struct base *b, const Berth__V1__Report *r) {
+	for (size_t k = 0; k < r->n_outcomes; k++)
+		outcome_apply(c, b, r->outcomes[k]);
+	if (r->has_base_running && !r->base_running)
+		base_down(c, b, r);
+	if (r->has_base_start && r->base_start != b->row.process_start) {
+		b->row.process_start = r->base_start;
+		b->row.incarnation++;
+		fleet_touch(c->fleet, &b->o);
+	}
+	held_apply(c, b, r->changed, r->n_changed, r->full);
+	for (size_t k = 0; k < r->n_gone; k++) {
+		Berth__V1__HeldModule h = BERTH__V1__HELD_MODULE__INIT;
+		h.module = r->gone[k]->module;
+		h.version = r->gone[k]->version;
+		struct instance *i = held_instance(b, &h);
+		if (i != NULL)
+			instance_gone(c, i, "somebody removed it");
+		finding_clear(c, FINDING_UNMANAGED, b, h.module, h.version);
+		finding_clear(c, FINDING_VERSION_DRIFT, b, h.module, h.version);
+	}
+	if (r->crash_loop)
+		finding_raise(c, FINDING_CRASH_LOOP, b, NULL, NULL, NULL, "berth base logs", "base %s keeps crashing: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);
+	if (r->has_base_ready && r->base_ready) {
+		finding_clear(c, FINDING_CRASH_LOOP, b, NULL, NULL);
+		base_ready(c, b);
+	}
+}
+
+void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Report *r) {
+	struct base *b;
+	if (!may_hear(c) || c->mode != CORE_ACTIVE || (b = base_of(c, k)) == NULL)
+		return;
+	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
+	c->stats.reports++;
+	base_heard(c, b);
+	if (r->seq > b->row.report_seq) {
+		char actor[80];
+		snprintf(actor, sizeof actor, "base/%s", b->row.name);
+		c->who = (struct core_who){ .actor = actor };
+		b->row.report_seq = r->seq;
+		b->row.seen_at = c->wall;
+		fleet_touch(c->fleet, &b->o);
+		report_apply(c, b, r);
+		c->who = (struct core_who){ 0 };
+	}
+	ack(c, b);
+}
+
+void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1__Heartbeat *h) {
+	struct base *b;
+	if (!may_hear(c) || (b = base_of(c, k)) == NULL)
+		return;
+	base_heard(c, b);
+	b->memory_bytes = h->memory_bytes;
+	if (c->mode == CORE_ACTIVE && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
+		base_ready(c, b);
+		core_wake(c);
+	}
+}
+
+void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason) {
+	struct base *b;
+	if (!may_hear(c) || c->mode != CORE_ACTIVE || (b = base_of(c, k)) == NULL)
+		return;
+	base_heard(c, b);
+	base_set_state(c->fleet, b, BASE_STOPPED, reason, c->wall);
+	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base was stopped");
+	struct event_facts f = { .kind = "base.stopped", .base = b };
+	core_event(c, &f, "base %s said goodbye: %s", b->row.name, reason == NULL ? "" : reason);
+	agenda_add(&c->agenda, c->mono, AGENDA_BASE, b->row.id);
+	core_wake(c);
+}
+
+void core_base_gone(struct core *c, struct driver_link *k, const char *why) {
+	struct base *b = base_of(c, k);
+	(void)why;
+	effects_forget_link(c, k);
+	link_drop(c, k);
+	if (b == NULL)
+		return;
+	b->connected = false;
+	b->drive = NULL;
+	b->lost_since = clock_mono(&c->env.clock);
+	agenda_add(&c->agenda, mono_add(b->lost_since, 2 * US_PER_S), AGENDA_BASE, b->row.id);
+	core_wake(c);
+}

@@ -1,0 +1,248 @@
+/* Repair: bringing back what is already wanted, without a plan (design section 1). Tasks of the instance, with backoff, and events. Where a
+ * plan is at work on a base, it is the plan's duty and repair keeps away. */
+#include "core/conductor.h"
+
+#include <stdio.h>
+
+#include "sched/place.h"
+
+/* ---- findings ------------------------------------------------------------------------------------------------------------------------- */
+struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version, struct deployment *d,
+    const char *command, const char *fmt, ...) {
+	struct finding *x = fleet_finding_find(c->fleet, kind, b, module, version);
+	char text[512];
+	if (x != NULL)
+		return x;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	struct tenant *t = b != NULL ? b->tenant : d != NULL ? d->tenant : fleet_tenant(c->fleet, "default");
+	struct row_finding row = {
+		.kind = kind, .module = UNCONST(module), .version = UNCONST(version), .deployment_id = d == NULL ? 0 : d->row.id, .detail = text,
+		.command = UNCONST(command), .since = c->wall,
+	};
+	x = fleet_finding_add(c->fleet, t, b, &row);
+	char event_kind[48];
+	snprintf(event_kind, sizeof event_kind, "finding.%s", word_text(WORD_FINDING, kind));
+	struct event_facts f = { .kind = event_kind, .base = b, .deployment = d };
+	core_event(c, &f, "%s", text);
+	return x;
+}
+
+void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version) {
+	struct finding *x = fleet_finding_find(c->fleet, kind, b, module, version);
+	if (x == NULL)
+		return;
+	struct event_facts f = { .kind = "finding.cleared", .base = b };
+	core_event(c, &f, "no longer so: %s", x->row.detail);
+	fleet_finding_remove(c->fleet, x);
+}
+
+/* ---- state of a deployment at rest ------------------------------------------------------------------------------------------------------ */
+void deployment_refresh(struct core *c, struct deployment *d) {
+	char text[96] = "";
+	if (d->plan != NULL)
+		return;
+	if (d->row.offline) {
+		deployment_set_state(c->fleet, d, d->n_instances == 0 ? DEPLOYMENT_OFFLINE : DEPLOYMENT_DEGRADED,
+		    d->n_instances == 0 ? NULL : "instances remain on bases that cannot be reached", c->wall);
+		return;
+	}
+	if (d->current == NULL || d->row.state == DEPLOYMENT_WAITING)
+		return;
+	int64_t want = d->current->row.replicas < 0 ? d->n_wanted : d->current->row.replicas;
+	bool well = d->n_ready >= want;
+	if (!well)
+		snprintf(text, sizeof text, "%d of %lld ready", d->n_ready, (long long)want);
+	deployment_set_state(c->fleet, d, well ? DEPLOYMENT_RUNNING : DEPLOYMENT_DEGRADED, well ? NULL : text, c->wall);
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------------------------------- */
+static void repair_task(struct core *c, struct instance *i, enum task_kind kind) {
+	struct row_task row = {
+		.kind = kind, .state = TASK_PENDING, .base_id = i->base->row.id, .deployment_id = i->row.deployment_id, .version_id = i->version->row.id,
+		.instance_id = i->row.id, .attempt = i->row.failures + 1, .base = i->base->row.name,
+		.deployment = i->deployment == NULL ? NULL : i->deployment->row.name, .module = i->version->module->row.name, .version = i->version->row.name,
+		.created_at = c->wall,
+	};
+	task_make_ready(c, fleet_task_add(c->fleet, NULL, i, &row));
+}
+
+static const struct instance *replacement_of(const struct instance *i) {
+	const struct instance *r;
+	if (i->deployment == NULL)
+		return NULL;
+	TAILQ_FOREACH(r, &i->deployment->instances, deployment_link)
+		if (r->row.replaces == i->row.id && r->row.wanted)
+			return r;
+	return NULL;
+}
+
+static void repair_unwanted(struct core *c, struct instance *i) {
+	const struct instance *r = replacement_of(i);
+	if (r != NULL && r->row.state != INSTANCE_READY) {
+		finding_raise(c, FINDING_SURPLUS, i->base, i->version->module->row.name, i->version->row.name, i->deployment, NULL,
+		    "%s:%s on base %s is surplus; it goes when its replacement on %s is ready", i->version->module->row.name, i->version->row.name,
+		    i->base->row.name, r->base->row.name);
+		return;
+	}
+	if (i->row.generation != 0) {
+		repair_task(c, i, TASK_KIND_UNINSTALL);
+		return;
+	}
+	struct group *g = i->base->group;
+	struct deployment *d = i->deployment;
+	fleet_instance_remove(c->fleet, i);
+	room_freed(c, g);
+	if (d != NULL)
+		deployment_refresh(c, d);
+}
+
+/* A base that was away while its deployment moved on: the old version gives way to the current one, in place. */
+static bool catch_up(struct core *c, struct instance *i) {
+	struct deployment *d = i->deployment;
+	struct revision *to = d == NULL ? NULL : d->completed;
+	if (to == NULL || d->plan != NULL || i->row.revision >= to->row.number)
+		return false;
+	if (!instance_behind(i, to)) {
+		instance_set_revision(c->fleet, i, to->row.number);
+		return false;
+	}
+	if (to->version->row.units - i->row.units > base_free(i->base))
+		return false;
+	instance_set_wanted(c->fleet, i, false);
+	(void)instance_set_units(c->fleet, i, 0, NULL);
+	struct row_instance row = { .revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = c->wall, .units = to->version->row.units, .created_at = c->wall };
+	struct instance *fresh;
+	repair_task(c, i, TASK_KIND_UNINSTALL);
+	if (fleet_instance_add(c->fleet, i->base, d, to->version, &row, &fresh, NULL) == 0)
+		repair_task(c, fresh, TASK_KIND_INSTALL);
+	return true;
+}
+
+void repair_instance(struct core *c, struct instance *i) {
+	struct base *b = i->base;
+	if (i->task != NULL || !b->connected || b->row.state != BASE_READY || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
+		return;
+	if (!i->row.wanted) {
+		repair_unwanted(c, i);
+		return;
+	}
+	bool absent = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_UNKNOWN;
+	if (catch_up(c, i) || !absent)
+		return;
+	repair_task(c, i, TASK_KIND_INSTALL);
+}
+
+void repair_base(struct core *c, struct base *b) {
+	struct instance *i, *next;
+	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, base_link);
+		repair_instance(c, i);
+	}
+}
+
+static int64_t backoff_us(const struct core *c, int64_t failures) {
+	int64_t us = c->cfg.repair_backoff_us;
+	for (int64_t k = 1; k < failures && us < c->cfg.repair_backoff_max_us; k++)
+		us *= 2;
+	return rng_jitter(c->env.rng, us > c->cfg.repair_backoff_max_us ? c->cfg.repair_backoff_max_us : us);
+}
+
+static void repair_failed(struct core *c, struct instance *i, const struct task_outcome *o) {
+	i->row.failures++;
+	instance_set_state(c->fleet, i, INSTANCE_MISSING, o->cause, c->wall);
+	agenda_add(&c->agenda, mono_add(c->mono, backoff_us(c, i->row.failures)), AGENDA_REPAIR, i->row.id);
+}
+
+static void repair_done(struct core *c, struct instance *i, enum task_kind kind) {
+	struct group *g = i->base->group;
+	if (kind == TASK_KIND_UNINSTALL) {
+		finding_clear(c, FINDING_SURPLUS, i->base, i->version->module->row.name, i->version->row.name);
+		fleet_instance_remove(c->fleet, i);
+		room_freed(c, g);
+		return;
+	}
+	i->row.failures = 0;
+	i->ready_since = c->mono;
+	finding_clear(c, FINDING_QUARANTINED, i->base, i->version->module->row.name, i->version->row.name);
+	instance_set_state(c->fleet, i, INSTANCE_READY, NULL, c->wall);
+}
+
+void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o) {
+	struct instance *i = t->instance;
+	struct event_facts f = { .kind = o->ok ? "repair.succeeded" : "repair.failed", .base = t->base, .deployment = i->deployment, .version = i->version, .task = t, .instance = i };
+	core_event(c, &f, "%s %s:%s on %s%s%s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base, o->ok ? "" : ": ", o->ok ? "" : o->cause);
+	t->row.fault = o->ok ? FAULT_NONE : o->fault;
+	t->row.duration_us = o->duration_us;
+	t->row.ended_at = c->wall;
+	text_set(&t->row.cause, o->ok ? NULL : o->cause);
+	task_set_state(c->fleet, t, o->ok ? TASK_SUCCEEDED : TASK_FAILED, c->wall);
+	if (o->ok)
+		repair_done(c, i, t->row.kind);
+	else
+		repair_failed(c, i, o);
+}
+
+/* ---- a lost base's instances elsewhere ---------------------------------------------------------------------------------------------------- */
+static struct base *elsewhere(struct core *c, const struct instance *i) {
+	struct revision *r = fleet_revision(i->deployment, i->row.revision);
+	struct place_req req = {
+		.group = i->deployment->group, .deployment = i->deployment, .module = i->version->module, .version = i->version,
+		.units = i->version->row.units, .policy = r == NULL ? PLACEMENT_SPREAD : r->strategy.placement,
+	};
+	struct place_cursor cursor = { 0 };
+	return place_choose(c->fleet, &req, &cursor);
+}
+
+static void replace_instance(struct core *c, struct instance *i) {
+	struct deployment *d = i->deployment;
+	struct base *b = elsewhere(c, i);
+	if (b == NULL)
+		return;
+	struct row_instance row = {
+		.revision = i->row.revision, .wanted = true, .state = INSTANCE_PENDING, .state_at = c->wall, .units = i->version->row.units,
+		.replaces = i->row.id, .created_at = c->wall,
+	};
+	struct instance *fresh;
+	if (fleet_instance_add(c->fleet, b, d, i->version, &row, &fresh, NULL) != 0)
+		return;
+	instance_set_wanted(c->fleet, i, false);
+	struct event_facts f = { .kind = "instance.replaced", .base = b, .deployment = d, .version = i->version, .instance = fresh };
+	core_event(c, &f, "%s:%s goes to %s: %s is lost", i->version->module->row.name, i->version->row.name, b->row.name, i->base->row.name);
+	repair_instance(c, fresh);
+}
+
+void replace_lost(struct core *c, struct base *b) {
+	if (b->group->alarm)
+		return;
+	struct instance *i, *next;
+	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, base_link);
+		struct deployment *d = i->deployment;
+		bool ours = i->row.wanted && i->task == NULL && d != NULL && d->plan == NULL && !d->row.offline && i->row.state != INSTANCE_QUARANTINED;
+		if (ours && d->current->row.replicas >= 0)
+			replace_instance(c, i);
+	}
+}
+
+/* A replacement is in: what it stood in for may go, where its base is back. */
+void replacement_ready(struct core *c, struct instance *i) {
+	struct instance *old = i->row.replaces == 0 ? NULL : fleet_instance(c->fleet, i->row.replaces);
+	if (old != NULL && !old->row.wanted)
+		repair_instance(c, old);
+}
+
+void peer_join(struct core *c, struct base *b) {
+	for (struct deployment *d = b->tenant->deployments; d != NULL; d = d->hh_name.next) {
+		struct revision *r = d->completed != NULL ? d->completed : d->current;
+		bool all = d->group == b->group && d->plan == NULL && !d->row.offline && r != NULL && r->row.replicas < 0;
+		if (!all || base_instance_of_module(b, d->module) != NULL || r->version->row.units > base_free(b))
+			continue;
+		struct row_instance row = { .revision = r->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = c->wall, .units = r->version->row.units, .created_at = c->wall };
+		struct instance *i;
+		if (fleet_instance_add(c->fleet, b, d, r->version, &row, &i, NULL) == 0)
+			repair_instance(c, i);
+	}
+}

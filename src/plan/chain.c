@@ -1,0 +1,266 @@
+/* Chains: the tasks that bring one slot about on one base. Begun by step.c, moved on by outcomes (outcome.c). */
+#include "plan/live.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct plan_live *live_get(struct plan *p) {
+	if (p->live == NULL) {
+		p->live = calloc(1, sizeof *p->live);
+		if (p->live == NULL)
+			abort();
+		p->live->s = strategy_unset;
+		p->live->todo_batch = -1;
+	}
+	return p->live;
+}
+
+void live_todo_reset(struct plan_live *l) {
+	l->upgrades.n = l->upgrades.next = 0;
+	l->removals.n = l->removals.next = 0;
+	l->todo_batch = -1;
+}
+
+void todo_add(struct todo *t, int64_t id) {
+	if (t->n == t->cap) {
+		t->cap = t->cap == 0 ? 64 : t->cap * 2;
+		t->ids = realloc(t->ids, t->cap * sizeof *t->ids);
+		if (t->ids == NULL)
+			abort();
+	}
+	t->ids[t->n++] = id;
+}
+
+void plan_live_free(struct plan_live *l) {
+	if (l == NULL)
+		return;
+	struct chain *c, *tc;
+	HASH_ITER(hh, l->chains, c, tc) {
+		HASH_DEL(l->chains, c);
+		free(c);
+	}
+	struct failed_slot *x, *tx;
+	HASH_ITER(hh, l->failed, x, tx) {
+		HASH_DEL(l->failed, x);
+		free(x);
+	}
+	free(l->upgrades.ids);
+	free(l->removals.ids);
+	free(l);
+}
+
+static struct slot_key key_of(const struct deployment *d, const struct base *b) {
+	return (struct slot_key){ d->row.id, b->row.id };
+}
+
+struct chain *chain_find(const struct plan *p, const struct deployment *d, const struct base *b) {
+	if (p == NULL || p->live == NULL)
+		return NULL;
+	struct slot_key key = key_of(d, b);
+	struct chain *c;
+	HASH_FIND(hh, p->live->chains, &key, sizeof key, c);
+	return c;
+}
+
+struct chain *chain_of_task(struct plan *p, const struct task *t) {
+	struct slot_key key = { t->row.deployment_id, t->row.base_id };
+	struct chain *c = NULL;
+	if (p->live != NULL)
+		HASH_FIND(hh, p->live->chains, &key, sizeof key, c);
+	return c;
+}
+
+bool plan_busy_on(const struct plan *p, const struct base *b) {
+	const struct change *ch;
+	if (p == NULL)
+		return false;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (chain_find(p, ch->deployment, b) != NULL)
+			return true;
+	return false;
+}
+
+bool chain_failed_before(const struct plan *p, const struct deployment *d, const struct base *b) {
+	struct slot_key key = key_of(d, b);
+	struct failed_slot *x = NULL;
+	if (p->live != NULL)
+		HASH_FIND(hh, p->live->failed, &key, sizeof key, x);
+	return x != NULL;
+}
+
+bool plan_failed_on(const struct plan *p, const struct base *b) {
+	const struct change *ch = TAILQ_FIRST(&p->changes);
+	return ch != NULL && chain_failed_before(p, ch->deployment, b);
+}
+
+void chain_mark_failed(struct plan *p, struct slot_key key) {
+	struct plan_live *l = live_get(p);
+	struct failed_slot *x;
+	HASH_FIND(hh, l->failed, &key, sizeof key, x);
+	if (x != NULL)
+		return;
+	x = calloc(1, sizeof *x);
+	if (x == NULL)
+		abort();
+	x->key = key;
+	HASH_ADD(hh, l->failed, key, sizeof x->key, x);
+}
+
+static struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch) {
+	struct plan_live *l = live_get(p);
+	struct chain *c = calloc(1, sizeof *c);
+	if (c == NULL)
+		abort();
+	c->key = key_of(ch->deployment, b);
+	c->form = form;
+	c->change = ch;
+	c->base = b;
+	c->batch = batch;
+	HASH_ADD(hh, l->chains, key, sizeof c->key, c);
+	return c;
+}
+
+void chain_free(struct plan *p, struct chain *c) {
+	HASH_DEL(p->live->chains, c);
+	free(c);
+}
+
+int plan_batch_chains(const struct plan *p, int64_t number) {
+	(void)number; /* batches run one after the other: every open chain is of the running one */
+	return p->live == NULL ? 0 : (int)HASH_COUNT(p->live->chains);
+}
+
+struct batch *plan_batch(struct plan *p, int64_t number) {
+	struct batch *b;
+	TAILQ_FOREACH(b, &p->batches, link)
+		if (b->row.number == number)
+			return b;
+	return NULL;
+}
+
+static struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner) {
+	struct plan *p = c->change->plan;
+	const struct deployment *d = c->change->deployment;
+	struct row_task row = {
+		.change_no = c->change->row.number, .batch = c->batch, .kind = kind, .state = TASK_PENDING, .base_id = i->base->row.id,
+		.deployment_id = d->row.id, .version_id = i->version->row.id, .instance_id = i->row.id, .partner_id = partner, .attempt = 1,
+		.base = i->base->row.name, .deployment = d->row.name, .module = d->module->row.name, .version = i->version->row.name,
+		.created_at = e->wall,
+	};
+	struct task *t = fleet_task_add(e->fleet, p, i, &row);
+	c->open++;
+	e->task_ready(e->arg, t);
+	return t;
+}
+
+static struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b) {
+	struct revision *to = change_goal(ch);
+	struct row_instance row = {
+		.revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall,
+		.units = to->version->row.units, .created_at = e->wall,
+	};
+	struct instance *i;
+	if (fleet_instance_add(e->fleet, b, ch->deployment, to->version, &row, &i, NULL) != 0)
+		return NULL;
+	return i;
+}
+
+bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_t batch) {
+	struct instance *i = slot_instance(e, ch, b);
+	if (i == NULL)
+		return false;
+	struct chain *c = chain_new(ch->plan, ch, b, CHAIN_INSTALL, batch);
+	c->new_id = i->row.id;
+	chain_task(e, c, i, TASK_KIND_INSTALL, 0);
+	return true;
+}
+
+/* The units of the new version must fit beside the old ones (install_first) or in their place (in_place): the ledger's CHECK and
+ * fleet_instance_add count both while both are there, so in place the old instance's units go first. */
+static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch) {
+	struct base *b = old->base;
+	int64_t more = change_goal(ch)->version->row.units - old->row.units;
+	if (more > base_free(b))
+		return false;
+	struct chain *c = chain_new(ch->plan, ch, b, CHAIN_IN_PLACE, batch);
+	c->old_id = old->row.id;
+	instance_set_wanted(e->fleet, old, false);
+	struct task *t = chain_task(e, c, old, TASK_KIND_UNINSTALL, 0);
+	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
+	(void)instance_set_units(e->fleet, old, 0, NULL);
+	struct instance *i = slot_instance(e, ch, b);
+	assert(i != NULL);
+	c->new_id = i->row.id;
+	t->row.partner_id = i->row.id;
+	fleet_touch(e->fleet, &t->o);
+	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id);
+	return true;
+}
+
+bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch) {
+	if (!install_first)
+		return swap_in_place(e, ch, old, batch);
+	struct instance *i = slot_instance(e, ch, old->base);
+	if (i == NULL)
+		return false;
+	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_INSTALL_FIRST, batch);
+	c->old_id = old->row.id;
+	c->new_id = i->row.id;
+	instance_set_wanted(e->fleet, old, false);
+	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id);
+	return true;
+}
+
+bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch) {
+	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_REMOVE, batch);
+	c->old_id = old->row.id;
+	instance_set_wanted(e->fleet, old, false);
+	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
+	chain_task(e, c, old, TASK_KIND_UNINSTALL, 0);
+	return true;
+}
+
+/* The old version's removal, after the new one is ready. */
+static void chain_retire_old(struct plan_env *e, struct chain *c, struct instance *old) {
+	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
+	chain_task(e, c, old, TASK_KIND_UNINSTALL, c->new_id);
+}
+
+struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t) {
+	struct chain *c = chain_of_task(p, t);
+	struct instance *i = t->instance;
+	bool install = t->row.kind == TASK_KIND_INSTALL;
+	if (c == NULL) {
+		enum chain_form form = install ? (t->row.partner_id != 0 ? CHAIN_INSTALL_FIRST : CHAIN_INSTALL)
+		                               : (t->row.partner_id != 0 ? CHAIN_IN_PLACE : CHAIN_REMOVE);
+		c = chain_new(p, ch, i->base, form, t->row.batch);
+	}
+	int64_t *mine = install ? &c->new_id : &c->old_id, *other = install ? &c->old_id : &c->new_id;
+	*mine = i->row.id;
+	if (t->row.partner_id != 0)
+		*other = t->row.partner_id;
+	c->open++;
+	return c;
+}
+
+void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
+	struct batch *b = plan_batch(p, c->batch);
+	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
+	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	bool retire = !c->failed && c->form == CHAIN_INSTALL_FIRST && old != NULL && new != NULL && old->task == NULL;
+	if (retire && old->row.state != INSTANCE_UNINSTALLING) {
+		chain_retire_old(e, c, old);
+		return;
+	}
+	if (c->failed)
+		chain_mark_failed(p, c->key);
+	if (b != NULL) {
+		if (c->failed)
+			b->row.failed++;
+		else
+			b->row.done++;
+		fleet_touch(e->fleet, &b->o);
+	}
+	chain_free(p, c);
+}

@@ -1,0 +1,75 @@
+/* The engine's working state of one unfinished plan. Private to src/plan; everything here can be rebuilt from rows (restore.c). */
+#ifndef BERTH_PLAN_LIVE_H
+#define BERTH_PLAN_LIVE_H
+
+#include "plan/plan.h"
+
+enum chain_form {
+	CHAIN_INSTALL,       /* a new slot */
+	CHAIN_INSTALL_FIRST, /* new beside the old, then the old goes */
+	CHAIN_IN_PLACE,      /* the old goes, then the new comes, in one command */
+	CHAIN_REMOVE,        /* a slot goes */
+};
+
+struct slot_key { int64_t deployment_id, base_id; };
+
+struct chain {
+	struct slot_key key;
+	enum chain_form form;
+	struct change *change;
+	struct base *base;
+	int64_t batch;
+	int64_t old_id, new_id;  /* instances; 0 = none */
+	int open;                /* tasks not terminal */
+	bool failed;
+	enum fault fault;
+	UT_hash_handle hh;
+};
+
+struct failed_slot { struct slot_key key; UT_hash_handle hh; };
+
+struct todo { int64_t *ids; size_t n, next, cap; };
+
+struct plan_live {
+	struct strategy s;
+	struct chain *chains;       /* by key */
+	struct failed_slot *failed; /* by key: not tried again by this plan unless a person says retry */
+	struct todo upgrades, removals;
+	int64_t todo_batch;         /* the batch the lists were made for */
+	int64_t tolerated;          /* failures a person accepted by resume */
+	mono_t watched_until;       /* min_ready of the running batch */
+	mono_t soak_from;           /* soaking: since when row.soaked_us was not brought up to date */
+	mono_t progress;            /* last outcome */
+	struct plan_wait wait;      /* of the last step */
+};
+
+static inline struct plan_live *live_of(struct plan *p) { return p->live; }
+struct plan_live *live_get(struct plan *p);   /* makes it when there is none */
+void live_todo_reset(struct plan_live *l);
+void todo_add(struct todo *t, int64_t id);
+
+/* chain.c */
+struct chain *chain_find(const struct plan *p, const struct deployment *d, const struct base *b);
+struct chain *chain_of_task(struct plan *p, const struct task *t);
+bool chain_failed_before(const struct plan *p, const struct deployment *d, const struct base *b);
+void chain_mark_failed(struct plan *p, struct slot_key key);
+void chain_free(struct plan *p, struct chain *c);
+struct batch *plan_batch(struct plan *p, int64_t number);
+int plan_batch_chains(const struct plan *p, int64_t number);
+/* Begin a chain: makes instances and tasks. False when it cannot (no units, nothing to do any more). */
+bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_t batch);
+bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch);
+bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch);
+struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t); /* restore */
+/* A chain came to its end: counts it in its batch. */
+void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
+
+/* step.c */
+void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char *reason);
+void batch_close(struct plan_env *e, struct plan *p, struct batch *b);
+struct batch *batch_now(struct plan *p);     /* the first that is not done */
+void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const char *text);
+void plan_halt(struct plan_env *e, struct plan *p, const char *reason); /* → paused */
+struct revision *change_goal(const struct change *ch);
+
+#endif

@@ -1,0 +1,184 @@
+/* What an outcome does to its chain: the next task, another try, or the end of the slot. */
+#include "plan/live.h"
+
+#include "base/rng.h"
+
+#include <stdio.h>
+
+#define BACKOFF_FIRST_US US_PER_S
+#define BACKOFF_MAX_US (30 * US_PER_S)
+
+static void close_task(struct plan_env *e, struct task *t, enum task_state s) {
+	t->row.ended_at = e->wall;
+	task_set_state(e->fleet, t, s, e->wall);
+}
+
+static void report_task(struct plan_env *e, struct task *t, const char *kind, const char *text) {
+	e->event(e->arg, kind, t->plan, t->instance == NULL ? NULL : t->instance->deployment, t->base,
+	    t->instance == NULL ? NULL : t->instance->version, t, text);
+}
+
+static void installed(struct plan_env *e, struct plan *p, struct chain *c, struct instance *i) {
+	i->ready_since = e->mono;
+	i->row.failures = 0;
+	instance_set_state(e->fleet, i, INSTANCE_READY, NULL, e->wall);
+	mono_t until = mono_add(e->mono, p->live->s.min_ready_us);
+	if (c != NULL && mono_before(p->live->watched_until, until))
+		p->live->watched_until = until;
+}
+
+static void removed(struct plan_env *e, struct task *t) {
+	struct instance *i = t->instance;
+	struct group *g = i->base->group;
+	fleet_instance_remove(e->fleet, i);
+	e->freed(e->arg, g);
+}
+
+/* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
+static void give_back(struct plan_env *e, struct chain *c) {
+	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
+	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL && new->row.state == INSTANCE_READY))
+		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
+	struct group *g = old->base->group;
+	if (new != NULL && new->task == NULL && new->row.state != INSTANCE_READY) {
+		fleet_instance_remove(e->fleet, new);
+		c->new_id = 0;
+	}
+	if (old->row.units == 0)
+		(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
+	instance_set_wanted(e->fleet, old, true);
+	if (c->form == CHAIN_IN_PLACE)
+		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
+	e->freed(e->arg, g);
+}
+
+static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, struct task *t, const struct task_outcome *o) {
+	struct instance *i = t->instance;
+	char text[160];
+	t->row.duration_us = o->duration_us;
+	bool install = t->row.kind != TASK_KIND_UNINSTALL;
+	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", install ? "installed" : "removed", t->row.module, t->row.version, t->row.base,
+	    (long long)(o->duration_us / US_PER_MS));
+	close_task(e, t, TASK_SUCCEEDED);
+	p->row.tasks_done++;
+	fleet_touch(e->fleet, &p->o);
+	report_task(e, t, "task.succeeded", text);
+	if (install)
+		installed(e, p, c, i);
+	else if (c == NULL || !(c->form == CHAIN_IN_PLACE && c->open > 1))
+		removed(e, t);
+	else
+		instance_set_state(e->fleet, i, INSTANCE_MISSING, "gone; its successor is being installed", e->wall);
+}
+
+static void task_failed(struct plan_env *e, struct plan *p, struct chain *c, struct task *t, const struct task_outcome *o) {
+	struct instance *i = t->instance;
+	close_task(e, t, TASK_FAILED);
+	p->row.tasks_failed++;
+	fleet_touch(e->fleet, &p->o);
+	report_task(e, t, "task.failed", o->cause);
+	i->row.failures++;
+	instance_set_state(e->fleet, i, INSTANCE_FAILED, o->cause, e->wall);
+	if (c != NULL) {
+		c->failed = true;
+		c->fault = o->fault;
+	}
+}
+
+static void try_again(struct plan_env *e, struct task *t, const struct task_outcome *o) {
+	int64_t wait = BACKOFF_FIRST_US;
+	for (int64_t k = 1; k < t->row.attempt && wait < BACKOFF_MAX_US; k++)
+		wait *= 2;
+	wait = rng_jitter(e->rng, wait > BACKOFF_MAX_US ? BACKOFF_MAX_US : wait);
+	t->due = mono_add(e->mono, wait);
+	task_set_state(e->fleet, t, TASK_BACKOFF, e->wall);
+	report_task(e, t, "task.retry", o->cause);
+	e->task_due(e->arg, t, t->due);
+}
+
+/* In place, the removal is finished by the chain's end: until then the record holds what to go back to. */
+static void drop_old_in_place(struct plan_env *e, struct chain *c) {
+	struct instance *old = c->form == CHAIN_IN_PLACE && !c->failed && c->old_id != 0 ? fleet_instance(e->fleet, c->old_id) : NULL;
+	if (old == NULL || old->task != NULL)
+		return;
+	struct group *g = old->base->group;
+	fleet_instance_remove(e->fleet, old);
+	c->old_id = 0;
+	e->freed(e->arg, g);
+}
+
+void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_outcome *o) {
+	struct plan *p = t->plan;
+	struct plan_live *l = live_get(p);
+	struct chain *c = chain_of_task(p, t);
+	l->progress = e->mono;
+	t->row.fault = o->ok ? FAULT_NONE : o->fault;
+	t->row.retryable = !o->ok && o->retryable;
+	text_set(&t->row.cause, o->ok ? NULL : o->cause);
+	text_set(&t->row.output, o->ok ? NULL : o->output);
+	fleet_touch(e->fleet, &t->o);
+	if (!o->ok && o->retryable && t->row.attempt <= l->s.retries && !word_terminal(WORD_PLAN, p->row.state)) {
+		try_again(e, t, o);
+		return;
+	}
+	if (o->ok)
+		task_succeeded(e, p, c, t, o);
+	else
+		task_failed(e, p, c, t, o);
+	if (c == NULL)
+		return;
+	if (--c->open > 0)
+		return;
+	if (c->failed)
+		give_back(e, c);
+	else
+		drop_old_in_place(e, c);
+	chain_end(e, p, c);
+}
+
+void plan_task_due(struct plan_env *e, struct task *t) {
+	if (t->row.state != TASK_BACKOFF)
+		return;
+	t->row.attempt++;
+	task_set_state(e->fleet, t, TASK_PENDING, e->wall);
+	e->task_ready(e->arg, t);
+}
+
+void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {
+	struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		struct chain *c = chain_find(p, ch->deployment, b);
+		if (c == NULL)
+			continue;
+		struct task *t, *next;
+		for (t = TAILQ_FIRST(&p->tasks); t != NULL; t = next) {
+			next = TAILQ_NEXT(t, plan_link);
+			if (t->base != b || word_terminal(WORD_TASK, t->row.state))
+				continue;
+			text_set(&t->row.cause, "its base was lost");
+			t->row.fault = FAULT_BASE;
+			close_task(e, t, TASK_CANCELLED);
+			report_task(e, t, "task.cancelled", "its base was lost");
+		}
+		struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+		if (new != NULL && c->form == CHAIN_INSTALL) /* the slot goes elsewhere; what may be there is settled when the base is back */
+			instance_set_wanted(e->fleet, new, false);
+		chain_free(p, c);
+	}
+	live_todo_reset(live_get(p));
+}
+
+void plan_instance_failed(struct plan_env *e, struct instance *i, enum fault fault, const char *cause) {
+	struct plan *p = i->deployment == NULL ? NULL : i->deployment->plan;
+	struct batch *b = p == NULL ? NULL : batch_now(p);
+	if (b == NULL || b->row.done == 0 || i->row.revision != i->deployment->row.revision ||
+	    mono_diff(e->mono, i->ready_since) > live_get(p)->s.min_ready_us + US_PER_S)
+		return;
+	(void)fault;
+	b->row.done--;
+	b->row.failed++;
+	fleet_touch(e->fleet, &b->o);
+	chain_mark_failed(p, (struct slot_key){ i->deployment->row.id, i->base->row.id });
+	e->event(e->arg, "instance.failed", p, i->deployment, i->base, i->version, NULL, cause);
+}

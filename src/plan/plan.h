@@ -1,0 +1,78 @@
+/* The plan engine: how a deployment gets from where it is to what is wanted, batch by batch, from the fleet of now.
+ *
+ * Pure: no I/O, no clock, no SQL. It reads and changes the fleet through fleet.h, and tells its conductor through plan_env what happened
+ * and when to be called again. All state that must survive is in rows (plan, batch, task, instance); plan_live is rebuilt from them.
+ *
+ * Words: a slot is one base's share of a change; a chain is the tasks that bring one slot about (install; install then uninstall the old;
+ * uninstall then install; uninstall). One chain at a time per deployment and base. */
+#ifndef BERTH_PLAN_PLAN_H
+#define BERTH_PLAN_PLAN_H
+
+#include "model/fleet.h"
+
+struct rng;
+
+struct plan_env {
+	struct fleet *fleet;
+	wall_t wall;
+	mono_t mono;
+	struct rng *rng;
+	int64_t in_flight_base;  /* commands without outcome per base */
+	void *arg;
+	/* An event about the plan; the conductor adds actor and number. Fields may be NULL. */
+	void (*event)(void *arg, const char *kind, struct plan *p, const struct deployment *d, const struct base *b, const struct version *v,
+	              const struct task *t, const char *text);
+	void (*wake)(void *arg, struct plan *p, mono_t at);            /* call plan_step no later than then */
+	void (*task_ready)(void *arg, struct task *t);                 /* PENDING: send it as soon as its base can take it */
+	void (*task_due)(void *arg, struct task *t, mono_t at);        /* BACKOFF: make it PENDING then (plan_task_due) */
+	void (*freed)(void *arg, struct group *g);                     /* room may have grown */
+	void (*ended)(void *arg, struct plan *p);                      /* terminal: the next queued one may start */
+};
+
+/* What a change would touch now. */
+struct plan_work { int64_t behind, out, in, total; int64_t target; };
+void plan_work_count(const struct deployment *d, const struct revision *to, bool offline, struct plan_work *ret);
+/* Does this instance differ from that revision in version, arguments or environment? */
+bool instance_behind(const struct instance *i, const struct revision *to);
+/* Cuts total into batches by the strategy's list; sizes sum up to total, none is 0. Returns how many. */
+int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]);
+
+/* The strategy in force for a plan: the revision's, filled with defaults. */
+void plan_strategy(const struct plan *p, struct strategy *ret);
+
+/* Its goal is that nothing is left: offline, delete. */
+bool plan_goal_shrinks(const struct plan *p);
+/* Starts a QUEUED plan if its deployments are free: makes batches, sets deployments rolling. True when it runs now. */
+bool plan_start(struct plan_env *e, struct plan *p);
+/* Goes as far as it can now. Idempotent. */
+void plan_step(struct plan_env *e, struct plan *p);
+/* After a load: rebuilds plan_live from rows. */
+void plan_restore(struct plan_env *e, struct plan *p);
+void plan_live_free(struct plan_live *l);
+
+/* A task of a plan got its outcome. ok, or failed with a fault; retryable decides about BACKOFF. */
+struct task_outcome { bool ok, retryable, gone; enum fault fault; const char *cause, *output, *state; int64_t duration_us; };
+void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_outcome *o);
+void plan_task_due(struct plan_env *e, struct task *t);        /* its backoff is over */
+/* A base died for good: open chains there are given up; slots go elsewhere where they can. */
+void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b);
+/* An instance that a batch counted as done failed (crash, quarantine) while the batch was still watched. */
+void plan_instance_failed(struct plan_env *e, struct instance *i, enum fault fault, const char *cause);
+
+/* Verbs. Each returns false when it does not fit the state (nothing changed). */
+bool plan_pause(struct plan_env *e, struct plan *p, const char *reason);
+bool plan_resume(struct plan_env *e, struct plan *p);
+bool plan_confirm(struct plan_env *e, struct plan *p, int64_t batch);
+bool plan_retry(struct plan_env *e, struct plan *p);           /* all failed slots again */
+bool plan_stop(struct plan_env *e, struct plan *p, const char *reason);
+bool plan_supersede(struct plan_env *e, struct plan *p, int64_t by);
+
+/* Is a chain at work for this deployment on this base? Repairs keep away then. */
+bool plan_busy_on(const struct plan *p, const struct base *b);
+bool plan_failed_on(const struct plan *p, const struct base *b);
+
+/* What it waits for now, as flags with counts; the conductor makes sentences of them. */
+struct plan_wait { bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away; int64_t unplaced; mono_t until; int n_pending, n_sent, n_backoff; };
+void plan_waiting(const struct plan *p, struct plan_wait *ret);
+
+#endif

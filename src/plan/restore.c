@@ -1,0 +1,47 @@
+/* After a load: the working state of unfinished plans, from their rows. Elapsed times start anew where nothing better is known, so that a
+ * takeover never makes a deadline fire early. */
+#include "plan/live.h"
+
+static struct change *change_of(struct plan *p, int64_t number) {
+	struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->row.number == number)
+			return ch;
+	return NULL;
+}
+
+void plan_restore(struct plan_env *e, struct plan *p) {
+	struct plan_live *l = live_get(p);
+	struct change *ch;
+	struct task *t;
+	if (word_terminal(WORD_PLAN, p->row.state))
+		return;
+	l->progress = l->soak_from = e->mono;
+	if (p->row.state == PLAN_QUEUED)
+		return;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		deployment_set_plan(e->fleet, ch->deployment, p);
+	plan_strategy(p, &l->s);
+	l->watched_until = mono_add(e->mono, l->s.min_ready_us);
+	TAILQ_FOREACH(t, &p->tasks, plan_link) {
+		ch = change_of(p, t->row.change_no);
+		if (ch == NULL)
+			continue;
+		if (t->row.state == TASK_FAILED)
+			chain_mark_failed(p, (struct slot_key){ t->row.deployment_id, t->row.base_id });
+		if (word_terminal(WORD_TASK, t->row.state) || t->instance == NULL)
+			continue;
+		chain_adopt(p, ch, t);
+		if (t->row.state == TASK_BACKOFF) {
+			t->due = mono_add(e->mono, US_PER_S);
+			e->task_due(e->arg, t, t->due);
+		} else if (t->row.state == TASK_PENDING) {
+			e->task_ready(e->arg, t);
+		}
+	}
+	struct batch *b;
+	if (p->row.state == PLAN_PAUSED || p->row.state == PLAN_CONFIRMING)
+		return;
+	TAILQ_FOREACH(b, &p->batches, link)
+		l->tolerated += b->row.failed; /* it runs on: whoever let it was heard */
+}

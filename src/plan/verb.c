@@ -1,0 +1,119 @@
+/* What people can say to a plan. Each verb is harmless when repeated. */
+#include "plan/live.h"
+
+#include <stdio.h>
+
+static bool ended(const struct plan *p) {
+	return word_terminal(WORD_PLAN, p->row.state);
+}
+
+bool plan_pause(struct plan_env *e, struct plan *p, const char *reason) {
+	if (ended(p) || p->row.state == PLAN_QUEUED)
+		return false;
+	plan_halt(e, p, reason);
+	return true;
+}
+
+bool plan_resume(struct plan_env *e, struct plan *p) {
+	if (p->row.state == PLAN_RUNNING)
+		return true;
+	if (p->row.state != PLAN_PAUSED)
+		return false;
+	struct plan_live *l = live_get(p);
+	struct batch *b;
+	l->tolerated = 0;
+	TAILQ_FOREACH(b, &p->batches, link)
+		l->tolerated += b->row.failed;
+	l->progress = e->mono;
+	bool begun = p->row.started_at.us != 0;
+	plan_set_state(e->fleet, p, begun ? PLAN_RUNNING : PLAN_QUEUED, NULL, e->wall);
+	plan_announce(e, "plan.resumed", p, "goes on");
+	plan_step(e, p);
+	return true;
+}
+
+bool plan_confirm(struct plan_env *e, struct plan *p, int64_t number) {
+	struct batch *now = batch_now(p), *b = plan_batch(p, number);
+	if (b != NULL && (b->row.state == BATCH_DONE || b->row.state == BATCH_FAILED))
+		return true;
+	if (p->row.state != PLAN_CONFIRMING || now == NULL || now->row.number != number)
+		return false;
+	plan_set_state(e->fleet, p, PLAN_RUNNING, NULL, e->wall);
+	plan_announce(e, "plan.confirmed", p, "confirmed");
+	batch_close(e, p, now);
+	plan_step(e, p);
+	return true;
+}
+
+bool plan_retry(struct plan_env *e, struct plan *p) {
+	if (ended(p) || p->live == NULL)
+		return false;
+	struct plan_live *l = p->live;
+	struct failed_slot *x, *tx;
+	HASH_ITER(hh, l->failed, x, tx) {
+		struct deployment *d = fleet_deployment_by_id(e->fleet, x->key.deployment_id);
+		struct base *b = fleet_base_by_id(e->fleet, x->key.base_id);
+		struct instance *i = b == NULL ? NULL : TAILQ_FIRST(&b->instances), *next;
+		for (; i != NULL; i = next) { /* what failed there makes room for the next try */
+			next = TAILQ_NEXT(i, base_link);
+			if (i->deployment == d && i->row.state == INSTANCE_FAILED && i->task == NULL)
+				fleet_instance_remove(e->fleet, i);
+		}
+		HASH_DEL(l->failed, x);
+		free(x);
+	}
+	struct batch *b;
+	TAILQ_FOREACH(b, &p->batches, link) {
+		if (b->row.failed == 0)
+			continue;
+		b->row.failed = 0;
+		if (b->row.state == BATCH_FAILED)
+			batch_set_state(e->fleet, b, BATCH_RUNNING, e->wall);
+		fleet_touch(e->fleet, &b->o);
+	}
+	l->tolerated = 0;
+	live_todo_reset(l);
+	plan_announce(e, "plan.retried", p, "failed bases are tried again");
+	if (p->row.state == PLAN_PAUSED)
+		return plan_resume(e, p);
+	plan_step(e, p);
+	return true;
+}
+
+/* Tasks not sent yet are not wanted any more; those at a base end there, and what they did is recorded. */
+static void cancel_unsent(struct plan_env *e, struct plan *p) {
+	struct task *t;
+	TAILQ_FOREACH(t, &p->tasks, plan_link) {
+		if (t->row.state != TASK_PENDING && t->row.state != TASK_BACKOFF)
+			continue;
+		t->row.ended_at = e->wall;
+		task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
+		struct instance *i = t->instance;
+		if (i == NULL)
+			continue;
+		if (t->row.kind == TASK_KIND_INSTALL && i->row.generation == 0)
+			instance_set_wanted(e->fleet, i, false); /* repair drops it: no base ever heard of it */
+		else if (t->row.kind == TASK_KIND_UNINSTALL && i->row.state == INSTANCE_UNINSTALLING)
+			instance_set_state(e->fleet, i, INSTANCE_MISSING, NULL, e->wall);
+	}
+}
+
+bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {
+	if (p->row.state == PLAN_STOPPED)
+		return true;
+	if (ended(p))
+		return false;
+	cancel_unsent(e, p);
+	plan_end(e, p, PLAN_STOPPED, reason);
+	return true;
+}
+
+bool plan_supersede(struct plan_env *e, struct plan *p, int64_t by) {
+	if (ended(p))
+		return false;
+	char text[64];
+	snprintf(text, sizeof text, "plan %lld took its place", (long long)by);
+	cancel_unsent(e, p);
+	plan_end(e, p, PLAN_SUPERSEDED, text);
+	return true;
+}

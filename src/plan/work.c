@@ -1,0 +1,96 @@
+/* What a change has to do, counted from the fleet of now, and how that is cut into batches. */
+#include "plan/live.h"
+
+#include <string.h>
+
+static bool text_same(const char *a, const char *b) {
+	return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
+}
+
+static bool config_same(const char *a, const char *b, const char *empty) {
+	return text_same(a == NULL || *a == '\0' ? empty : a, b == NULL || *b == '\0' ? empty : b);
+}
+
+/* Two revisions that differ in replicas or strategy only need no task on a base. */
+static bool revision_same_content(const struct revision *a, const struct revision *b) {
+	return a->version == b->version && config_same(a->row.args, b->row.args, "[]") && config_same(a->row.env, b->row.env, "{}");
+}
+
+bool instance_behind(const struct instance *i, const struct revision *to) {
+	if (i->row.revision == to->row.number)
+		return false;
+	if (i->version != to->version)
+		return true;
+	const struct revision *at = fleet_revision(to->deployment, i->row.revision);
+	return at == NULL || !revision_same_content(at, to);
+}
+
+struct revision *change_goal(const struct change *ch) {
+	return fleet_revision(ch->deployment, ch->row.to_revision);
+}
+
+bool plan_goal_shrinks(const struct plan *p) {
+	return p->row.kind == PLAN_KIND_OFFLINE || p->row.kind == PLAN_KIND_DELETE;
+}
+
+static int64_t wanted_bases(const struct deployment *d, const struct revision *to) {
+	if (to->row.replicas >= 0)
+		return to->row.replicas;
+	int64_t n = 0;
+	struct base *b;
+	TAILQ_FOREACH(b, &d->group->bases, group_link)
+		if (b->row.state != BASE_LOST && b->row.state != BASE_STOPPED)
+			n++;
+	return n;
+}
+
+void plan_work_count(const struct deployment *d, const struct revision *to, bool offline, struct plan_work *ret) {
+	*ret = (struct plan_work){ 0 };
+	ret->target = offline ? 0 : wanted_bases(d, to);
+	const struct instance *i;
+	if (to != NULL)
+		TAILQ_FOREACH(i, &d->instances, deployment_link)
+			if (i->row.wanted && instance_behind(i, to))
+				ret->behind++;
+	if (d->n_wanted < ret->target)
+		ret->out = ret->target - d->n_wanted;
+	else
+		ret->in = d->n_wanted - ret->target;
+	if (ret->behind > ret->target)
+		ret->behind = ret->target;
+	ret->total = ret->behind + ret->out + ret->in;
+}
+
+int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]) {
+	int n = 0;
+	int64_t given = 0;
+	for (int i = 0; i < s->n_batches && given < total && n < STRATEGY_MAX_BATCHES - 1; i++) {
+		int64_t upto = amount_of(s->batches[i], total, ROUND_UP);
+		if (upto <= given)
+			continue;
+		ret_sizes[n++] = upto - given;
+		given = upto;
+	}
+	if (given < total)
+		ret_sizes[n++] = total - given;
+	return n;
+}
+
+void plan_strategy(const struct plan *p, struct strategy *ret) {
+	const struct change *ch = TAILQ_FIRST(&p->changes);
+	*ret = strategy_unset;
+	if (ch == NULL)
+		return;
+	const struct revision *to = change_goal(ch);
+	if (to != NULL)
+		*ret = to->strategy;
+	struct plan_work w = { 0 };
+	plan_work_count(ch->deployment, to, plan_goal_shrinks(p), &w);
+	bool shrinks = w.behind == 0 && w.out == 0;
+	if (shrinks && ret->n_batches == 0) { /* taking away needs no canary */
+		ret->batches[0] = (struct amount){ AMOUNT_ALL, 0 };
+		ret->n_batches = 1;
+	}
+	strategy_resolve(ret, w.total, (enum upgrade_policy)ch->deployment->group->row.upgrade_policy,
+	    (enum placement)ch->deployment->group->row.placement);
+}
