@@ -99,6 +99,7 @@ char *arena_strdup(struct arena *a, const char *s) {
 }
 
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) {
+	assert(fmt != NULL);
 	va_list again;
 	va_copy(again, ap);
 	int n = vsnprintf(NULL, 0, fmt, again);

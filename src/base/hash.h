@@ -5,6 +5,10 @@
 
 #include <xxhash.h>
 
+#ifdef UTHASH_H
+#error "include base/hash.h instead of uthash.h"
+#endif
+
 #define HASH_FUNCTION(keyptr, keylen, hashv) \
 	do { \
 		(hashv) = (unsigned)XXH3_64bits((keyptr), (keylen)); \
