@@ -4,6 +4,8 @@
  * behalf of a web page (Origin), since such a page could otherwise install code here. */
 #include "arklet.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,13 +18,14 @@
 #include "params.h"
 #include "record.h"
 
-enum { FIRST_PORT = 1238, LAST_PORT = 1337, MAX_BODY = 1024 * 1024, MAX_RUNS = 4096 };
+enum { FIRST_PORT = 1238, LAST_PORT = 1337, MAX_BODY = 1024 * 1024, MAX_RUNS = 1024, MAX_RUN_BYTES = 64 * 1024 * 1024 };
 
 struct arklet {
 	struct base *base;
 	struct http_server *server;
 	struct records records;
 	unsigned runs;
+	size_t run_bytes;       /* bodies of unfinished runs: one outlives its connection when the client leaves */
 };
 
 struct run {
@@ -30,6 +33,7 @@ struct run {
 	const struct command *command;
 	struct arena *arena;
 	json_t *params;
+	size_t bytes;           /* of the body */
 	struct http_req *req;   /* NULL once answered */
 	struct record *record;  /* of an asynchronous run */
 	void *data;
@@ -65,6 +69,7 @@ static json_t *envelope_internal(struct arklet *a, struct arena *arena, const ch
 
 static void run_end(struct run *r) {
 	r->arklet->runs--;
+	r->arklet->run_bytes -= r->bytes;
 	json_decref(r->params);
 	arena_free(r->arena);
 	free(r);
@@ -159,7 +164,7 @@ json_t *run_find_record(struct run *r, const char *request_id) {
 
 /* ---- requests ---- */
 
-/* *ret_done: the answer was given (record accepted or refused). */
+/* An asynchronous run gets its record and its client the answer now. *ret_refused: that was all. */
 static int run_accept(struct run *r, bool *ret_refused, struct err *err) {
 	bool async = false;
 	const char *id = NULL;
@@ -173,7 +178,7 @@ static int run_accept(struct run *r, bool *ret_refused, struct err *err) {
 	*ret_refused = true;
 	if (records_find(&r->arklet->records, id)) {
 		run_refuse(r, arena_printf(r->arena, "The request corresponding to the requestId(%s) has been executed.", id), NULL);
-	} else if (!(r->record = records_add(&r->arklet->records, id, r->params))) {
+	} else if (!(r->record = records_add(&r->arklet->records, id, r->params, r->bytes))) {
 		run_refuse(r, "too many asynchronous operations are unfinished on this base; try again later", NULL);
 	} else {
 		*ret_refused = false;
@@ -216,18 +221,21 @@ static int body_parse(struct http_req *req, json_t **ret, struct err *err) {
 static void request_run(struct arklet *a, struct http_req *req, const struct command *command) {
 	struct err err = ERR_INIT;
 	json_t *params;
+	size_t bytes;
+	http_req_body(req, &bytes);
 	if (body_parse(req, &params, &err) != 0) {
 		envelope_reply(req, envelope_internal(a, http_req_arena(req), err.text, NULL));
 		return;
 	}
-	struct run *r = a->runs < MAX_RUNS ? calloc(1, sizeof *r) : NULL;
+	struct run *r = a->runs < MAX_RUNS && a->run_bytes + bytes <= MAX_RUN_BYTES ? calloc(1, sizeof *r) : NULL;
 	if (!r) {
 		json_decref(params);
 		envelope_reply(req, envelope(a, "FAILED", "too many commands are running on this base; try again later", NULL, true));
 		return;
 	}
 	a->runs++;
-	*r = (struct run){ .arklet = a, .command = command, .arena = arena_new(), .params = params, .req = req };
+	a->run_bytes += bytes;
+	*r = (struct run){ .arklet = a, .command = command, .arena = arena_new(), .params = params, .bytes = bytes, .req = req };
 	run_start(r);
 }
 
@@ -259,8 +267,17 @@ static void on_request(struct http_req *r, void *arg) {
 
 /* ---- listening ---- */
 
-static bool address_loopback(const char *host) {
-	return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 || strncmp(host, "localhost", 9) == 0 || strncmp(host, "unix:", 5) == 0;
+static bool address_loopback(const char *address) {
+	char host[INET_ADDRSTRLEN];
+	struct in_addr in;
+	size_t n = strcspn(address, ":");
+	if (strncmp(address, "unix:", 5) == 0 || strcmp(address, "[::1]") == 0 || strncmp(address, "[::1]:", 6) == 0)
+		return true;
+	if (n == strlen("localhost") && strncmp(address, "localhost", n) == 0)
+		return true;
+	/* As a number only: a name that begins like one ("127.example.org") may lead anywhere. */
+	snprintf(host, sizeof host, "%.*s", (int)n, address);
+	return n < sizeof host && inet_pton(AF_INET, host, &in) == 1 && ntohl(in.s_addr) >> 24 == 127;
 }
 
 /* "1.2.3.4", "[::1]": no port given. */
@@ -288,12 +305,13 @@ static int arklet_listen(struct arklet *a, int *ret_port, struct err *err) {
 
 int arklet_new(struct base *base, struct arklet **ret, int *ret_port, struct err *err) {
 	static const struct http_handler handler = { .head = on_head, .request = on_request };
+	static const struct http_limits limits = { .max_connections = 512, .max_per_address = 512 };
 	struct arklet *a = calloc(1, sizeof *a);
 	if (!a)
 		return err_set(err, E_NOMEM, "no memory for the arklet listener");
 	a->base = base;
 	records_init(&a->records);
-	int rc = http_server_new(base->loop, &handler, a, NULL, &a->server, err);
+	int rc = http_server_new(base->loop, &handler, a, &limits, &a->server, err);
 	if (!rc)
 		rc = arklet_listen(a, ret_port, err);
 	if (rc)

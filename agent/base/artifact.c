@@ -192,9 +192,9 @@ static void transfer_done(void *arg, const struct fetch_result *res, const struc
 	else if (err)
 		g->err = *err;
 	else if (res->status == 404)
-		err_set(&g->err, E_NOT_FOUND, "there is no file at %s (HTTP 404)", g->a->url);
+		err_set(&g->err, E_NOT_FOUND, "there is no file at %s (HTTP 404)", g->a->shown);
 	else if (res->status != 200)
-		err_set(&g->err, E_PROTOCOL, "%s answered HTTP %d", g->a->url, res->status);
+		err_set(&g->err, E_PROTOCOL, "%s answered HTTP %d", g->a->shown, res->status);
 	if (!g->err.code && close(g->fd) != 0)
 		err_errno(&g->err, errno, "cannot write to the work folder");
 	else if (!g->err.code)
@@ -248,9 +248,21 @@ static int getting_start(struct getting *g) {
 	if (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)
 		return transfer_start(g);
 	if (strncmp(url, "file:", 5) != 0)
-		return err_set(&g->err, E_INVALID, "bizUrl %s has an unknown protocol; file, http and https are possible", url);
+		return err_set(&g->err, E_INVALID, "bizUrl %s has an unknown protocol; file, http and https are possible", g->a->shown);
 	int rc = file_url_path(url, &g->source, &g->err);
 	return rc ? rc : getting_submit(g);
+}
+
+/* Messages go to logs and other people; credentials in a URL do not. */
+static const char *url_shown(struct arena *a, const char *url) {
+	const char *host = strstr(url, "://");
+	if (!host || strncmp(url, "file:", 5) == 0)
+		return arena_strndup(a, url, strcspn(url, "?#"));
+	host += 3;
+	size_t authority = strcspn(host, "/?#"), rest = strcspn(host, "?#");
+	const char *at = memrchr(host, '@', authority);
+	const char *from = at ? at + 1 : host;
+	return arena_printf(a, "%.*s%.*s", (int)(host - url), url, (int)(host + rest - from), from);
 }
 
 void artifact_get(struct base *base, const char *url, const char *sha256, artifact_done_fn done, void *arg) {
@@ -260,6 +272,7 @@ void artifact_get(struct base *base, const char *url, const char *sha256, artifa
 	g->base = base;
 	g->a->arena = arena_new();
 	g->a->url = arena_strdup(g->a->arena, url);
+	g->a->shown = url_shown(g->a->arena, url);
 	g->sha256 = sha256 ? strdup(sha256) : NULL;
 	g->incoming = workdir_incoming(base->workdir);
 	g->fd = -1;

@@ -13,6 +13,7 @@ struct artifact {
 	struct arena *arena;    /* of info and url */
 	struct modfile info;    /* native, and for this machine */
 	const char *url;
+	const char *shown;      /* url for messages: without user, password and query */
 	char digest[65];        /* sha256, hex */
 	char *path;             /* of the private copy; NULL once it was taken over */
 };

@@ -200,7 +200,7 @@ static bool identity_fits(struct installing *i) {
 	if (!i->spec.name || (strcmp(i->spec.name, m->name) == 0 && strcmp(i->spec.version, m->version) == 0))
 		return true;
 	struct err err = ERR_INIT;
-	err_set(&err, E_INVALID, "the file at %s is module %s:%s, not %s:%s as was asked for", i->spec.url, m->name, m->version, i->spec.name, i->spec.version);
+	err_set(&err, E_INVALID, "the file at %s is module %s:%s, not %s:%s as was asked for", i->a->shown, m->name, m->version, i->spec.name, i->spec.version);
 	installing_fail_err(i, &err);
 	return false;
 }

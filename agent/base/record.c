@@ -6,7 +6,7 @@
 
 #include "biz.h"
 
-enum { MAX_RECORDS = 1024 };
+enum { MAX_RECORDS = 1024, MAX_BYTES = 32 * 1024 * 1024 };
 
 static const char *const status_names[] = {
 	[RECORD_INITIALIZED] = "INITIALIZED", [RECORD_EXECUTING] = "EXECUTING", [RECORD_SUCCEEDED] = "SUCCEEDED", [RECORD_FAILED] = "FAILED",
@@ -21,13 +21,14 @@ static void record_free(struct record *r) {
 }
 
 void records_init(struct records *rs) {
-	rs->count = 0;
+	*rs = (struct records){ 0 };
 	TAILQ_INIT(&rs->list);
 }
 
 static void records_remove(struct records *rs, struct record *r) {
 	TAILQ_REMOVE(&rs->list, r, link);
 	rs->count--;
+	rs->bytes -= r->bytes;
 	record_free(r);
 }
 
@@ -45,20 +46,18 @@ struct record *records_find(const struct records *rs, const char *request_id) {
 	return NULL;
 }
 
-static bool room_make(struct records *rs) {
-	struct record *r;
-	if (rs->count < MAX_RECORDS)
-		return true;
-	TAILQ_FOREACH(r, &rs->list, link)
-		if (r->end.us) {
+static bool room_make(struct records *rs, size_t bytes) {
+	struct record *r = TAILQ_FIRST(&rs->list), *next;
+	for (; r && (rs->count >= MAX_RECORDS || rs->bytes + bytes > MAX_BYTES); r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (r->end.us)
 			records_remove(rs, r);
-			return true;
-		}
-	return false;
+	}
+	return rs->count < MAX_RECORDS && rs->bytes + bytes <= MAX_BYTES;
 }
 
-struct record *records_add(struct records *rs, const char *request_id, const json_t *params) {
-	struct record *r = room_make(rs) ? calloc(1, sizeof *r) : NULL;
+struct record *records_add(struct records *rs, const char *request_id, const json_t *params, size_t bytes) {
+	struct record *r = room_make(rs, bytes) ? calloc(1, sizeof *r) : NULL;
 	if (!r)
 		return NULL;
 	r->request_id = strdup(request_id);
@@ -69,6 +68,7 @@ struct record *records_add(struct records *rs, const char *request_id, const jso
 	r->start_mono = clock_mono(&clock_real);
 	TAILQ_INSERT_TAIL(&rs->list, r, link);
 	rs->count++;
+	rs->bytes += r->bytes = bytes;
 	return r;
 }
 

@@ -313,6 +313,9 @@ def test_install_files_that_are_refused(base, web, tmp_path, author):
         refused_internally(base.do("installBiz", bizUrl=url), words)
     refused_internally(base.install(HELLO1, "hello", "2.0.0"), "is module hello:1.0.0, not hello:2.0.0")
     refused_internally(base.install(HELLO1, sha256="0" * 64), "sha256")
+    answer = base.do("installBiz", bizUrl=f"{web.url.replace('//', '//u:s3cret@')}/m/none.so?sig=s3cret")
+    refused_internally(answer, f"there is no file at {web.url}/m/none.so (HTTP 404)")
+    assert "s3cret" not in json.dumps(answer) + base.words()
     assert base.states() == {}
 
 
@@ -462,7 +465,6 @@ def test_health_of_a_module(start, author):
 # ---- batch and asynchronous ----
 
 def test_batch(base, author, web):
-    order = []
     files = [author(f"m{p}", f'static int start(struct berth_run *r) {{ berth_log(r->host, BERTH_LOG_INFO, "start %d", {p}); return 0; }}', extra=f", .priority = {p}, .start = start") for p in (30, 10, 20)]
     urls = [f"file://{f}" for f in files] + [f"{web.url}/m/hello.so"]
     answer = base.do("batchInstallBiz", bizList=[{"bizUrl": u} for u in urls])
@@ -744,6 +746,8 @@ def test_heartbeats_nobody_takes(start):
 def test_listening(start, tmp_path):
     first, second = start(fixed=False), start(fixed=False)
     assert 1238 <= first.where["arklet"] < second.where["arklet"] <= 1337
+    for address in ("127.example.org:0", "localhost.example.org:0", "[::]:0", "[::1].x:0"):
+        assert start("--listen-arklet", address).process.wait(10) == 1
     taken = start("--listen-arklet", f'127.0.0.1:{first.where["arklet"]}')
     assert taken.process.wait(10) == 1
     open_door = start("--listen-arklet", "0.0.0.0:0")
