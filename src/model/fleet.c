@@ -203,7 +203,8 @@ static struct leftover *leftover_key(const struct table_def *t, const void *row)
 void object_delete(struct fleet *f, struct object *o) {
 	object_clean(f, o);
 	if (o->stored) {
-		STAILQ_INSERT_TAIL(&f->gone[o->table], leftover_key(&table_defs[o->table], OBJECT_ROW(o)), link);
+		struct leftover *l = leftover_key(&table_defs[o->table], OBJECT_ROW(o)); /* the macro evaluates its arguments more than once */
+		STAILQ_INSERT_TAIL(&f->gone[o->table], l, link);
 		f->n_gone++;
 	}
 	object_free(o);
@@ -242,10 +243,17 @@ bool fleet_is_dirty(const struct fleet *f) {
 	return fleet_dirty_count(f) > 0;
 }
 
-static size_t collect_deletes(struct fleet *f, struct changeset *cs, size_t room) {
+/* What they held may have moved elsewhere: their deletes wait for those upserts. */
+static bool deleted_late(enum table t) {
+	return t == TABLE_deployment || t == TABLE_base_group || t == TABLE_module;
+}
+
+static size_t collect_deletes(struct fleet *f, struct changeset *cs, size_t room, bool late) {
 	size_t n = 0;
 	for (int t = TABLE_COUNT - 1; t >= 0; t--) {
 		struct leftover *l;
+		if (deleted_late((enum table)t) != late)
+			continue;
 		while (n < room && (l = STAILQ_FIRST(&f->gone[t])) != NULL) {
 			changeset_delete(cs, (enum table)t, l->row);
 			STAILQ_REMOVE_HEAD(&f->gone[t], link);
@@ -309,13 +317,14 @@ size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows) {
 		return 0;
 	if (max_rows == 0)
 		max_rows = 1;
-	size_t n = collect_deletes(f, cs, max_rows);
+	size_t n = collect_deletes(f, cs, max_rows, false);
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		n += collect_parting(f, cs, (enum table)t, max_rows - n);
 		if (t == TABLE_instance)
 			n += collect_dirty(f, cs, (enum table)t, max_rows - n, true);
 		n += collect_dirty(f, cs, (enum table)t, max_rows - n, false);
 	}
+	n += collect_deletes(f, cs, max_rows - n, true);
 	if (f->n_events > 0)
 		n += collect_events(f, cs, max_rows - n);
 	struct row_cell cell = { .id = 1, .commit_no = ++f->commit_no, .last_event = f->collected_event };

@@ -177,7 +177,7 @@ bool fleet_is_dirty(const struct fleet *f);
 size_t fleet_dirty_count(const struct fleet *f);
 struct changeset;
 /* Moves dirty rows (copies in the changeset's arena) and deletes into cs: at most max_rows (at least one). Deletes first, children
- * before parents, then upserts in foreign-key order, then events: what is left dirty always comes later in that order, so references precede.
+ * before parents, then upserts in foreign-key order, then deletes of what upserts may have left (deployments, modules, groups), then events: what is left dirty always comes later in that order, so references precede.
  * With anything moved, row cell (commit_no + 1, last event moved so far) is part of it. Returns rows moved, 0 = nothing was dirty. */
 size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows);
 
@@ -235,7 +235,8 @@ struct revision *fleet_revision_add(struct fleet *f, struct deployment *d, struc
 struct plan *fleet_plan_add(struct fleet *f, struct tenant *t, const struct row_plan *row);
 struct change *fleet_change_add(struct fleet *f, struct plan *p, struct deployment *d, const struct row_plan_change *row);
 struct batch *fleet_batch_add(struct fleet *f, struct plan *p, const struct row_batch *row);
-/* Adds row.units to the base. E_CONFLICT (nothing changed) when they do not fit under the ceiling, unless row.reported says it is already there (adoption: ceiling grows). */
+/* Adds row.units to the base. E_CONFLICT (nothing changed) when they do not fit under the ceiling, unless row.reported says it is already there
+ * (adoption: ceiling grows), and when the base has an instance of that version, wanted or on its way out. d may be NULL (nobody's). */
 int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row, struct instance **ret, struct err *err);
 struct task *fleet_task_add(struct fleet *f, struct plan *p, struct instance *i, const struct row_task *row);
 struct finding *fleet_finding_add(struct fleet *f, struct tenant *t, struct base *b, const struct row_finding *row);

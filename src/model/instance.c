@@ -79,19 +79,20 @@ static int units_check(const struct base *b, const struct version *v, const stru
 	    v->row.name, row->units, b->row.name, used + row->units);
 }
 
-static int twice_check(const struct base *b, const struct version *v, const struct row_instance *row, struct err *err) {
-	const struct instance *other = row->wanted ? base_instance_of(b, v) : NULL;
-	if (other == NULL || !other->row.wanted)
+/* Also one on its way out is in the way: the ledger's unique key is (base, version), and a base holds a version once. */
+static int twice_check(const struct base *b, const struct version *v, struct err *err) {
+	const struct instance *other = base_instance_of(b, v);
+	if (other == NULL)
 		return 0;
-	return err_set(err, E_CONFLICT, "base %s already has an instance of %s:%s (%" PRId64 ")", b->row.name, v->module->row.name, v->row.name,
-	    other->row.id);
+	return err_set(err, E_CONFLICT, "base %s already has an instance of %s:%s (%" PRId64 ", %s)", b->row.name, v->module->row.name, v->row.name,
+	    other->row.id, word_text(WORD_INSTANCE, other->row.state));
 }
 
 int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row,
     struct instance **ret, struct err *err) {
 	int r = units_check(b, v, row, err);
 	if (r == 0)
-		r = twice_check(b, v, row, err);
+		r = twice_check(b, v, err);
 	if (r != 0)
 		return r;
 	struct row_instance x = *row;
