@@ -25,7 +25,7 @@ struct arklet {
 	struct http_server *server;
 	struct records records;
 	unsigned runs;
-	size_t run_bytes;       /* bodies of unfinished runs: one outlives its connection when the client leaves */
+	size_t run_bytes; /* bodies of unfinished runs: one outlives its connection when the client leaves */
 };
 
 struct run {
@@ -33,9 +33,9 @@ struct run {
 	const struct command *command;
 	struct arena *arena;
 	json_t *params;
-	size_t bytes;           /* of the body */
-	struct http_req *req;   /* NULL once answered */
-	struct record *record;  /* of an asynchronous run */
+	size_t bytes;          /* of the body */
+	struct http_req *req;  /* NULL once answered */
+	struct record *record; /* of an asynchronous run */
 	void *data;
 };
 
@@ -63,7 +63,8 @@ static json_t *envelope(struct arklet *a, const char *code, const char *message,
 static json_t *envelope_internal(struct arklet *a, struct arena *arena, const char *message, const char *cause) {
 	const char *text = arena_printf(arena, "Internal Error: %s", message);
 	json_t *e = envelope(a, "CMD_PROCESS_INTERNAL_ERROR", text, NULL, false);
-	json_object_set_new(e, "errorStackTrace", json_clean(arena_printf(arena, "berth-base: %s\nCaused by: %s\n", message, cause ? cause : message)));
+	json_object_set_new(
+	    e, "errorStackTrace", json_clean(arena_printf(arena, "berth-base: %s\nCaused by: %s\n", message, cause ? cause : message)));
 	return e;
 }
 
@@ -106,8 +107,13 @@ void run_fail(struct run *r, const char *message, const char *cause) {
 
 static const char *inner_code(enum outcome_kind kind) {
 	static const char *const codes[] = {
-		[OUTCOME_SUCCESS] = "SUCCESS", [OUTCOME_REPEAT] = "REPEAT_BIZ", [OUTCOME_NOT_FOUND] = "NOT_FOUND_BIZ",
-		[OUTCOME_ILLEGAL_STATE] = "ILLEGAL_STATE_BIZ", [OUTCOME_FAILED] = "FAILED", [OUTCOME_CONFLICT] = "FAILED", [OUTCOME_INTERNAL] = "FAILED",
+		[OUTCOME_SUCCESS] = "SUCCESS",
+		[OUTCOME_REPEAT] = "REPEAT_BIZ",
+		[OUTCOME_NOT_FOUND] = "NOT_FOUND_BIZ",
+		[OUTCOME_ILLEGAL_STATE] = "ILLEGAL_STATE_BIZ",
+		[OUTCOME_FAILED] = "FAILED",
+		[OUTCOME_CONFLICT] = "FAILED",
+		[OUTCOME_INTERNAL] = "FAILED",
 	};
 	return codes[kind];
 }
@@ -290,7 +296,10 @@ static int arklet_listen(struct arklet *a, int *ret_port, struct err *err) {
 	const char *address = a->base->opt.listen_arklet;
 	ARENA_AUTO arena = arena_new();
 	if (!address_loopback(address) && !a->base->opt.insecure_listen)
-		return err_set(err, E_INVALID, "--listen-arklet %s is not loopback: whoever reaches it can run code in this process. Say --insecure-listen if the network in front protects it", address);
+		return err_set(err, E_INVALID,
+		    "--listen-arklet %s is not loopback: whoever reaches it can run code in this process. Say --insecure-listen if the "
+		    "network in front protects it",
+		    address);
 	if (!port_missing(address))
 		return http_server_listen(a->server, address, NULL, 0, ret_port, err);
 	int rc = E_IO;

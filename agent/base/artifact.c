@@ -25,10 +25,10 @@ struct getting {
 	struct job job;
 	struct base *base;
 	struct artifact *a;
-	char *sha256;           /* wanted, or NULL */
-	char *source;           /* worker: file to copy, not ours; NULL: what was transferred to incoming */
+	char *sha256; /* wanted, or NULL */
+	char *source; /* worker: file to copy, not ours; NULL: what was transferred to incoming */
 	char *incoming;
-	int fd;                 /* of incoming, during a transfer */
+	int fd; /* of incoming, during a transfer */
 	int64_t bytes;
 	struct deferred failed; /* the error is known already at the start */
 	struct err err;
@@ -76,7 +76,8 @@ static int copy_bytes(struct getting *g, int in, int out, struct err *err) {
 	while (!rc && (n = read(in, buf, chunk)) > 0) {
 		g->bytes += n;
 		if (g->bytes > g->base->opt.max_artifact)
-			rc = err_set(err, E_TOO_LARGE, "the file is larger than %lld bytes (--max-artifact)", (long long)g->base->opt.max_artifact);
+			rc = err_set(
+			    err, E_TOO_LARGE, "the file is larger than %lld bytes (--max-artifact)", (long long)g->base->opt.max_artifact);
 		for (ssize_t done = 0, w; !rc && done < n; done += w)
 			if ((w = write(out, buf + done, (size_t)(n - done))) < 0)
 				rc = err_errno(err, errno, "cannot write to the work folder");
@@ -91,7 +92,8 @@ static int source_copy(struct getting *g, struct err *err) {
 	int in = open(g->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), out = -1, rc = 0;
 	struct stat st;
 	if (in < 0 || fstat(in, &st) != 0)
-		rc = errno == ENOENT ? err_set(err, E_NOT_FOUND, "there is no file %s", g->source) : err_errno(err, errno, "cannot open %s", g->source);
+		rc = errno == ENOENT ? err_set(err, E_NOT_FOUND, "there is no file %s", g->source)
+		                     : err_errno(err, errno, "cannot open %s", g->source);
 	else if (!S_ISREG(st.st_mode))
 		rc = err_set(err, E_INVALID, "%s is not a regular file", g->source);
 	else if ((out = open(g->incoming, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
@@ -130,9 +132,11 @@ static int artifact_check(struct getting *g, struct err *err) {
 	if (rc)
 		return rc;
 	if (a->info.kind != MODFILE_NATIVE)
-		return err_set(err, E_UNSUPPORTED, "module %s:%s is for %s bases; this is a native one", a->info.name, a->info.version, modfile_kind_name(a->info.kind));
+		return err_set(err, E_UNSUPPORTED, "module %s:%s is for %s bases; this is a native one", a->info.name, a->info.version,
+		    modfile_kind_name(a->info.kind));
 	if (strcmp(a->info.arch, modfile_host_arch()) != 0)
-		return err_set(err, E_UNSUPPORTED, "module %s:%s is built for %s; this base runs on %s", a->info.name, a->info.version, a->info.arch, modfile_host_arch());
+		return err_set(err, E_UNSUPPORTED, "module %s:%s is built for %s; this base runs on %s", a->info.name, a->info.version,
+		    a->info.arch, modfile_host_arch());
 	return 0;
 }
 
@@ -174,7 +178,8 @@ static int transfer_piece(void *arg, int status, const void *p, size_t n) {
 		return 0; /* the text of an error page */
 	g->bytes += (int64_t)n;
 	if (g->bytes > g->base->opt.max_artifact)
-		return err_set(&g->err, E_TOO_LARGE, "the file is larger than %lld bytes (--max-artifact)", (long long)g->base->opt.max_artifact);
+		return err_set(
+		    &g->err, E_TOO_LARGE, "the file is larger than %lld bytes (--max-artifact)", (long long)g->base->opt.max_artifact);
 	for (const char *s = p; n;) {
 		ssize_t w = write(g->fd, s, n); /* a regular file: the page cache takes it */
 		if (w < 0)
@@ -205,8 +210,13 @@ static void transfer_done(void *arg, const struct fetch_result *res, const struc
 
 static int transfer_start(struct getting *g) {
 	struct fetch_spec spec = {
-		.method = "GET", .url = g->a->url, .connect_us = 10 * US_PER_S, .idle_us = 30 * US_PER_S, .total_us = 3600 * US_PER_S,
-		.max_body = SIZE_MAX, .on_body = transfer_piece,
+		.method = "GET",
+		.url = g->a->url,
+		.connect_us = 10 * US_PER_S,
+		.idle_us = 30 * US_PER_S,
+		.total_us = 3600 * US_PER_S,
+		.max_body = SIZE_MAX,
+		.on_body = transfer_piece,
 	};
 	g->fd = open(g->incoming, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (g->fd < 0)

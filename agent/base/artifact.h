@@ -10,12 +10,12 @@ struct base;
 struct err;
 
 struct artifact {
-	struct arena *arena;    /* of info and url */
-	struct modfile info;    /* native, and for this machine */
+	struct arena *arena; /* of info and url */
+	struct modfile info; /* native, and for this machine */
 	const char *url;
-	const char *shown;      /* url for messages: without user, password and query */
-	char digest[65];        /* sha256, hex */
-	char *path;             /* of the private copy; NULL once it was taken over */
+	const char *shown; /* url for messages: without user, password and query */
+	char digest[65];   /* sha256, hex */
+	char *path;        /* of the private copy; NULL once it was taken over */
 };
 
 /* err NULL: the receiver owns *a. Else a is NULL. Never runs before artifact_get() returned. */

@@ -22,8 +22,8 @@ struct base {
 	struct base_options opt;
 	struct loop *loop;
 	struct fetcher *fetcher;
-	struct pool *operations;   /* start, stop, copying: may block for long */
-	struct pool *handlers;     /* requests */
+	struct pool *operations; /* start, stop, copying: may block for long */
+	struct pool *handlers;   /* requests */
 	struct registry registry;
 	struct dispatch dispatch;
 	struct workdir *workdir;
@@ -33,7 +33,7 @@ struct base {
 	struct check *check;
 	char identity[128];
 	mono_t started;
-	bool stopping;             /* nothing new is taken */
+	bool stopping; /* nothing new is taken */
 };
 
 #endif

@@ -10,11 +10,20 @@
 #include "base/log.h"
 
 static const char *const state_names[] = {
-	[BIZ_RESOLVED] = "resolved", [BIZ_ACTIVATED] = "activated", [BIZ_DEACTIVATED] = "deactivated", [BIZ_BROKEN] = "broken", [BIZ_STOPPED] = "stopped",
+	[BIZ_RESOLVED] = "resolved",
+	[BIZ_ACTIVATED] = "activated",
+	[BIZ_DEACTIVATED] = "deactivated",
+	[BIZ_BROKEN] = "broken",
+	[BIZ_STOPPED] = "stopped",
 };
 static const char *const reason_names[] = {
-	[BIZ_CREATED] = "Created", [BIZ_STARTED] = "Started", [BIZ_INSTALL_FAILED] = "Install Failed", [BIZ_UNINSTALL_FAILED] = "Uninstall Failed",
-	[BIZ_SWITCHED] = "Switched", [BIZ_KILLING] = "Killing", [BIZ_STOPPED_REASON] = "Stopped",
+	[BIZ_CREATED] = "Created",
+	[BIZ_STARTED] = "Started",
+	[BIZ_INSTALL_FAILED] = "Install Failed",
+	[BIZ_UNINSTALL_FAILED] = "Uninstall Failed",
+	[BIZ_SWITCHED] = "Switched",
+	[BIZ_KILLING] = "Killing",
+	[BIZ_STOPPED_REASON] = "Stopped",
 };
 
 struct biz *biz_new(struct arena *arena, const struct modfile *info, const char *base_name) {
@@ -25,6 +34,7 @@ struct biz *biz_new(struct arena *arena, const struct modfile *info, const char 
 	b->info = *info;
 	b->key = arena_printf(arena, "%s:%s", info->name, info->version);
 	b->base_name = base_name;
+	b->code.range = -1;
 	TAILQ_INIT(&b->queue);
 	return b;
 }
@@ -53,9 +63,10 @@ static struct biz_record *record_add(struct biz *b) {
 
 void biz_set_state(struct biz *b, enum biz_state state, enum biz_reason reason, const char *message) {
 	b->state = state;
-	*record_add(b) = (struct biz_record){ .time = clock_wall(&clock_real), .state = state, .reason = reason, .message = strdup(message) };
+	*record_add(b) =
+	    (struct biz_record){ .time = clock_wall(&clock_real), .state = state, .reason = reason, .message = strdup(message) };
 	log_info("module state", log_s("module", b->info.name), log_s("version", b->info.version), log_s("state", state_names[state]),
-		log_s("reason", reason_names[reason]));
+	    log_s("reason", reason_names[reason]));
 }
 
 const char *biz_state_name(enum biz_state s) {
@@ -80,22 +91,23 @@ json_t *biz_records_json(const struct biz *b) {
 	json_t *list = json_array();
 	for (unsigned i = 0; i < b->n_records; i++) {
 		const struct biz_record *r = &b->records[i];
-		json_array_append_new(list, json_pack("{s:I, s:s, s:s, s:o}", "changeTime", (json_int_t)(r->time.us / US_PER_MS), "state",
-			state_names[r->state], "reason", reason_names[r->reason], "message", json_clean(r->message)));
+		json_array_append_new(
+		    list, json_pack("{s:I, s:s, s:s, s:o}", "changeTime", (json_int_t)(r->time.us / US_PER_MS), "state",
+		              state_names[r->state], "reason", reason_names[r->reason], "message", json_clean(r->message)));
 	}
 	return list;
 }
 
 json_t *biz_json(const struct biz *b) {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "bizName", b->info.name, "bizVersion", b->info.version, "bizState",
-		state_names[b->state], "mainClass", BERTH_MODULE_SYMBOL, "webContextPath", b->info.context_path, "bizStateRecords", biz_records_json(b));
+	    state_names[b->state], "mainClass", BERTH_MODULE_SYMBOL, "webContextPath", b->info.context_path, "bizStateRecords",
+	    biz_records_json(b));
 }
 
 json_t *biz_install_json(const struct biz *b) {
 	json_t *j = biz_json(b);
 	json_t *more = json_pack("{s:s, s:i, s:i, s:b, s:{}, s:s}", "identity", b->key, "priority", (int)b->info.priority, "units",
-		(int)b->info.units, "declaredMode", 0,
-		"attributes", "sha256", b->digest);
+	    (int)b->info.units, "declaredMode", 0, "attributes", "sha256", b->digest);
 	json_object_set_new(more, "description", json_clean(b->info.description));
 	json_object_update(j, more);
 	json_decref(more);

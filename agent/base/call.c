@@ -27,7 +27,11 @@ struct call *call_new(struct http_req *req, struct biz *biz, const char *subpath
 	c->biz = biz;
 	c->max_reply = max_reply;
 	c->pub = (struct berth_call){
-		.host = &biz->code.host, .state = biz->code.state, .method = http_req_method(req), .path = http_req_path(req), .subpath = subpath,
+		.host = &biz->code.host,
+		.state = biz->code.state,
+		.method = http_req_method(req),
+		.path = http_req_path(req),
+		.subpath = subpath,
 		.peer = http_req_peer(req),
 	};
 	c->pub.body = http_req_body(req, &c->pub.body_size);
@@ -98,7 +102,8 @@ const char *call_header(struct berth_call *pub, const char *name) {
 
 /* How an answer is framed is the base's business: a module that says otherwise would break the connection for the next request. */
 static bool header_framing(const char *name) {
-	static const char *const names[] = { "Connection", "Content-Length", "Content-Type", "Date", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade" };
+	static const char *const names[] = { "Connection", "Content-Length", "Content-Type", "Date", "Keep-Alive", "Trailer",
+		"Transfer-Encoding", "Upgrade" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcasecmp(names[i], name) == 0)
 			return true;

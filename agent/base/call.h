@@ -17,14 +17,16 @@ struct http_req;
 
 enum { CALL_PARAMS = 16, CALL_HEADERS = 32 };
 
-struct call_pair { const char *name, *value; };
+struct call_pair {
+	const char *name, *value;
+};
 
 struct call {
-	struct berth_call pub;     /* first: handlers get a pointer to it */
+	struct berth_call pub; /* first: handlers get a pointer to it */
 	struct job job;
-	TAILQ_ENTRY(call) link;    /* in biz.queue */
-	struct arena *arena;       /* of the call; whoever works on it owns it */
-	struct http_req *req;      /* loop thread only, except for constant head fields */
+	TAILQ_ENTRY(call) link; /* in biz.queue */
+	struct arena *arena;    /* of the call; whoever works on it owns it */
+	struct http_req *req;   /* loop thread only, except for constant head fields */
 	struct biz *biz;
 	const struct berth_route *route;
 	struct call_pair params[CALL_PARAMS];
@@ -40,7 +42,7 @@ struct call {
 	const char *type;
 	struct call_pair headers[CALL_HEADERS];
 	unsigned n_headers;
-	void *body;                /* malloc'ed */
+	void *body; /* malloc'ed */
 	size_t body_size;
 };
 

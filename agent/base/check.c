@@ -34,7 +34,8 @@ static void checking_run(struct job *job) {
 
 static void health_set(struct biz *b, int health, const char *text) {
 	if ((health != 0) != (b->health != 0))
-		log_info("module health", log_s("module", b->info.name), log_s("version", b->info.version), log_b("healthy", health == 0), log_s("text", text));
+		log_info("module health", log_s("module", b->info.name), log_s("version", b->info.version), log_b("healthy", health == 0),
+		    log_s("text", text));
 	b->health = health;
 	snprintf(b->health_text, sizeof b->health_text, "%s", text);
 }
@@ -82,8 +83,8 @@ static void check_tick(void *arg) {
 	struct check *ck = arg;
 	struct biz *b;
 	TAILQ_FOREACH(b, &ck->base->registry.bizs, link)
-		if (b->state == BIZ_ACTIVATED || b->state == BIZ_DEACTIVATED)
-			biz_check(ck, b);
+	if (b->state == BIZ_ACTIVATED || b->state == BIZ_DEACTIVATED)
+		biz_check(ck, b);
 	timer_set(&ck->tick, ck->base->opt.health_interval);
 }
 

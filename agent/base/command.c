@@ -12,7 +12,15 @@
 #include "uninstall.h"
 
 const struct command *const command_table[] = {
-	&command_help, &command_install, &command_batch, &command_uninstall, &command_switch, &command_query, &command_health, &command_ops, NULL,
+	&command_help,
+	&command_install,
+	&command_batch,
+	&command_uninstall,
+	&command_switch,
+	&command_query,
+	&command_health,
+	&command_ops,
+	NULL,
 };
 
 const struct command *command_find(const char *id) {
@@ -73,7 +81,8 @@ static struct biz *target_take(struct run *r, const char *command, const char *w
 	if (target_is_base(r, t) && !registry_find(registry, t->name, t->version))
 		outcome_set(&o, OUTCOME_FAILED, "Master biz: %s:%s must not be touched by %s.", t->name, t->version, command);
 	else if (registry_claim(registry, &t->claim, t->name, t->version, command, &holder) != 0)
-		outcome_set(&o, OUTCOME_CONFLICT, "FAILED:%s:%s %s conflict, exist unfinished command(%s) for this biz", t->name, t->version, command, holder->command);
+		outcome_set(&o, OUTCOME_CONFLICT, "FAILED:%s:%s %s conflict, exist unfinished command(%s) for this biz", t->name,
+		    t->version, command, holder->command);
 	else if (!(b = registry_find(registry, t->name, t->version)))
 		outcome_set(&o, OUTCOME_NOT_FOUND, "Biz: %s:%s not found.", t->name, t->version);
 	if (b)

@@ -24,10 +24,10 @@ struct batch_item {
 struct batch {
 	struct run *run;
 	struct batch_item *items;
-	struct batch_item **order;   /* by priority, in the order given among equals */
+	struct batch_item **order; /* by priority, in the order given among equals */
 	size_t n, next, flying;
 	int64_t space;
-	struct err err;              /* the first file that could not be had */
+	struct err err; /* the first file that could not be had */
 };
 
 static int batch_check(struct run *r, struct err *err) {
@@ -47,7 +47,8 @@ static int batch_check(struct run *r, struct err *err) {
 		const json_t *item = json_array_get(list, i);
 		b->items[i].batch = b;
 		b->order[i] = &b->items[i];
-		int rc = json_is_object(item) ? param_install(a, item, &b->items[i].spec, err) : err_set(err, E_INVALID, "an entry of bizList is not an object");
+		int rc = json_is_object(item) ? param_install(a, item, &b->items[i].spec, err)
+		                              : err_set(err, E_INVALID, "an entry of bizList is not an object");
 		if (rc)
 			return rc;
 	}
@@ -65,8 +66,8 @@ static void batch_end(struct batch *b) {
 		ok = ok && b->items[i].ok;
 		json_object_set_new(by_url, b->items[i].spec.url, b->items[i].result);
 	}
-	json_t *data = json_pack("{s:s, s:s, s:I, s:o}", "code", ok ? "SUCCESS" : "FAILED", "message", ok ? "batch install success" : "batch install failed",
-		"elapsedSpace", (json_int_t)b->space, "bizUrlToResponse", by_url);
+	json_t *data = json_pack("{s:s, s:s, s:I, s:o}", "code", ok ? "SUCCESS" : "FAILED", "message",
+	    ok ? "batch install success" : "batch install failed", "elapsedSpace", (json_int_t)b->space, "bizUrlToResponse", by_url);
 	if (ok)
 		run_success(b->run, data);
 	else
@@ -82,8 +83,10 @@ static json_t *item_result(const struct outcome *o) {
 		json_t *text = json_sprintf("internal exception: %s", json_string_value(json_object_get(j, "message")));
 		json_object_set_new(j, "message", text ? text : json_string("internal exception"));
 	}
-	json_object_set_new(j, "bizInfos", json_pack("[o]", o->biz ? biz_install_json(o->biz) : json_pack("{s:s, s:s, s:s, s:[]}", "bizName",
-		o->name ? o->name : "", "bizVersion", o->version ? o->version : "", "bizState", "unresolved", "bizStateRecords")));
+	json_object_set_new(j, "bizInfos",
+	    json_pack("[o]", o->biz ? biz_install_json(o->biz)
+	                            : json_pack("{s:s, s:s, s:s, s:[]}", "bizName", o->name ? o->name : "", "bizVersion",
+	                                  o->version ? o->version : "", "bizState", "unresolved", "bizStateRecords")));
 	return j;
 }
 

@@ -25,7 +25,7 @@ static int health_check(struct run *r, struct err *err) {
 	int rc;
 	run_set_data(r, q);
 	if ((rc = param_text(a, p, "type", &q->type, err)) || (rc = param_text(a, p, "bizName", &q->name, err)) ||
-		(rc = param_text(a, p, "bizVersion", &q->version, err)) || (rc = param_list(a, p, "metrics", &q->metrics, &q->n_metrics, err)))
+	    (rc = param_text(a, p, "bizVersion", &q->version, err)) || (rc = param_list(a, p, "metrics", &q->metrics, &q->n_metrics, err)))
 		return rc;
 	/* spelling of releases up to 1.3.0 */
 	if (!q->name && (rc = param_text(a, p, "moduleName", &q->name, err)))
@@ -39,12 +39,13 @@ static int health_check(struct run *r, struct err *err) {
 
 static json_t *master_json(struct base *base) {
 	return json_pack("{s:o, s:s, s:s, s:s}", "bizName", json_clean(base->opt.name), "bizVersion", "1.0.0", "bizState",
-		base->stopping ? "deactivated" : "activated", "webContextPath", "/");
+	    base->stopping ? "deactivated" : "activated", "webContextPath", "/");
 }
 
 static json_t *module_json(const struct biz *b) {
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "bizName", b->info.name, "bizVersion", b->info.version, "bizState", biz_state_name(b->state),
-		"webContextPath", b->info.context_path, "healthy", b->health == 0 && b->state != BIZ_BROKEN, "healthMessage", json_clean(b->health_text));
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "bizName", b->info.name, "bizVersion", b->info.version, "bizState",
+	    biz_state_name(b->state), "webContextPath", b->info.context_path, "healthy", b->health == 0 && b->state != BIZ_BROKEN,
+	    "healthMessage", json_clean(b->health_text));
 }
 
 static json_t *cpu_json(void) {
@@ -53,9 +54,9 @@ static json_t *cpu_json(void) {
 	if (all <= 0)
 		all = 1;
 	struct utsname u;
-	return json_pack("{s:i, s:s, s:f, s:f, s:f, s:f}", "count", (int)sysconf(_SC_NPROCESSORS_ONLN), "type", uname(&u) == 0 ? u.machine : "",
-		"total used (%)", 100.0 * (double)(c.user + c.system) / all, "user used (%)", 100.0 * (double)c.user / all, "system used (%)",
-		100.0 * (double)c.system / all, "free (%)", 100.0 * (double)c.idle / all);
+	return json_pack("{s:i, s:s, s:f, s:f, s:f, s:f}", "count", (int)sysconf(_SC_NPROCESSORS_ONLN), "type",
+	    uname(&u) == 0 ? u.machine : "", "total used (%)", 100.0 * (double)(c.user + c.system) / all, "user used (%)",
+	    100.0 * (double)c.user / all, "system used (%)", 100.0 * (double)c.system / all, "free (%)", 100.0 * (double)c.idle / all);
 }
 
 static void set_mib(json_t *j, const char *key, int64_t bytes) {
@@ -64,9 +65,10 @@ static void set_mib(json_t *j, const char *key, int64_t bytes) {
 
 static json_t *jvm_json(struct base *base) {
 	struct memory m = memory_now();
-	json_t *j = json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:i, s:i}", "java version", "berth-base " BERTH_VERSION, "java home", "", "run time(s)",
-		(double)mono_diff(clock_mono(&clock_real), base->started) / (double)US_PER_S, "loaded class count", 0, "unload class count", 0,
-		"total class count", 0, "java used metaspace", 0, "java committed metaspace", 0, "java max metaspace", -1);
+	json_t *j = json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:i, s:i, s:i}", "java version", "berth-base " BERTH_VERSION, "java home", "",
+	    "run time(s)", (double)mono_diff(clock_mono(&clock_real), base->started) / (double)US_PER_S, "loaded class count", 0,
+	    "unload class count", 0, "total class count", 0, "java used metaspace", 0, "java committed metaspace", 0, "java max metaspace",
+	    -1);
 	set_mib(j, "total memory(M)", m.resident);
 	set_mib(j, "max memory(M)", m.machine_total);
 	set_mib(j, "free memory(M)", m.machine_available);
@@ -108,8 +110,8 @@ static json_t *module_list(struct base *base, const char *name) {
 	if (!name || strcmp(name, base->opt.name) == 0)
 		json_array_append_new(list, master_json(base));
 	TAILQ_FOREACH(b, &base->registry.bizs, link)
-		if (!name || strcmp(name, b->info.name) == 0)
-			json_array_append_new(list, module_json(b));
+	if (!name || strcmp(name, b->info.name) == 0)
+		json_array_append_new(list, module_json(b));
 	return list;
 }
 

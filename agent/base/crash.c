@@ -1,20 +1,28 @@
-/* Last words. The text is made when a module is entered, so the handler only writes it: nothing else would be async-signal-safe.
- * Thread-local marks are the one kind of mutable global a signal handler can reach. */
+/* Last words. Texts are made when a module is entered or loaded, so the handler only writes them: nothing else would be
+ * async-signal-safe. Thread-local marks and the table of ranges are mutable globals because a signal handler reaches nothing else. */
 #include "crash.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
-enum { STACK_BYTES = 64 * 1024 };
+enum { STACK_BYTES = 64 * 1024, RANGES = 1024 };
 
 static __thread char mark[512];
 static __thread volatile sig_atomic_t mark_length;
 static __thread void *stack;
+
+static struct range {
+	atomic_uintptr_t start, end; /* start 0: free. Set last, cleared first */
+	char name[140];
+} ranges[RANGES];
+static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER; /* writers only */
 
 static void put(const char *s, size_t n) {
 	ssize_t done = write(STDERR_FILENO, s, n);
@@ -24,19 +32,58 @@ static void put(const char *s, size_t n) {
 
 static void put_signal(int signo) {
 	switch (signo) {
-	case SIGSEGV: PUT(" (SIGSEGV)\n"); break;
-	case SIGBUS: PUT(" (SIGBUS)\n"); break;
-	case SIGFPE: PUT(" (SIGFPE)\n"); break;
-	case SIGILL: PUT(" (SIGILL)\n"); break;
-	case SIGABRT: PUT(" (SIGABRT)\n"); break;
-	default: PUT("\n"); break;
+	case SIGSEGV:
+		PUT(" (SIGSEGV)\n");
+		break;
+	case SIGBUS:
+		PUT(" (SIGBUS)\n");
+		break;
+	case SIGFPE:
+		PUT(" (SIGFPE)\n");
+		break;
+	case SIGILL:
+		PUT(" (SIGILL)\n");
+		break;
+	case SIGABRT:
+		PUT(" (SIGABRT)\n");
+		break;
+	default:
+		PUT("\n");
+		break;
 	}
 }
 
-static void on_fatal(int signo) {
+static uintptr_t program_counter(const void *context) {
+	const ucontext_t *uc = context;
+#if defined(__x86_64__)
+	return (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+	return (uintptr_t)uc->uc_mcontext.pc;
+#elif defined(__riscv)
+	return (uintptr_t)uc->uc_mcontext.__gregs[REG_PC];
+#elif defined(__loongarch64)
+	return (uintptr_t)uc->uc_mcontext.__pc;
+#endif
+}
+
+static const char *range_name(uintptr_t pc) {
+	for (size_t i = 0; i < RANGES; i++) {
+		uintptr_t start = atomic_load(&ranges[i].start);
+		if (start && pc >= start && pc < atomic_load(&ranges[i].end))
+			return ranges[i].name;
+	}
+	return NULL;
+}
+
+static void on_fatal(int signo, siginfo_t *info, void *context) {
+	const char *owner = NULL;
 	if (mark_length) {
 		PUT("berth-base: crashed in module ");
 		put(mark, (size_t)mark_length);
+	} else if ((owner = range_name(program_counter(context)))) {
+		PUT("berth-base: crashed in module ");
+		put(owner, strlen(owner));
+		PUT(" thread of its own");
 	} else {
 		PUT("berth-base: crashed outside of any module call, perhaps in a thread that a module started");
 	}
@@ -54,7 +101,7 @@ static void on_exit_note(void) {
 
 void crash_setup(void) {
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
-	struct sigaction sa = { .sa_handler = on_fatal, .sa_flags = SA_RESETHAND | SA_ONSTACK };
+	struct sigaction sa = { .sa_sigaction = on_fatal, .sa_flags = SA_RESETHAND | SA_ONSTACK | SA_SIGINFO };
 	sigfillset(&sa.sa_mask);
 	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
 		sigaction(fatal[i], &sa, NULL);
@@ -101,4 +148,24 @@ void crash_enter(const char *name, const char *version, const char *what, const 
 
 void crash_leave(void) {
 	mark_length = 0;
+}
+
+int crash_range_add(const char *name, const char *version, uintptr_t start, uintptr_t end) {
+	int slot = -1;
+	pthread_mutex_lock(&ranges_lock);
+	for (int i = 0; i < RANGES && slot < 0; i++)
+		if (!atomic_load(&ranges[i].start))
+			slot = i;
+	if (slot >= 0) {
+		snprintf(ranges[slot].name, sizeof ranges[slot].name, "%s:%s", name, version);
+		atomic_store(&ranges[slot].end, end);
+		atomic_store(&ranges[slot].start, start);
+	}
+	pthread_mutex_unlock(&ranges_lock);
+	return slot;
+}
+
+void crash_range_remove(int slot) {
+	if (slot >= 0)
+		atomic_store(&ranges[slot].start, 0);
 }

@@ -8,8 +8,11 @@
 
 void dispatch_init(struct dispatch *d, struct pool *pool, unsigned workers, unsigned max_queued) {
 	*d = (struct dispatch){
-		.pool = pool, .workers = workers, .per_module = workers > 1 ? workers - workers / 4 - (workers < 4) : 1,
-		.max_queued = max_queued, .max_queued_per_module = max_queued > 1 ? max_queued / 2 : 1,
+		.pool = pool,
+		.workers = workers,
+		.reserve = workers >= 4 ? workers / 4 : workers > 1,
+		.max_queued = max_queued,
+		.max_queued_per_module = max_queued > 1 ? max_queued / 2 : 1,
 	};
 	TAILQ_INIT(&d->ready);
 }
@@ -44,8 +47,8 @@ static void call_done(struct job *job) {
 static struct call *call_next(struct dispatch *d) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &d->ready, ready)
-		if (b->running < d->per_module)
-			break;
+	if (b->running == 0 || d->workers - d->running > d->reserve)
+		break;
 	if (!b)
 		return NULL;
 	struct call *c = TAILQ_FIRST(&b->queue);

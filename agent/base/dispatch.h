@@ -1,7 +1,7 @@
 /* Who works on which request when: a fair hand-over of calls to the handler threads. Loop thread only.
  *
- * Each module has a queue; the modules with waiting calls take turns; none holds more than its share of the workers, so handlers that
- * block starve nobody but their own module. Everything queued counts against a limit. */
+ * Each module has a queue; the modules with waiting calls take turns; the last quarter of the workers is for modules that have
+ * none, so handlers that block starve nobody but their own module. Everything queued counts against a limit. */
 #ifndef BERTH_BASE_DISPATCH_H
 #define BERTH_BASE_DISPATCH_H
 
@@ -10,7 +10,7 @@
 
 struct dispatch {
 	struct pool *pool;
-	unsigned workers, per_module;   /* threads in all, and at most for one module */
+	unsigned workers, reserve; /* threads in all, and those kept for modules that have none */
 	unsigned max_queued, max_queued_per_module;
 	unsigned running, queued;
 	TAILQ_HEAD(, biz) ready;

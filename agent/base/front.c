@@ -34,9 +34,12 @@ static void problem_reply(struct http_req *r, int status, const char *detail) {
 
 static void call_answer(struct call *c) {
 	if (!c->replied) {
-		problem_reply(c->req, 500, arena_printf(c->arena, "module %s did not answer; its handler returned without a reply", c->biz->key));
+		problem_reply(
+		    c->req, 500, arena_printf(c->arena, "module %s did not answer; its handler returned without a reply", c->biz->key));
 	} else if (c->too_large) {
-		problem_reply(c->req, 500, arena_printf(c->arena, "the answer of module %s is larger than the base's limit of %zu bytes (--max-reply)", c->biz->key, c->max_reply));
+		problem_reply(c->req, 500,
+		    arena_printf(c->arena, "the answer of module %s is larger than the base's limit of %zu bytes (--max-reply)",
+		        c->biz->key, c->max_reply));
 	} else {
 		for (unsigned i = 0; i < c->n_headers; i++)
 			http_req_add_header(c->req, c->headers[i].name, c->headers[i].value);
@@ -98,7 +101,9 @@ static void on_request(struct http_req *r, void *arg) {
 	else if (strcmp(path, "/") == 0 && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0))
 		page_reply(f->base, r);
 	else
-		problem_reply(r, 404, arena_printf(http_req_arena(r), "no module of base %s has the path %s; GET / lists what is installed", f->base->opt.name, path));
+		problem_reply(r, 404,
+		    arena_printf(
+		        http_req_arena(r), "no module of base %s has the path %s; GET / lists what is installed", f->base->opt.name, path));
 }
 
 int front_new(struct base *base, struct front **ret, int *ret_port, struct err *err) {

@@ -21,12 +21,12 @@ struct heartbeat {
 	struct base *base;
 	int port;
 	char *url;
-	char *server;            /* without the path, which may hold a secret */
+	char *server; /* without the path, which may hold a secret */
 	char address[INET_ADDRSTRLEN], host[256];
 	struct timer tick;
 	struct fetch *flying;
-	bool failing;            /* the last one was not answered: say so once, not each time */
-	bool last_due;           /* the last one goes out when the flying one is gone */
+	bool failing;  /* the last one was not answered: say so once, not each time */
+	bool last_due; /* the last one goes out when the flying one is gone */
 	bool last;
 	void (*done)(void *);
 	void *arg;
@@ -61,8 +61,8 @@ static void address_choose(struct heartbeat *h) {
 
 static char *body_make(struct heartbeat *h, const char *state) {
 	json_t *j = json_pack("{s:{s:s, s:o, s:o, s:s}, s:s, s:s, s:i, s:s}", "baseMetadata", "clusterName", "default", "identity",
-		json_clean(h->base->identity), "name", json_clean(h->base->opt.name), "version", "1.0.0", "localHostName", h->host, "localIP", h->address,
-		"port", h->port, "state", state);
+	    json_clean(h->base->identity), "name", json_clean(h->base->opt.name), "version", "1.0.0", "localHostName", h->host, "localIP",
+	    h->address, "port", h->port, "state", state);
 	char *text = json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	return text;
@@ -75,7 +75,8 @@ static void beat_done(void *arg, const struct fetch_result *res, const struct er
 	bool failed = err || res->status != 200;
 	h->flying = NULL;
 	if (failed && !h->failing && !h->last)
-		log_warn("heartbeat not taken", log_s("server", h->server), log_i("status", res ? res->status : 0), log_s("why", err ? err->text : ""));
+		log_warn("heartbeat not taken", log_s("server", h->server), log_i("status", res ? res->status : 0),
+		    log_s("why", err ? err->text : ""));
 	if (!failed && h->failing)
 		log_info("heartbeat taken again");
 	h->failing = failed;
@@ -92,8 +93,14 @@ static void beat_send(struct heartbeat *h, const char *state, int64_t total_us) 
 	static const char *const headers[] = { "Content-Type: application/json", NULL };
 	char *body = body_make(h, state);
 	struct fetch_spec spec = {
-		.method = "POST", .url = h->url, .headers = headers, .body = body, .body_len = body ? strlen(body) : 0, .connect_us = total_us,
-		.total_us = total_us, .max_body = MAX_ANSWER,
+		.method = "POST",
+		.url = h->url,
+		.headers = headers,
+		.body = body,
+		.body_len = body ? strlen(body) : 0,
+		.connect_us = total_us,
+		.total_us = total_us,
+		.max_body = MAX_ANSWER,
 	};
 	h->flying = fetch_start(h->base->fetcher, &spec, beat_done, h);
 	free(body);

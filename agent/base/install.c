@@ -32,7 +32,7 @@ struct installing {
 	struct claim claim, old_claim;
 	struct deferred begin;
 	struct err err;
-	const char *phase;        /* of a failure on the worker: "load", "start" */
+	const char *phase; /* of a failure on the worker: "load", "start" */
 	mono_t started;
 	wall_t started_at;
 	int64_t memory;
@@ -69,7 +69,8 @@ static bool claim_or_fail(struct installing *i, struct claim *c, const char *nam
 	const struct claim *holder;
 	if (registry_claim(&i->base->registry, c, name, version, command, &holder) == 0)
 		return true;
-	outcome_set(&i->o, OUTCOME_CONFLICT, "FAILED:%s:%s %s conflict, exist unfinished command(%s) for this biz", name, version, command, holder->command);
+	outcome_set(&i->o, OUTCOME_CONFLICT, "FAILED:%s:%s %s conflict, exist unfinished command(%s) for this biz", name, version, command,
+	    holder->command);
 	installing_end(i);
 	return false;
 }
@@ -121,7 +122,7 @@ static void code_began(struct job *job) {
 	else
 		biz_set_state(b, BIZ_DEACTIVATED, BIZ_STARTED, "");
 	outcome_set(&i->o, OUTCOME_SUCCESS, "Install Biz: %s success, cost: %lld ms, started at: %s", b->key,
-		(long long)(mono_diff(clock_mono(&clock_real), i->started) / US_PER_MS), wall_format(i->started_at, at));
+	    (long long)(mono_diff(clock_mono(&clock_real), i->started) / US_PER_MS), wall_format(i->started_at, at));
 	installing_end(i);
 }
 
@@ -181,8 +182,8 @@ static void replaced(void *arg, const struct outcome *o) {
 static void replace_next(struct installing *i) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &i->base->registry.bizs, link)
-		if (strcmp(b->info.name, i->a->info.name) == 0)
-			break;
+	if (strcmp(b->info.name, i->a->info.name) == 0)
+		break;
 	if (!b) {
 		code_submit(i);
 		return;
@@ -200,7 +201,8 @@ static bool identity_fits(struct installing *i) {
 	if (!i->spec.name || (strcmp(i->spec.name, m->name) == 0 && strcmp(i->spec.version, m->version) == 0))
 		return true;
 	struct err err = ERR_INIT;
-	err_set(&err, E_INVALID, "the file at %s is module %s:%s, not %s:%s as was asked for", i->a->shown, m->name, m->version, i->spec.name, i->spec.version);
+	err_set(&err, E_INVALID, "the file at %s is module %s:%s, not %s:%s as was asked for", i->a->shown, m->name, m->version,
+	    i->spec.name, i->spec.version);
 	installing_fail_err(i, &err);
 	return false;
 }
@@ -215,12 +217,14 @@ static void artifact_ready(struct installing *i) {
 	if (!identity_fits(i))
 		return;
 	/* The claim outlives the artifact. */
-	if (!i->claim.name && !claim_or_fail(i, &i->claim, arena_strdup(i->arena, m->name), arena_strdup(i->arena, m->version), "installBiz"))
+	if (!i->claim.name &&
+	    !claim_or_fail(i, &i->claim, arena_strdup(i->arena, m->name), arena_strdup(i->arena, m->version), "installBiz"))
 		return;
 	if (!i->spec.replace && (other = registry_find(r, m->name, m->version))) {
 		repeat_fail(i, other);
 	} else if ((other = registry_path_owner(r, m->context_path, m->name)) != NULL) {
-		err_set(&err, E_CONFLICT, "context path %s of module %s:%s belongs to module %s on this base", m->context_path, m->name, m->version, other->key);
+		err_set(&err, E_CONFLICT, "context path %s of module %s:%s belongs to module %s on this base", m->context_path, m->name,
+		    m->version, other->key);
 		installing_fail_err(i, &err);
 	} else if (r->count >= MAX_MODULES) {
 		err_set(&err, E_TOO_MANY, "this base holds %u modules, which is the most it takes", r->count);

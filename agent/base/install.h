@@ -10,12 +10,12 @@
 struct base;
 
 struct install_spec {
-	const char *name, *version;      /* both, or both NULL: whatever the file says */
+	const char *name, *version; /* both, or both NULL: whatever the file says */
 	const char *url;
-	const char *sha256;              /* NULL: not compared */
+	const char *sha256; /* NULL: not compared */
 	int argc;
 	const char *const *argv, *const *env; /* NULL-terminated */
-	bool replace;                    /* uninstallThenInstall: all versions of the name go, after the new file was checked */
+	bool replace;                         /* uninstallThenInstall: all versions of the name go, after the new file was checked */
 };
 
 /* The spec is copied. a: the artifact if it is here already (owned by the installation from now on), else NULL.

@@ -74,9 +74,9 @@ static int parts_make(struct base *base, int *ret_port, int *ret_arklet, struct 
 	unsigned workers = (unsigned)base->opt.workers;
 	registry_init(&base->registry);
 	if ((rc = workdir_open(base->opt.work_dir, &base->workdir, err)) || (rc = loop_new(&base->loop, err)) ||
-		(rc = fetcher_new(base->loop, &base->fetcher, err)) ||
-		(rc = pool_new(base->loop, "operation", (unsigned)base->opt.operations, 1024, &base->operations, err)) ||
-		(rc = pool_new(base->loop, "handler", workers, workers, &base->handlers, err)) || (rc = check_new(base, &base->check, err)))
+	    (rc = fetcher_new(base->loop, &base->fetcher, err)) ||
+	    (rc = pool_new(base->loop, "operation", (unsigned)base->opt.operations, 1024, &base->operations, err)) ||
+	    (rc = pool_new(base->loop, "handler", workers, workers, &base->handlers, err)) || (rc = check_new(base, &base->check, err)))
 		return rc;
 	dispatch_init(&base->dispatch, base->handlers, workers, (unsigned)base->opt.queue);
 	if ((rc = front_new(base, &base->front, ret_port, err)) || (rc = arklet_new(base, &base->arklet, ret_arklet, err)))
@@ -126,7 +126,8 @@ static void on_stop_signal(int signo, void *arg) {
 
 /* What is still in a module when the time is up cannot be taken down under it: then only the process can end. */
 static bool parts_busy(const struct base *base) {
-	return (base->operations && !pool_idle(base->operations)) || (base->handlers && !pool_idle(base->handlers)) || base->registry.count > 0;
+	return (base->operations && !pool_idle(base->operations)) || (base->handlers && !pool_idle(base->handlers)) ||
+	       base->registry.count > 0;
 }
 
 static void parts_free(struct base *base) {
@@ -153,7 +154,8 @@ static int serve(struct base *base, struct err *err) {
 	loop_on_signal(base->loop, SIGINT, on_stop_signal, stop);
 	rc = port_file_write(base, port, arklet, err);
 	if (!rc) {
-		log_info("ready", log_s("name", base->opt.name), log_s("identity", base->identity), log_i("http", port), log_i("arklet", arklet), log_i("pid", getpid()));
+		log_info("ready", log_s("name", base->opt.name), log_s("identity", base->identity), log_i("http", port),
+		    log_i("arklet", arklet), log_i("pid", getpid()));
 		loop_run(base->loop);
 		rc = stop_clean(stop) ? 0 : err_set(err, E_TIMEOUT, "not everything stopped in time (--stop-wait)");
 	}

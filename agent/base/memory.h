@@ -11,7 +11,9 @@ struct memory {
 struct memory memory_now(void);
 int64_t memory_resident(void);
 
-struct cpu_ticks { uint64_t user, system, idle; }; /* of the machine, since boot */
+struct cpu_ticks {
+	uint64_t user, system, idle;
+}; /* of the machine, since boot */
 struct cpu_ticks cpu_now(void);
 
 #endif

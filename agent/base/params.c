@@ -112,9 +112,10 @@ int param_install(struct arena *a, const json_t *params, struct install_spec *re
 	const char *strategy = NULL;
 	int rc;
 	if ((rc = param_text(a, params, "bizUrl", &s.url, err)) || (rc = param_text(a, params, "bizName", &s.name, err)) ||
-		(rc = param_text(a, params, "bizVersion", &s.version, err)) || (rc = param_text(a, params, "sha256", &s.sha256, err)) ||
-		(rc = param_text(a, params, "installStrategy", &strategy, err)) || (rc = param_list(a, params, "args", &s.argv, &s.argc, err)) ||
-		(rc = param_env(a, params, &s.env, err)) || (rc = digest_check(s.sha256, err)))
+	    (rc = param_text(a, params, "bizVersion", &s.version, err)) || (rc = param_text(a, params, "sha256", &s.sha256, err)) ||
+	    (rc = param_text(a, params, "installStrategy", &strategy, err)) ||
+	    (rc = param_list(a, params, "args", &s.argv, &s.argc, err)) || (rc = param_env(a, params, &s.env, err)) ||
+	    (rc = digest_check(s.sha256, err)))
 		return rc;
 	if (!s.url)
 		return err_set(err, E_INVALID, "bizUrl should not be blank");

@@ -14,8 +14,9 @@ struct err;
 
 /* NULL when absent, null or blank; a text otherwise. E_INVALID for lists and objects. */
 int param_text(struct arena *a, const json_t *params, const char *key, const char **ret, struct err *err);
-int param_bool(const json_t *params, const char *key, bool *ret, struct err *err);   /* false when absent */
-int param_list(struct arena *a, const json_t *params, const char *key, const char *const **ret, int *ret_n, struct err *err); /* NULL-terminated; empty when absent */
+int param_bool(const json_t *params, const char *key, bool *ret, struct err *err); /* false when absent */
+int param_list(struct arena *a, const json_t *params, const char *key, const char *const **ret, int *ret_n,
+    struct err *err); /* NULL-terminated; empty when absent */
 /* The parameters of installBiz, all checks included. */
 int param_install(struct arena *a, const json_t *params, struct install_spec *ret, struct err *err);
 /* bizName and bizVersion, both required. */

@@ -9,7 +9,10 @@
 enum { MAX_RECORDS = 1024, MAX_BYTES = 32 * 1024 * 1024 };
 
 static const char *const status_names[] = {
-	[RECORD_INITIALIZED] = "INITIALIZED", [RECORD_EXECUTING] = "EXECUTING", [RECORD_SUCCEEDED] = "SUCCEEDED", [RECORD_FAILED] = "FAILED",
+	[RECORD_INITIALIZED] = "INITIALIZED",
+	[RECORD_EXECUTING] = "EXECUTING",
+	[RECORD_SUCCEEDED] = "SUCCEEDED",
+	[RECORD_FAILED] = "FAILED",
 };
 
 static void record_free(struct record *r) {
@@ -41,8 +44,8 @@ void records_deinit(struct records *rs) {
 struct record *records_find(const struct records *rs, const char *request_id) {
 	struct record *r;
 	TAILQ_FOREACH(r, &rs->list, link)
-		if (strcmp(r->request_id, request_id) == 0)
-			return r;
+	if (strcmp(r->request_id, request_id) == 0)
+		return r;
 	return NULL;
 }
 
@@ -79,15 +82,16 @@ void record_finish(struct record *r, bool ok, const char *message, const char *c
 	if (!ok && message)
 		r->message = strdup(message);
 	if (cause)
-		r->throwable = json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:[]}", "@type", "berth.ModuleException", "message", json_clean(message),
-			"localizedMessage", json_clean(message), "cause", "@type", "berth.Cause", "message", json_clean(cause), "stackTrace");
+		r->throwable = json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:[]}", "@type", "berth.ModuleException", "message",
+		    json_clean(message), "localizedMessage", json_clean(message), "cause", "@type", "berth.Cause", "message",
+		    json_clean(cause), "stackTrace");
 }
 
 json_t *record_json(const struct record *r) {
 	json_int_t start = r->start.us / US_PER_MS, end = r->end.us / US_PER_MS;
-	json_t *j = json_pack("{s:s, s:s, s:O, s:s, s:I, s:I, s:I, s:I}", "requestId", r->request_id, "status", status_names[r->status], "arkBizMeta",
-		r->meta, "threadName", "berth-base-operation", "startTime", start, "startTimestamp", start, "endTimestamp", end, "elapsedTime",
-		(json_int_t)(r->elapsed_us / US_PER_MS));
+	json_t *j = json_pack("{s:s, s:s, s:O, s:s, s:I, s:I, s:I, s:I}", "requestId", r->request_id, "status", status_names[r->status],
+	    "arkBizMeta", r->meta, "threadName", "berth-base-operation", "startTime", start, "startTimestamp", start, "endTimestamp", end,
+	    "elapsedTime", (json_int_t)(r->elapsed_us / US_PER_MS));
 	if (end)
 		json_object_set_new(j, "endTime", json_integer(end));
 	if (r->message)

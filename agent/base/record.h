@@ -16,11 +16,11 @@ struct record {
 	TAILQ_ENTRY(record) link;
 	char *request_id;
 	enum record_status status;
-	json_t *meta;              /* echo of the request */
-	size_t bytes;              /* of the request */
-	json_t *throwable;         /* of an internal failure, or NULL */
+	json_t *meta;      /* echo of the request */
+	size_t bytes;      /* of the request */
+	json_t *throwable; /* of an internal failure, or NULL */
 	char *message;
-	wall_t start, end;         /* end 0 until finished */
+	wall_t start, end; /* end 0 until finished */
 	mono_t start_mono;
 	int64_t elapsed_us;
 };

@@ -14,11 +14,11 @@ struct claim {
 TAILQ_HEAD(biz_list, biz);
 
 struct registry {
-	struct biz_list bizs;         /* in order of priority, then installation */
+	struct biz_list bizs; /* in order of priority, then installation */
 	TAILQ_HEAD(, claim) claims;
 	unsigned count;
 	uint64_t serial;
-	void (*released)(void *arg);  /* runs after each end of a claim; must not change the registry itself. NULL: nobody listens */
+	void (*released)(void *arg); /* runs after each end of a claim; must not change the registry itself. NULL: nobody listens */
 	void *released_arg;
 };
 
@@ -36,7 +36,8 @@ struct biz *registry_route(const struct registry *r, const char *path, const cha
 void registry_activate(struct registry *r, struct biz *b);
 
 /* E_BUSY with ret_holder when another operation holds it. name and version must live as long as the claim is held. */
-int registry_claim(struct registry *r, struct claim *c, const char *name, const char *version, const char *command, const struct claim **ret_holder);
+int registry_claim(
+    struct registry *r, struct claim *c, const char *name, const char *version, const char *command, const struct claim **ret_holder);
 void registry_unclaim(struct registry *r, struct claim *c); /* idempotent */
 
 #endif

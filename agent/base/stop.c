@@ -18,9 +18,9 @@
 struct stop {
 	struct base *base;
 	struct timer deadline;
-	struct deferred next;     /* when an operation ended, perhaps the one we wait for */
+	struct deferred next; /* when an operation ended, perhaps the one we wait for */
 	mono_t began;
-	unsigned waiting;         /* of heartbeat, front, arklet */
+	unsigned waiting; /* of heartbeat, front, arklet */
 	struct claim claim;
 	bool begun, drained, working, stuck, clean;
 };
@@ -39,8 +39,8 @@ static int64_t time_left(const struct stop *s) {
 static struct biz *newest(struct registry *r) {
 	struct biz *b, *best = NULL;
 	TAILQ_FOREACH(b, &r->bizs, link)
-		if (!best || b->serial > best->serial)
-			best = b;
+	if (!best || b->serial > best->serial)
+		best = b;
 	return best;
 }
 
@@ -86,8 +86,8 @@ static void deadline_passed(void *arg) {
 	struct stop *s = arg;
 	struct biz *b;
 	TAILQ_FOREACH(b, &s->base->registry.bizs, link)
-		log_warn("module not stopped in time", log_s("module", b->info.name), log_s("version", b->info.version), log_s("state", biz_state_name(b->state)),
-			log_i("inside", b->inside));
+	log_warn("module not stopped in time", log_s("module", b->info.name), log_s("version", b->info.version),
+	    log_s("state", biz_state_name(b->state)), log_i("inside", b->inside));
 	stop_end(s, false);
 }
 

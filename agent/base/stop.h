@@ -8,8 +8,8 @@ struct base;
 struct stop;
 
 struct stop *stop_new(struct base *base);
-void stop_begin(struct stop *s);            /* the loop stops when it is done, or after --stop-wait; a second time: at once */
-bool stop_clean(const struct stop *s);      /* everything ended in time */
+void stop_begin(struct stop *s);       /* the loop stops when it is done, or after --stop-wait; a second time: at once */
+bool stop_clean(const struct stop *s); /* everything ended in time */
 void stop_free(struct stop *s);
 
 #endif

@@ -81,11 +81,14 @@ static void deadline_passed(void *arg) {
 	b->stopping = false;
 	check_when_idle(b, NULL, NULL);
 	if (b->inside)
-		outcome_set(&o, OUTCOME_FAILED, "%u request%s still inside module %s after %lld ms; it takes no new ones. Uninstall it again to go on waiting",
-			b->inside, b->inside == 1 ? " is" : "s are", b->key, (long long)(u->wait_us / US_PER_MS));
+		outcome_set(&o, OUTCOME_FAILED,
+		    "%u request%s still inside module %s after %lld ms; it takes no new ones. Uninstall it again to go on waiting",
+		    b->inside, b->inside == 1 ? " is" : "s are", b->key, (long long)(u->wait_us / US_PER_MS));
 	else
-		outcome_set(&o, OUTCOME_FAILED, "a health call has not come back from module %s after %lld ms; it takes no requests. Uninstall it again to go on waiting",
-			b->key, (long long)(u->wait_us / US_PER_MS));
+		outcome_set(&o, OUTCOME_FAILED,
+		    "a health call has not come back from module %s after %lld ms; it takes no requests. Uninstall it again to go on "
+		    "waiting",
+		    b->key, (long long)(u->wait_us / US_PER_MS));
 	biz_set_state(b, b->state, BIZ_UNINSTALL_FAILED, o.message);
 	uninstalling_end(u, &o);
 }

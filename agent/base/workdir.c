@@ -62,8 +62,10 @@ static int folder_lock(struct workdir *w, struct err *err) {
 	if (w->lock < 0)
 		rc = err_errno(err, errno, "cannot open %s", name);
 	else if (flock(w->lock, LOCK_EX | LOCK_NB) != 0)
-		rc = errno == EWOULDBLOCK ? err_set(err, E_BUSY, "another base uses the work folder %s; give each base one of its own with --work-dir", w->path)
-		                          : err_errno(err, errno, "cannot lock %s", name);
+		rc = errno == EWOULDBLOCK
+		         ? err_set(
+		               err, E_BUSY, "another base uses the work folder %s; give each base one of its own with --work-dir", w->path)
+		         : err_errno(err, errno, "cannot lock %s", name);
 	free(name);
 	return rc;
 }

@@ -12,7 +12,8 @@ int workdir_open(const char *path, struct workdir **ret, struct err *err);
 void workdir_close(struct workdir *w);
 
 /* Names for new files, malloc'ed; any thread. */
-char *workdir_incoming(struct workdir *w);                    /* a file that is still arriving */
-char *workdir_module(struct workdir *w, const char *digest);  /* a checked one: its digest and a number, so that each load is of its own file */
+char *workdir_incoming(struct workdir *w); /* a file that is still arriving */
+char *workdir_module(
+    struct workdir *w, const char *digest); /* a checked one: its digest and a number, so that each load is of its own file */
 
 #endif

@@ -27,9 +27,12 @@ int modfile_set_identity(struct modfile *m, const char *name, const char *versio
 	if (!version || !*version)
 		return err_set(err, E_MALFORMED, "the module has no version");
 	if (!name_valid(NAME_PLAIN, name))
-		return err_set(err, E_MALFORMED, "the module's name must be 1 to 63 letters, digits, '.', '_' or '-' and begin with a letter or digit");
+		return err_set(err, E_MALFORMED,
+		    "the module's name must be 1 to 63 letters, digits, '.', '_' or '-' and begin with a letter or digit");
 	if (!name_valid(NAME_VERSION, version))
-		return err_set(err, E_MALFORMED, "the version of module %s must be 1 to 63 letters, digits, '.', '_', '-' or '+' and begin with a letter or digit", name);
+		return err_set(err, E_MALFORMED,
+		    "the version of module %s must be 1 to 63 letters, digits, '.', '_', '-' or '+' and begin with a letter or digit",
+		    name);
 	m->name = name;
 	m->version = version;
 	return 0;
@@ -56,7 +59,9 @@ int modfile_set_context_path(struct arena *a, struct modfile *m, const char *pat
 	if (n > 1 && whole[n - 1] == '/')
 		whole[n - 1] = '\0';
 	if (!path_valid(whole))
-		return err_set(err, E_MALFORMED, "the context path of module %s must be segments of letters, digits, '.', '_', '~' or '-', below %d bytes in all", m->name, MODFILE_PATH_MAX);
+		return err_set(err, E_MALFORMED,
+		    "the context path of module %s must be segments of letters, digits, '.', '_', '~' or '-', below %d bytes in all",
+		    m->name, MODFILE_PATH_MAX);
 	m->context_path = whole;
 	return 0;
 }
@@ -83,10 +88,12 @@ static int need_parse(struct arena *a, const struct modfile *m, char *item, stru
 	if (*range == ':')
 		range = trimmed(range + 1);
 	if (!name_valid(NAME_PLAIN, name))
-		return err_set(err, E_MALFORMED, "module %s has a requirement without a proper module name; write it as \"config, auth >=2.0.0\"", m->name);
+		return err_set(err, E_MALFORMED,
+		    "module %s has a requirement without a proper module name; write it as \"config, auth >=2.0.0\"", m->name);
 	for (const char *s = range; *s; s++)
 		if ((unsigned char)*s < ' ' || (unsigned char)*s > '~' || s - range >= 64)
-			return err_set(err, E_MALFORMED, "the version range that module %s requires of %s is too long or holds odd characters", m->name, name);
+			return err_set(err, E_MALFORMED,
+			    "the version range that module %s requires of %s is too long or holds odd characters", m->name, name);
 	*ret = (struct modfile_need){ .module = name, .range = range };
 	return 0;
 }
@@ -123,7 +130,8 @@ int modfile_read(struct arena *a, const void *p, size_t n, struct modfile *ret, 
 	else if (n == 0)
 		rc = err_set(err, E_MALFORMED, "the file is empty");
 	else
-		rc = err_set(err, E_MALFORMED, "not a module file: a native module (.so), an ark module (.jar) or a Node package (.tgz) is expected");
+		rc = err_set(err, E_MALFORMED,
+		    "not a module file: a native module (.so), an ark module (.jar) or a Node package (.tgz) is expected");
 	if (!rc)
 		*ret = m;
 	return rc;

@@ -24,14 +24,14 @@ struct modfile_need {
 
 struct modfile {
 	enum modfile_kind kind;
-	const char *name;          /* as base/name.h allows */
+	const char *name; /* as base/name.h allows */
 	const char *version;
-	const char *context_path;  /* begins with '/', never ends with one except "/" itself; NULL: the module has no web part */
-	const char *description;   /* "" when there is none */
-	const char *arch;          /* native: "x86_64", "aarch64", …; else "" */
-	uint32_t abi;              /* native: version of the record; else 0 */
-	int32_t units;             /* of a base's install limit; at least 1 */
-	int32_t priority;          /* install order, smaller first; 100 when nothing is said */
+	const char *context_path; /* begins with '/', never ends with one except "/" itself; NULL: the module has no web part */
+	const char *description;  /* "" when there is none */
+	const char *arch;         /* native: "x86_64", "aarch64", …; else "" */
+	uint32_t abi;             /* native: version of the record; else 0 */
+	int32_t units;            /* of a base's install limit; at least 1 */
+	int32_t priority;         /* install order, smaller first; 100 when nothing is said */
 	const struct modfile_need *needs;
 	size_t n_needs;
 };

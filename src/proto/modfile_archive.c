@@ -25,7 +25,8 @@ static int entry_text(struct arena *a, struct archive *ar, const char *what, cha
 	while (n <= MAX_TEXT) {
 		la_ssize_t got = archive_read_data(ar, buf + n, MAX_TEXT + 1 - n);
 		if (got < 0)
-			return err_set(err, E_MALFORMED, "%s in the archive is damaged: %s", what, archive_error_string(ar) ? archive_error_string(ar) : "unreadable");
+			return err_set(err, E_MALFORMED, "%s in the archive is damaged: %s", what,
+			    archive_error_string(ar) ? archive_error_string(ar) : "unreadable");
 		if (got == 0)
 			break;
 		n += (size_t)got;
@@ -40,14 +41,16 @@ static int entry_text(struct arena *a, struct archive *ar, const char *what, cha
 }
 
 /* Walks the archive to the entry that `wanted` accepts. E_NOT_FOUND without text when there is none. */
-static int entry_find(struct arena *a, struct archive *ar, bool (*wanted)(const char *path), const char *what, char **ret, struct err *err) {
+static int entry_find(
+    struct arena *a, struct archive *ar, bool (*wanted)(const char *path), const char *what, char **ret, struct err *err) {
 	struct archive_entry *e;
 	for (int i = 0; i < MAX_ENTRIES; i++) {
 		int rc = archive_read_next_header(ar, &e);
 		if (rc == ARCHIVE_EOF)
 			return E_NOT_FOUND;
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
-			return err_set(err, E_MALFORMED, "the archive is damaged: %s", archive_error_string(ar) ? archive_error_string(ar) : "unreadable");
+			return err_set(err, E_MALFORMED, "the archive is damaged: %s",
+			    archive_error_string(ar) ? archive_error_string(ar) : "unreadable");
 		const char *path = archive_entry_pathname(e);
 		if (path && archive_entry_filetype(e) == AE_IFREG && wanted(path))
 			return entry_text(a, ar, what, ret, err);
@@ -110,7 +113,8 @@ static int number_parse(const struct modfile *m, const char *key, const char *te
 static int manifest_apply(struct arena *a, const char *text, struct modfile *m, struct err *err) {
 	const char *name = manifest_get(a, text, "Ark-Biz-Name"), *version = manifest_get(a, text, "Ark-Biz-Version"), *v;
 	if (!name && !version)
-		return err_set(err, E_MALFORMED, "the jar is no ark module: its manifest has no Ark-Biz-Name; build it with sofa-ark-maven-plugin");
+		return err_set(
+		    err, E_MALFORMED, "the jar is no ark module: its manifest has no Ark-Biz-Name; build it with sofa-ark-maven-plugin");
 	int rc = modfile_set_identity(m, name, version, err);
 	int64_t number;
 	/* The web part is known only by its path: the packager writes "/" for modules without one too. */
@@ -129,7 +133,8 @@ int modfile_jar_read(struct arena *a, const void *p, size_t n, struct modfile *r
 	ARCHIVE_AUTO ar = archive_read_new();
 	char *text;
 	if (!ar || archive_read_support_format_zip_seekable(ar) != ARCHIVE_OK || archive_read_open_memory(ar, p, n) != ARCHIVE_OK)
-		return err_set(err, E_MALFORMED, "the jar cannot be opened: %s", ar && archive_error_string(ar) ? archive_error_string(ar) : "no memory");
+		return err_set(err, E_MALFORMED, "the jar cannot be opened: %s",
+		    ar && archive_error_string(ar) ? archive_error_string(ar) : "no memory");
 	int rc = entry_find(a, ar, is_manifest, "META-INF/MANIFEST.MF", &text, err);
 	if (rc == E_NOT_FOUND)
 		return err_set(err, E_MALFORMED, "the jar is no ark module: it has no META-INF/MANIFEST.MF");
@@ -159,23 +164,26 @@ static int package_needs(struct arena *a, json_t *needs, struct modfile *m, stru
 	json_t *range;
 	if (json_is_string(needs))
 		return modfile_set_needs(a, m, json_string_value(needs), err);
-	json_object_foreach(needs, module, range)
-		text = arena_printf(a, "%s%s %s,", text, module, json_is_string(range) ? json_string_value(range) : "");
+	json_object_foreach(needs, module, range) text =
+	    arena_printf(a, "%s%s %s,", text, module, json_is_string(range) ? json_string_value(range) : "");
 	return modfile_set_needs(a, m, text, err);
 }
 
 static int package_apply(struct arena *a, const json_t *root, struct modfile *m, struct err *err) {
 	json_t *own = json_object_get(root, "berth"), *v;
-	const char *name = json_text(a, own, "name"), *path = json_text(a, own, "contextPath"), *description = json_text(a, root, "description");
+	const char *name = json_text(a, own, "name"), *path = json_text(a, own, "contextPath"),
+	           *description = json_text(a, root, "description");
 	if (!name)
 		name = json_text(a, root, "name");
 	if (name && name[0] == '@')
-		return err_set(err, E_MALFORMED, "the package's name has a scope, which no module name can have; add \"berth\": {\"name\": \"…\"} to package.json");
+		return err_set(err, E_MALFORMED,
+		    "the package's name has a scope, which no module name can have; add \"berth\": {\"name\": \"…\"} to package.json");
 	int rc = modfile_set_identity(m, name, json_text(a, root, "version"), err);
 	if (!rc)
 		rc = modfile_set_context_path(a, m, path ? path : m->name, err);
 	if (!rc && (v = json_object_get(own, "units")))
-		rc = json_is_integer(v) ? modfile_set_units(m, json_integer_value(v), err) : err_set(err, E_MALFORMED, "berth.units of package %s is not a number", m->name);
+		rc = json_is_integer(v) ? modfile_set_units(m, json_integer_value(v), err)
+		                        : err_set(err, E_MALFORMED, "berth.units of package %s is not a number", m->name);
 	if (!rc && (v = json_object_get(own, "needs")))
 		rc = package_needs(a, v, m, err);
 	if (rc)
@@ -184,7 +192,8 @@ static int package_apply(struct arena *a, const json_t *root, struct modfile *m,
 	if (json_is_integer(v) && json_integer_value(v) >= INT32_MIN && json_integer_value(v) <= INT32_MAX)
 		m->priority = (int32_t)json_integer_value(v);
 	if (description && !modfile_text_plain(description))
-		return err_set(err, E_MALFORMED, "the description of package %s has control characters; one line of text is expected", m->name);
+		return err_set(
+		    err, E_MALFORMED, "the description of package %s has control characters; one line of text is expected", m->name);
 	if (description)
 		m->description = description;
 	return 0;
@@ -194,8 +203,9 @@ int modfile_node_read(struct arena *a, const void *p, size_t n, struct modfile *
 	ARCHIVE_AUTO ar = archive_read_new();
 	char *text;
 	if (!ar || archive_read_support_filter_gzip(ar) != ARCHIVE_OK || archive_read_support_format_tar(ar) != ARCHIVE_OK ||
-		archive_read_open_memory(ar, p, n) != ARCHIVE_OK)
-		return err_set(err, E_MALFORMED, "the package cannot be opened: %s", ar && archive_error_string(ar) ? archive_error_string(ar) : "no memory");
+	    archive_read_open_memory(ar, p, n) != ARCHIVE_OK)
+		return err_set(err, E_MALFORMED, "the package cannot be opened: %s",
+		    ar && archive_error_string(ar) ? archive_error_string(ar) : "no memory");
 	int rc = entry_find(a, ar, is_package_json, "package.json", &text, err);
 	if (rc == E_NOT_FOUND)
 		return err_set(err, E_MALFORMED, "the archive is no Node package: it has no package.json");
@@ -204,7 +214,8 @@ int modfile_node_read(struct arena *a, const void *p, size_t n, struct modfile *
 	json_error_t je;
 	json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &je);
 	if (!json_is_object(root))
-		rc = err_set(err, E_MALFORMED, "package.json is not a JSON object (line %d: %s)", je.line, root ? "another value" : je.text);
+		rc =
+		    err_set(err, E_MALFORMED, "package.json is not a JSON object (line %d: %s)", je.line, root ? "another value" : je.text);
 	else
 		rc = package_apply(a, root, ret, err);
 	json_decref(root);

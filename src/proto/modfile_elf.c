@@ -13,8 +13,14 @@
 /* The part of the record that is data; what follows are pointers that only the loader fills. */
 #define RECORD_DATA offsetof(struct berth_module, start)
 
-static const struct { uint16_t machine; const char *name; } machines[] = {
-	{ EM_X86_64, "x86_64" }, { EM_AARCH64, "aarch64" }, { EM_RISCV, "riscv64" }, { EM_LOONGARCH, "loongarch64" },
+static const struct {
+	uint16_t machine;
+	const char *name;
+} machines[] = {
+	{ EM_X86_64, "x86_64" },
+	{ EM_AARCH64, "aarch64" },
+	{ EM_RISCV, "riscv64" },
+	{ EM_LOONGARCH, "loongarch64" },
 };
 
 const char *modfile_host_arch(void) {
@@ -78,7 +84,8 @@ static int section_find(const unsigned char *p, size_t n, const Elf64_Ehdr *h, E
 		found++;
 	}
 	if (found == 0)
-		return err_set(err, E_MALFORMED, "the shared object is no Berth module: it has no " BERTH_MODULE_SECTION " section (see berth/module.h)");
+		return err_set(err, E_MALFORMED,
+		    "the shared object is no Berth module: it has no " BERTH_MODULE_SECTION " section (see berth/module.h)");
 	if (found > 1)
 		return err_set(err, E_MALFORMED, "the module has %u records; BERTH_MODULE belongs in exactly one source file", found);
 	if (ret->sh_type != SHT_PROGBITS || !inside(ret->sh_offset, ret->sh_size, n))
@@ -90,10 +97,13 @@ static int record_check(const struct berth_module *r, uint64_t section_size, str
 	if (memcmp(r->magic, BERTH_MODULE_MAGIC, sizeof r->magic) != 0)
 		return err_set(err, E_MALFORMED, "the module's record is damaged: wrong magic");
 	if (r->abi == 0 || r->abi > BERTH_MODULE_ABI)
-		return err_set(err, E_UNSUPPORTED, "the module is made for ABI %u, this release knows 1 to %d; build it with this release's berth/module.h", r->abi, BERTH_MODULE_ABI);
+		return err_set(err, E_UNSUPPORTED,
+		    "the module is made for ABI %u, this release knows 1 to %d; build it with this release's berth/module.h", r->abi,
+		    BERTH_MODULE_ABI);
 	/* Not "section size = record size": several BERTH_MODULE in one object file would share the section. */
 	if (r->size < sizeof *r || r->size % 8 || r->size != section_size)
-		return err_set(err, E_MALFORMED, "the module's record is damaged: it says %u bytes, its section has %llu", r->size, (unsigned long long)section_size);
+		return err_set(err, E_MALFORMED, "the module's record is damaged: it says %u bytes, its section has %llu", r->size,
+		    (unsigned long long)section_size);
 	return 0;
 }
 

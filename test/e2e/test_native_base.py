@@ -586,6 +586,7 @@ def test_slow_handlers_block_nobody_else(start):
         began = time.monotonic()
         assert base.get("/hello")[0] == 200
         assert time.monotonic() - began < 1
+        assert "<td>7<td>fine" in base.get("/")[1]
         assert sorted(w.result()[0] for w in waits) == [200] * 7 + [503] * 5
 
 
@@ -692,6 +693,19 @@ def test_stack_overflow_and_exit_are_named(start, author):
         base.install(leaver)
     assert base.process.wait(10) == 3
     assert "exit() called by module leaver:1.0.0 start" in base.words()
+
+
+def test_crash_in_a_thread_of_the_modules_own(base, author):
+    module = author("threaded", r'''
+#include <pthread.h>
+static void *die(void *arg) { *(volatile int *)arg = 1; return NULL; }
+static void h(struct berth_call *c) { pthread_t t; pthread_create(&t, NULL, die, c->state); pthread_join(t, NULL); }
+static const struct berth_route routes[] = { { "GET", "/", h }, { 0 } };''', extra=", .routes = routes")
+    base.have(module)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        base.get("/threaded")
+    base.process.wait(10)
+    assert "berth-base: crashed in module threaded:1.0.0 thread of its own (SIGSEGV)" in base.words()
 
 
 def test_orderly_end(start, author, tmp_path):

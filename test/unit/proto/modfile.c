@@ -25,12 +25,24 @@ struct elf {
 
 static struct elf elf_make(void) {
 	struct elf e = {
-		.h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = ET_DYN, .e_machine = EM_X86_64,
-			.e_shoff = offsetof(struct elf, sections), .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shstrndx = 2 },
-		.record = { .magic = BERTH_MODULE_MAGIC, .abi = 1, .size = sizeof(struct berth_module), .name = "orders", .version = "3.1.0+b7" },
+		.h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		    .e_type = ET_DYN,
+		    .e_machine = EM_X86_64,
+		    .e_shoff = offsetof(struct elf, sections),
+		    .e_shentsize = sizeof(Elf64_Shdr),
+		    .e_shnum = 3,
+		    .e_shstrndx = 2 },
+		.record = { .magic = BERTH_MODULE_MAGIC,
+		    .abi = 1,
+		    .size = sizeof(struct berth_module),
+		    .name = "orders",
+		    .version = "3.1.0+b7" },
 		.names = "\0" BERTH_MODULE_SECTION "\0.shstrtab",
-		.sections = { [1] = { .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_offset = offsetof(struct elf, record), .sh_size = sizeof(struct berth_module) },
-			[2] = { .sh_name = 15, .sh_type = SHT_STRTAB, .sh_offset = offsetof(struct elf, names), .sh_size = 32 } },
+		.sections = { [1] = { .sh_name = 1,
+		                  .sh_type = SHT_PROGBITS,
+		                  .sh_offset = offsetof(struct elf, record),
+		                  .sh_size = sizeof(struct berth_module) },
+		    [2] = { .sh_name = 15, .sh_type = SHT_STRTAB, .sh_offset = offsetof(struct elf, names), .sh_size = 32 } },
 	};
 	return e;
 }
@@ -209,7 +221,10 @@ START_TEST(other_files) {
 }
 END_TEST
 
-struct packed { char data[512 * 1024]; size_t n; };
+struct packed {
+	char data[512 * 1024];
+	size_t n;
+};
 
 /* An archive with the given entries; size -1 = strlen. */
 static void pack(struct packed *p, bool zip, const char *const (*entries)[2], size_t n, const void *big, size_t big_size) {
@@ -249,14 +264,15 @@ START_TEST(ark_is_read) {
 	struct modfile m;
 	struct err err = ERR_INIT;
 	int rc = read_manifest(a,
-		"Manifest-Version: 1.0\r\n"
-		"Ark-Biz-Name: a-module-whose-name-is-so-long-that-it-is-folded-o\r\n"
-		" nce-more\r\n"
-		"Ark-Biz-Version: 1.0.0-\r\n SNAP\r\n SHOT\r\n"
-		"web-context-path: biz1  \r\n"
-		"Priority: 20\r\nBerth-Units: 2\r\nBerth-Needs: config\r\n"
-		"\r\n"
-		"Name: other\r\nArk-Biz-Version: 9\r\n", &m, &err);
+	    "Manifest-Version: 1.0\r\n"
+	    "Ark-Biz-Name: a-module-whose-name-is-so-long-that-it-is-folded-o\r\n"
+	    " nce-more\r\n"
+	    "Ark-Biz-Version: 1.0.0-\r\n SNAP\r\n SHOT\r\n"
+	    "web-context-path: biz1  \r\n"
+	    "Priority: 20\r\nBerth-Units: 2\r\nBerth-Needs: config\r\n"
+	    "\r\n"
+	    "Name: other\r\nArk-Biz-Version: 9\r\n",
+	    &m, &err);
 	ck_assert_msg(rc == 0, "%s", err.text);
 	ck_assert_int_eq(m.kind, MODFILE_ARK);
 	ck_assert_str_eq(m.name, "a-module-whose-name-is-so-long-that-it-is-folded-once-more");
@@ -283,7 +299,9 @@ START_TEST(ark_line_ends_and_folds) {
 END_TEST
 
 START_TEST(ark_refused) {
-	static const struct { const char *manifest, *text; } cases[] = {
+	static const struct {
+		const char *manifest, *text;
+	} cases[] = {
 		{ "", "no Ark-Biz-Name" },
 		{ "\n\nArk-Biz-Name: x\nArk-Biz-Version: 1\n", "no Ark-Biz-Name" },
 		{ "Ark-Biz-Name: x\n", "no version" },
@@ -343,8 +361,9 @@ END_TEST
 START_TEST(node_is_read) {
 	static struct packed p;
 	const char *const entries[][2] = { { "package/index.js", "x" }, { "package/sub/package.json", "{\"name\":\"wrong\"}" },
-		{ "package/package.json", "{\"name\":\"@shop/orders\",\"version\":\"2.0.0\",\"description\":\"takes orders\","
-		  "\"berth\":{\"name\":\"orders\",\"units\":2,\"priority\":7,\"contextPath\":\"/o\",\"needs\":{\"config\":\">=1\"}}}" } };
+		{ "package/package.json",
+		    "{\"name\":\"@shop/orders\",\"version\":\"2.0.0\",\"description\":\"takes orders\","
+		    "\"berth\":{\"name\":\"orders\",\"units\":2,\"priority\":7,\"contextPath\":\"/o\",\"needs\":{\"config\":\">=1\"}}}" } };
 	pack(&p, false, entries, 3, NULL, 0);
 	ARENA_AUTO a = arena_new();
 	struct modfile m;
@@ -362,10 +381,17 @@ START_TEST(node_is_read) {
 END_TEST
 
 START_TEST(node_refused) {
-	static const struct { const char *json, *text; } cases[] = {
-		{ "[]", "not a JSON object" }, { "{", "not a JSON object" }, { "{\"name\":\"a\",\"name\":\"b\"}", "not a JSON object" },
-		{ "{}", "no name" }, { "{\"name\":\"a\"}", "no version" }, { "{\"name\":\"@a/b\",\"version\":\"1\"}", "scope" },
-		{ "{\"name\":5,\"version\":\"1\"}", "no name" }, { "{\"name\":\"a\",\"version\":\"1\",\"berth\":{\"units\":\"x\"}}", "units" },
+	static const struct {
+		const char *json, *text;
+	} cases[] = {
+		{ "[]", "not a JSON object" },
+		{ "{", "not a JSON object" },
+		{ "{\"name\":\"a\",\"name\":\"b\"}", "not a JSON object" },
+		{ "{}", "no name" },
+		{ "{\"name\":\"a\"}", "no version" },
+		{ "{\"name\":\"@a/b\",\"version\":\"1\"}", "scope" },
+		{ "{\"name\":5,\"version\":\"1\"}", "no name" },
+		{ "{\"name\":\"a\",\"version\":\"1\",\"berth\":{\"units\":\"x\"}}", "units" },
 		{ "{\"name\":\"a\",\"version\":\"1\",\"berth\":{\"units\":-1}}", "units" },
 		{ "{\"name\":\"a\",\"version\":\"1\",\"description\":\"\\u001b[2J\"}", "description" },
 	};
@@ -378,5 +404,5 @@ START_TEST(node_refused) {
 }
 END_TEST
 
-TEST_SUITE("proto/modfile", native_is_read, native_defaults, native_refused, native_texts_without_end, native_damaged, other_files, ark_is_read,
-	ark_line_ends_and_folds, ark_refused, archives_that_lie, node_is_read, node_refused)
+TEST_SUITE("proto/modfile", native_is_read, native_defaults, native_refused, native_texts_without_end, native_damaged, other_files,
+    ark_is_read, ark_line_ends_and_folds, ark_refused, archives_that_lie, node_is_read, node_refused)
