@@ -1,0 +1,58 @@
+/* Inside of a connection: conn_open.c makes and loses it, conn.c runs exchanges on it. */
+#ifndef BERTH_LEDGER_CONN_IMPL_H
+#define BERTH_LEDGER_CONN_IMPL_H
+
+#include "ledger/conn.h"
+#include "ledger/resolve.h"
+#include "ledger/target.h"
+
+enum conn_state {
+	CONN_IDLE,       /* not started */
+	CONN_WAITING,    /* until the next attempt */
+	CONN_RESOLVING,
+	CONN_CONNECTING,
+	CONN_SETTLING,   /* session statement, then what up() submits */
+	CONN_OPEN,
+};
+
+#define CONN_STEPS (4 * TABLE_COUNT + 8) /* of one exchange: fence, deletes and upserts, each perhaps with its preparation */
+
+/* What was sent, in order, so that each result finds its statement. */
+struct conn_step { enum stmt stmt; bool prepare; };
+
+struct conn {
+	struct conn_spec spec;
+	enum conn_state state;
+	PGconn *pg;
+	struct resolver *resolver;
+	struct watch reading, writing;
+	struct timer timer;              /* attempt, backoff, answer, retry: one at a time */
+	struct timer expiry;             /* of waiting exchanges */
+	struct deferred kick;
+	bool stalled, failed;            /* failed: libpq said so; taken down on the next turn */
+	int attempts;
+	struct err last;
+	TAILQ_HEAD(exchange_queue, exchange) queue, first, over;
+	size_t queued;
+
+	struct exchange *current;        /* sent, or waiting for its retry */
+	bool in_flight, retrying, synced;
+	struct conn_step steps[CONN_STEPS];
+	int n_steps, step, n_execs;      /* sent; being answered; statements answered, preparations not counted */
+	int nulls;                       /* in a row, without a result between */
+	bool prepared[STMT_COUNT];
+	struct exchange session;
+	char lock_ms[24];
+};
+
+/* conn.c */
+void conn_run(struct conn *c);                       /* sends the next exchange, if any may go */
+void conn_pump(struct conn *c);                      /* reads and writes what can be, delivers results */
+void conn_end_current(struct conn *c, const struct err *err);
+/* conn_open.c */
+void conn_attempt(struct conn *c);
+void conn_lost(struct conn *c, const struct err *why); /* closes; ends the exchange in flight; tries again later */
+void conn_close(struct conn *c);
+void conn_connect_timeout(struct conn *c);
+
+#endif

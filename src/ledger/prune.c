@@ -1,0 +1,72 @@
+/* Retention: old events, finished plans, repairs and stored answers go in slices, each behind whoever waits for the connection, so that
+ * years of history can be removed without anybody noticing. */
+#include "ledger/pg_impl.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define SLICE_ROWS 2000
+#define SLICE_PLANS 20 /* each takes its tasks along */
+
+struct prune {
+	struct ledger_pg *l;
+	struct exchange x;
+	int step;
+	wall_t before[4];
+	int64_t last, total;
+	ledger_done done;
+	void *arg;
+};
+
+static const struct { enum stmt stmt; int64_t slice; } steps[] = {
+	{ STMT_prune_events, SLICE_ROWS }, { STMT_prune_plans, SLICE_PLANS }, { STMT_prune_tasks, SLICE_ROWS }, { STMT_prune_idempotency, SLICE_ROWS },
+};
+#define STEPS (int)(sizeof steps / sizeof *steps)
+
+static int prune_send(struct exchange *x, struct conn *c, struct err *err) {
+	struct prune *k = owner_of(x, struct prune, x);
+	struct params p;
+	params_init(&p, conn_arena(c));
+	params_time(&p, k->before[k->step]);
+	params_i64(&p, steps[k->step].slice);
+	return conn_exec(c, steps[k->step].stmt, &p, err);
+}
+
+static int prune_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
+	owner_of(x, struct prune, x)->last = result_i64(res, 0, 0);
+	return 0;
+}
+
+static void prune_done(struct exchange *x, const struct err *err) {
+	struct prune *k = owner_of(x, struct prune, x);
+	if (err == NULL && !k->l->closing) {
+		k->total += k->last;
+		if (k->last == 0)
+			k->step++;
+		if (k->step < STEPS) {
+			conn_submit(k->l->bytes_conn, &k->x);
+			return;
+		}
+	}
+	if (k->total > 0)
+		log_info("removed old history", log_i("rows", k->total));
+	k->done(k->arg, err);
+	free(k);
+}
+
+void prune_start(struct ledger *ledger, wall_t events_before, wall_t plans_before, wall_t idempotency_before, ledger_done done, void *arg) {
+	struct ledger_pg *l = pg_of(ledger);
+	struct prune *k = calloc(1, sizeof *k);
+	if (k == NULL)
+		abort();
+	k->l = l;
+	k->before[0] = events_before;
+	k->before[1] = k->before[2] = plans_before;
+	k->before[3] = idempotency_before;
+	k->done = done;
+	k->arg = arg;
+	k->x = (struct exchange){ .what = "removing old history", .send = prune_send, .result = prune_result, .done = prune_done,
+		.wait_us = l->cfg.bytes_us, .answer_us = l->cfg.bytes_us, .max_tries = 4 };
+	conn_submit(l->bytes_conn, &k->x);
+}

@@ -1,0 +1,5 @@
+-- begin: opens a transaction.
+-- parameters: none
+-- rows: none
+-- write
+begin

@@ -1,0 +1,5 @@
+-- end: commits the open transaction.
+-- parameters: none
+-- rows: none
+-- write
+commit

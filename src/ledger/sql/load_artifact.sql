@@ -1,0 +1,8 @@
+-- load_artifact: all rows, by key.
+-- parameters: none
+-- rows: columns of table artifact
+-- read
+select
+	x.id, x.tenant_id, x.sha256, x.size_bytes, x.url, x.credentials, x.media_type, x.stored, x.created_at
+from artifact x
+order by x.id

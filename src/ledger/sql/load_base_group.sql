@@ -1,0 +1,9 @@
+-- load_base_group: all rows, by key.
+-- parameters: none
+-- rows: columns of table base_group
+-- read
+select
+	x.id, x.tenant_id, x.name, x.runtime, x.install_limit, x.labels, x.zone_key, x.mutable_versions, x.unmanaged_policy,
+	x.placement, x.upgrade_policy, x.freeze_reason, x.etag, x.created_at, x.updated_at
+from base_group x
+order by x.id

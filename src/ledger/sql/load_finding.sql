@@ -1,0 +1,8 @@
+-- load_finding: all rows, by key.
+-- parameters: none
+-- rows: columns of table finding
+-- read
+select
+	x.id, x.tenant_id, x.kind, x.base_id, x.module, x.version, x.deployment_id, x.detail, x.command, x.since
+from finding x
+order by x.id

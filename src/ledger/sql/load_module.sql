@@ -1,0 +1,8 @@
+-- load_module: all rows, by key.
+-- parameters: none
+-- rows: columns of table module
+-- read
+select
+	x.id, x.tenant_id, x.name, x.description, x.created_at
+from module x
+order by x.id

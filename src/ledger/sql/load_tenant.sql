@@ -1,0 +1,8 @@
+-- load_tenant: all rows, by key.
+-- parameters: none
+-- rows: columns of table tenant
+-- read
+select
+	x.id, x.name, x.created_at
+from tenant x
+order by x.id
