@@ -1,0 +1,268 @@
+/* People and pipelines: random changes, retried when their outcome is unknown, and a record of what was acknowledged. */
+#include "sim.h"
+#include "base/secret.h"
+#include "model/spec.h"
+#include "plan/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_MODULES 3
+#define N_VERSIONS 3
+
+static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
+static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
+
+enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISHES };
+
+struct request {
+	struct core_op op;
+	struct sim *sim;
+	enum wish wish;
+	int module, version, base;
+	int64_t n;
+	int64_t revision;          /* of the deployment, after it */
+	int tries;
+	char note[80];
+};
+
+struct acked { char deployment[16]; int64_t revision; };
+static struct acked acks[N_MODULES]; /* highest acknowledged revision; one run at a time */
+
+static struct node *active_node(struct sim *s) {
+	for (int i = 0; i < s->n_nodes; i++)
+		if (node_active(s->nodes[i]))
+			return s->nodes[i];
+	return NULL;
+}
+
+static void submit(void *arg);
+
+/* ---- what it asks for ---------------------------------------------------------------------------------------------------------------------- */
+static int ask_deploy(struct core *c, struct request *q, struct err *err) {
+	struct deploy_spec spec = { .module = modules[q->module], .group = "g", .online = true };
+	struct strategy st = strategy_unset;
+	struct deployment *d;
+	struct plan *p = NULL;
+	if (q->wish == WISH_DEPLOY)
+		spec.version = versions[q->version];
+	else
+		spec.only_existing = true;
+	spec.has_replicas = true;
+	spec.replicas = q->n;
+	st.min_ready_us = 500 * US_PER_MS;
+	st.on_failure = q->version == 2 ? ON_FAILURE_CONTINUE : ON_FAILURE_PAUSE;
+	spec.strategy = &st;
+	int r = change_deploy(c, &q->op.who, &spec, &d, &p, err);
+	if (r == 0)
+		q->revision = d->row.revision;
+	return r;
+}
+
+static int ask_verb(struct core *c, struct request *q, struct err *err) {
+	for (struct plan *p = fleet_plans(core_fleet(c)); p != NULL; p = p->hh_id.next) {
+		unsigned allowed = plan_verbs_allowed(p);
+		enum plan_verb v = (enum plan_verb)(q->n % VERB_COUNT);
+		if (allowed & 1u << v)
+			return change_plan_verb(c, &q->op.who, p, v, p->row.current_batch, err);
+	}
+	return err_set(err, E_NOT_FOUND, "no plan takes that");
+}
+
+static int apply(struct core *c, struct core_op *op, struct err *err) {
+	struct request *q = (struct request *)(void *)op;
+	struct tenant *t = fleet_tenant(core_fleet(c), "default");
+	struct deployment *d = fleet_deployment(t, modules[q->module]);
+	struct base *b = fleet_base(t, agent_name(q->sim->agents[q->base]));
+	struct plan *p;
+	q->op.who.tenant_id = t->row.id;
+	q->revision = 0;
+	switch (q->wish) {
+	case WISH_DEPLOY:
+	case WISH_SCALE:
+		return ask_deploy(c, q, err);
+	case WISH_OFFLINE:
+		return d == NULL ? E_NOT_FOUND : change_offline(c, &q->op.who, d, &p, err);
+	case WISH_ROLLBACK:
+		return d == NULL ? E_NOT_FOUND : change_rollback(c, &q->op.who, d, 0, &p, err);
+	case WISH_CORDON:
+		return b == NULL ? E_NOT_FOUND : change_cordon(c, &q->op.who, b, q->n % 3 == 0, err);
+	case WISH_LIMIT:
+		return b == NULL ? E_NOT_FOUND : change_base(c, &q->op.who, b, true, 2 + q->n, NULL, NULL, err);
+	case WISH_VERB:
+		return ask_verb(c, q, err);
+	case WISHES:
+		break;
+	}
+	return E_INVALID;
+}
+
+static void done(struct core_op *op, const struct err *err) {
+	struct request *q = (struct request *)(void *)op;
+	struct sim *s = q->sim;
+	if (err == NULL && q->revision > acks[q->module].revision) {
+		acks[q->module].revision = q->revision;
+		sim_trace(s, "acknowledged: %s at revision %lld", modules[q->module], (long long)q->revision);
+	}
+	bool again = err != NULL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
+	if (again)
+		sim_after(s, sim_delay(s, 50 * US_PER_MS, 2 * US_PER_S), submit, q);
+	else
+		free(q);
+}
+
+static void submit(void *arg) {
+	struct request *q = arg;
+	struct node *n = active_node(q->sim);
+	q->tries++;
+	if (n != NULL)
+		core_submit(node_core(n), &q->op);
+	else if (q->tries < 20 && !q->sim->calm)
+		sim_after(q->sim, sim_delay(q->sim, 100 * US_PER_MS, 2 * US_PER_S), submit, q);
+	else
+		free(q);
+}
+
+static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB, WISH_ROLLBACK };
+
+static void next_wish(void *arg) {
+	struct sim *s = arg;
+	if (s->calm)
+		return;
+	struct request *q = calloc(1, sizeof *q);
+	q->sim = s;
+	q->wish = mix[rng_below(&s->rng, sizeof mix / sizeof *mix)];
+	q->module = (int)rng_below(&s->rng, N_MODULES);
+	q->version = (int)rng_below(&s->rng, N_VERSIONS);
+	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
+	q->n = (int64_t)rng_below(&s->rng, 6);
+	q->op.apply = apply;
+	q->op.done = done;
+	q->op.who.actor = "pipeline";
+	sim_trace(s, "wish %d %s:%s n=%lld base=%d", q->wish, modules[q->module], versions[q->version], (long long)q->n, q->base);
+	submit(q);
+	sim_after(s, sim_delay(s, 200 * US_PER_MS, 15 * US_PER_S), next_wish, s);
+}
+
+/* ---- the stage ----------------------------------------------------------------------------------------------------------------------------------- */
+struct setup { struct core_op op; struct sim *sim; };
+
+static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
+	struct fleet *f = core_fleet(c);
+	struct tenant *t = fleet_tenant(f, "default");
+	(void)op;
+	(void)err;
+	if (fleet_group(t, "g") != NULL)
+		return 0;
+	struct row_base_group g = { .name = (char *)(uintptr_t)"g", .runtime = RUNTIME_NATIVE, .install_limit = 3, .placement = PLACEMENT_SPREAD,
+		.upgrade_policy = UPGRADE_POLICY_AUTO, .unmanaged_policy = UNMANAGED_REPORT, .etag = 1, .created_at = core_now(c), .updated_at = core_now(c) };
+	fleet_group_add(f, t, &g);
+	struct row_token k = { .name = (char *)(uintptr_t)"join", .role = ROLE_JOIN, .created_at = core_now(c) };
+	sha256_of("join-token", strlen("join-token"), k.hash);
+	fleet_token_add(f, t, &k);
+	for (int m = 0; m < N_MODULES; m++) {
+		struct row_module row = { .name = (char *)(uintptr_t)modules[m], .created_at = core_now(c) };
+		struct module *mod = fleet_module_add(f, t, &row);
+		for (int v = 0; v < N_VERSIONS; v++) {
+			char sha[65];
+			snprintf(sha, sizeof sha, "%064d", m * 10 + v);
+			struct row_artifact art = { .sha256 = sha, .size_bytes = 1, .stored = true, .created_at = core_now(c) };
+			struct row_version ver = { .name = (char *)(uintptr_t)versions[v], .revision = 1, .runtime = RUNTIME_NATIVE, .units = 1 + (m == 2), .priority = 100, .created_at = core_now(c) };
+			fleet_version_add(f, mod, fleet_artifact_add(f, t, &art), &ver);
+		}
+	}
+	return 0;
+}
+
+static void try_setup(void *arg);
+
+static void setup_done(struct core_op *op, const struct err *err) {
+	struct setup *x = (struct setup *)(void *)op;
+	if (err != NULL)
+		sim_after(x->sim, US_PER_S, try_setup, x);
+	else
+		sim_after(x->sim, US_PER_S, next_wish, x->sim);
+	if (err == NULL)
+		free(x);
+}
+
+static void try_setup(void *arg) {
+	struct setup *x = arg;
+	struct node *n = active_node(x->sim);
+	if (n == NULL)
+		sim_after(x->sim, 200 * US_PER_MS, try_setup, x);
+	else
+		core_submit(node_core(n), &x->op);
+}
+
+void clients_start(struct sim *s) {
+	struct setup *x = calloc(1, sizeof *x);
+	memset(acks, 0, sizeof acks);
+	x->sim = s;
+	x->op.apply = setup_apply;
+	x->op.done = setup_done;
+	try_setup(x);
+}
+
+void clients_check(struct sim *s) {
+	for (int m = 0; m < N_MODULES; m++) {
+		int64_t have = 0;
+		for (size_t i = 0; i < store_rows(s->store, TABLE_deployment); i++) {
+			const struct row_deployment *d = store_row(s->store, TABLE_deployment, i);
+			if (strcmp(d->name, modules[m]) == 0)
+				have = d->revision;
+		}
+		if (have < acks[m].revision)
+			sim_fail(s, "revision %lld of %s was acknowledged; the ledger has %lld", (long long)acks[m].revision, modules[m], (long long)have);
+	}
+}
+
+/* ---- when the storm is over, everything is as wanted or somebody is told why not ------------------------------------------------------------------ */
+static struct agent *agent_called(struct sim *s, const char *name) {
+	for (int i = 0; i < s->n_agents; i++)
+		if (strcmp(agent_name(s->agents[i]), name) == 0)
+			return s->agents[i];
+	return NULL;
+}
+
+static void check_instance(struct sim *s, const struct instance *i) {
+	struct agent *a = agent_called(s, i->base->row.name);
+	const char *m = i->version->module->row.name, *v = i->version->row.name;
+	bool active = false, there = agent_holds_version(a, m, v, &active);
+	if (i->row.state == INSTANCE_READY && (!there || !active))
+		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, agent_name(a), there ? "has it deactivated" : "does not hold it");
+	if (!i->row.wanted && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
+		sim_fail(s, "%s:%s on %s is not wanted and still there (%s)", m, v, agent_name(a), word_text(WORD_INSTANCE, i->row.state));
+}
+
+static void check_deployment(struct sim *s, struct core *c, struct deployment *d) {
+	struct arena *a = arena_new();
+	struct waiting *w;
+	bool well = d->row.state == DEPLOYMENT_RUNNING || d->row.state == DEPLOYMENT_OFFLINE;
+	if (!well && explain_deployment(c, d, a, &w) == 0)
+		sim_fail(s, "%s is %s (%s) and nobody says why", d->row.name, word_text(WORD_DEPLOYMENT, d->row.state), d->row.state_reason == NULL ? "" : d->row.state_reason);
+	if (d->plan != NULL && d->plan->row.state == PLAN_RUNNING) {
+		struct plan_wait pw;
+		plan_waiting(d->plan, &pw);
+		if (!pw.no_room && !pw.unavailable)
+			sim_fail(s, "plan %lld still runs and waits for nothing", (long long)d->plan->row.id);
+	}
+	arena_free(a);
+}
+
+void settle_check(struct sim *s) {
+	struct node *n = active_node(s);
+	if (n == NULL) {
+		sim_fail(s, "no server is active");
+		return;
+	}
+	struct fleet *f = core_fleet(node_core(n));
+	for (struct base *b = fleet_bases(f); b != NULL; b = b->hh_id.next)
+		if (b->row.state != BASE_READY)
+			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state), b->row.state_reason == NULL ? "" : b->row.state_reason);
+	for (struct instance *i = fleet_instances(f); i != NULL; i = i->hh_id.next)
+		check_instance(s, i);
+	for (struct deployment *d = fleet_deployments(f); d != NULL; d = d->hh_id.next)
+		check_deployment(s, node_core(n), d);
+}

@@ -1,0 +1,104 @@
+/* Runs seeds. sim [--seeds N] [--first S] [--trace] [--quiet]: a failing seed prints how to replay it. */
+#include "sim.h"
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STORM_US (120 * US_PER_S)
+#define CALM_US (1800 * US_PER_S)
+
+static const struct faults kinds[] = {
+	{ 0 },
+	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_retry_slow = 20 },
+	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100 },
+	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
+	{ .install_fail = 150, .base_kill = 10 },
+	{ .commit_lost_before = 10, .commit_lost_after = 10, .commit_late = 10, .commit_retry_slow = 10, .link_cut = 20, .node_kill = 8, .node_freeze = 8,
+	  .agent_kill = 10, .agent_disk_lost = 200, .base_kill = 10, .install_fail = 50, .report_late = 50 },
+};
+
+static void storm(void *arg) {
+	struct sim *s = arg;
+	if (s->calm)
+		return;
+	struct agent *a = s->agents[rng_below(&s->rng, (uint64_t)s->n_agents)];
+	struct node *n = s->nodes[rng_below(&s->rng, (uint64_t)s->n_nodes)];
+	if (sim_chance(s, s->f.node_kill))
+		node_kill(n);
+	if (sim_chance(s, s->f.node_freeze))
+		node_freeze(n, sim_delay(s, US_PER_S, 25 * US_PER_S));
+	if (sim_chance(s, s->f.agent_kill))
+		agent_kill(a, sim_chance(s, s->f.agent_disk_lost));
+	if (sim_chance(s, s->f.base_kill))
+		agent_base_kill(a);
+	if (sim_chance(s, s->f.link_cut))
+		agent_cut(a);
+	sim_after(s, sim_delay(s, 100 * US_PER_MS, 2 * US_PER_S), storm, s);
+}
+
+static bool run_seed(uint64_t seed, bool trace, char *ret_why, size_t n) {
+	struct sim s;
+	sim_init(&s, seed, trace);
+	s.f = kinds[seed % (sizeof kinds / sizeof *kinds)];
+	s.store = store_new(&s);
+	s.n_nodes = seed % 2 == 0 ? 1 : 2;
+	s.n_agents = 2 + (int)rng_below(&s.rng, 7);
+	for (int i = 0; i < s.n_nodes; i++)
+		s.nodes[i] = node_new(&s, i);
+	for (int i = 0; i < s.n_agents; i++)
+		s.agents[i] = agent_new(&s, i, "g");
+	clients_start(&s);
+	sim_after(&s, 5 * US_PER_S, storm, &s);
+	while (s.failure[0] == '\0' && s.now_us < STORM_US && sim_step(&s))
+		if (s.steps % 64 == 0)
+			store_check(s.store);
+	s.calm = true;
+	sim_trace(&s, "---- calm ----");
+	while (s.failure[0] == '\0' && s.now_us < CALM_US && sim_step(&s))
+		continue;
+	if (s.failure[0] == '\0') {
+		store_check(s.store);
+		clients_check(&s);
+		settle_check(&s);
+	}
+	snprintf(ret_why, n, "%s", s.failure);
+	for (int i = 0; i < s.n_nodes; i++)
+		node_free(s.nodes[i]);
+	for (int i = 0; i < s.n_agents; i++)
+		agent_free(s.agents[i]);
+	store_free(s.store);
+	sim_deinit(&s);
+	return ret_why[0] == '\0';
+}
+
+int main(int argc, char **argv) {
+	static const struct option longs[] = { { "seeds", 1, NULL, 'n' }, { "first", 1, NULL, 'f' }, { "trace", 0, NULL, 't' }, { 0 } };
+	unsigned long long n = 200, first = 1;
+	bool trace = false;
+	for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+		if (o == 'n')
+			n = strtoull(optarg, NULL, 10);
+		else if (o == 'f')
+			first = strtoull(optarg, NULL, 10);
+		else if (o == 't')
+			trace = true;
+		else
+			return 2;
+	}
+	if (!trace)
+		log_setup("sim", LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, open("/dev/null", O_WRONLY | O_CLOEXEC));
+	unsigned long long failed = 0;
+	for (unsigned long long seed = first; seed < first + n; seed++) {
+		char why[512];
+		if (run_seed(seed, trace, why, sizeof why))
+			continue;
+		failed++;
+		printf("seed %llu: %s\n  replay: %s --first %llu --seeds 1 --trace\n", seed, why, argv[0], seed);
+	}
+	printf("simulation: %llu passed, %llu failed\n", n - failed, failed);
+	return failed == 0 ? 0 : 1;
+}
