@@ -556,6 +556,34 @@ static const struct berth_route routes[] = { { "*", "/items/{id}", item }, { "GE
     assert status == 200 and "echo" in page and headers["Content-Type"].startswith("text/html")
 
 
+def test_longest_context_path_wins(base, author):
+    def module(name, path):
+        base.have(author(name, f'static void h(struct berth_call *c) {{ berth_printf(c, 200, "{name} %s %s", c->subpath, c->host->context_path); }}\n'
+                         'static const struct berth_route routes[] = { { "GET", "/" "*", h }, { 0 } };', extra=f', .context_path = "{path}", .routes = routes'))
+    module("shop", "/shop")
+    module("orders", "/shop/orders/")
+    assert base.get("/shop/orders/7")[1] == "orders /7 /shop/orders"
+    assert base.get("/shop/ordersx")[1] == "shop /ordersx /shop"
+    assert "<table>" in base.get("/")[1]
+    module("root", "/")
+    assert base.get("/")[1] == "root / "
+    assert base.get("/a/b")[1] == "root /a/b "
+    assert base.get("/shop")[1] == "shop / /shop"
+
+
+def test_any_json_is_survived(base):
+    """Every parameter with every kind of value, for every command: an answer each time, and the base lives."""
+    values = [None, True, 0, -1, 1e300, "", "x", "\x00", "a" * 70000, [], [[]], [None], {}, {"a": {}}, {"": "x"}, [1, "2", True]]
+    keys = ["bizName", "bizVersion", "bizUrl", "sha256", "args", "envs", "installStrategy", "async", "requestId", "bizList", "type", "metrics"]
+    good = {"bizName": "hello", "bizVersion": "1.0.0", "bizUrl": f"file://{HELLO1}"}
+    for command in ("help", "installBiz", "uninstallBiz", "switchBiz", "batchInstallBiz", "queryAllBiz", "queryBizOps", "health"):
+        for key in keys:
+            for value in values:
+                answer = base.do(command, **(good | {key: value}))
+                assert answer["code"] in ("SUCCESS", "FAILED", "CMD_PROCESS_INTERNAL_ERROR")
+    assert base.do("help")["code"] == "SUCCESS"
+
+
 def test_module_symbols_stay_its_own(base, author):
     """A function that is called like one of the base is still the module's."""
     module = author("own", 'const char *arena_strdup(void); const char *arena_strdup(void) { return "mine"; }\n'
@@ -724,6 +752,17 @@ def test_orderly_end(start, author, tmp_path):
     byes = [line.split("module=")[1].split()[0] for line in base.words().splitlines() if "msg=bye" in line or '"bye"' in line]
     assert byes == ["three", "two", "one"]
     assert list((work / "modules").iterdir()) == []
+
+
+def test_end_during_a_start(start):
+    base = start()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        running = pool.submit(base.install, EXAMPLES / "slow.so", args=["--seconds=1"])
+        until(lambda: base.states().get("slow:1.0.0") == "resolved")
+        base.process.terminate()
+        assert running.result()["code"] == "SUCCESS"
+    assert base.process.wait(10) == 0
+    assert "state=stopped" in base.words()
 
 
 def test_end_with_a_module_that_hangs(start, author):
