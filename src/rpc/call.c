@@ -230,6 +230,8 @@ static void on_sent(struct cq_tag *tag, bool ok) {
 	if (!ok)
 		c->out_closed = true;
 	pump(c);
+	if (!c->ended && c->kind->drained != NULL && c->out.bytes < CALL_LOW_BYTES)
+		c->kind->drained(c);
 	call_unref(c);
 }
 

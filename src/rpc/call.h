@@ -19,9 +19,12 @@ struct err;
 struct hook_entry;
 struct call_end; /* the status to send; call.c's */
 
+enum { CALL_LOW_BYTES = 64 * 1024, CALL_HIGH_BYTES = 256 * 1024 };
+
 struct call_kind {
 	void (*message)(struct call *c, const void *p, size_t n);
 	void (*ended)(struct call *c);  /* the client sends no more */
+	void (*drained)(struct call *c); /* or NULL: after a send, when less than CALL_LOW_BYTES wait to be sent */
 	void (*closed)(struct call *c); /* exactly once: over, by whoever. The call lives on while the kind holds a reference. */
 };
 

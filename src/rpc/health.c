@@ -90,7 +90,7 @@ static void health_closed(struct call *c) {
 	free(w);
 }
 
-const struct call_kind health_kind = { health_message, health_ended, health_closed };
+const struct call_kind health_kind = { health_message, health_ended, NULL, health_closed };
 
 void health_accept(struct call *c, const void *watch) {
 	struct watcher *w = calloc(1, sizeof *w);

@@ -20,7 +20,7 @@ static void hook_closed(struct call *c) {
 		c->hook->hook.closed(c->data);
 }
 
-const struct call_kind hook_kind = { hook_message, hook_ended, hook_closed };
+const struct call_kind hook_kind = { hook_message, hook_ended, NULL, hook_closed };
 
 /* A refusal ends the call before its first message: data stays NULL and the hook hears nothing of it. */
 void hook_accept(struct call *c, const void *entry) {

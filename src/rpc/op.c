@@ -78,7 +78,8 @@ static void op_release(struct op_call *o) {
 static void on_done(struct api_call *call, const ProtobufCMessage *reply, int status, const char *location, bool more, const struct err *err) {
 	struct op_call *o = call->arg;
 	if (reply != NULL && more) {
-		call_send_message(o->call, reply); /* over the cap: the call is cancelled, closed() tells the api */
+		call_send_message(o->call, reply);
+		call->paused = o->call->out.bytes > CALL_HIGH_BYTES;
 		return;
 	}
 	o->done = true;
@@ -116,6 +117,14 @@ static void op_ended(struct call *c) {
 	call_end_err(c, &err, o->request_id);
 }
 
+static void op_drained(struct call *c) {
+	struct op_call *o = c->data;
+	if (!o->api.paused || o->done)
+		return;
+	o->api.paused = false;
+	api_stream_more(c->rpc->api, &o->api);
+}
+
 static void op_closed(struct call *c) {
 	struct op_call *o = c->data;
 	o->closed = true;
@@ -125,7 +134,7 @@ static void op_closed(struct call *c) {
 		op_release(o);
 }
 
-const struct call_kind op_kind = { op_message, op_ended, op_closed };
+const struct call_kind op_kind = { op_message, op_ended, op_drained, op_closed };
 
 void op_accept(struct call *c, const void *what) {
 	const struct op_def *op = what;

@@ -117,7 +117,7 @@ static void reflect_ended(struct call *c) {
 
 static void reflect_closed(struct call *c) {}
 
-const struct call_kind reflect_kind = { reflect_message, reflect_ended, reflect_closed };
+const struct call_kind reflect_kind = { reflect_message, reflect_ended, NULL, reflect_closed };
 
 void reflect_accept(struct call *c, const void *unused) {
 	call_read(c, true);

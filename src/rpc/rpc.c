@@ -72,7 +72,7 @@ static bool route_find(const struct rpc *r, const char *method, struct route *re
 
 static void ignore_message(struct call *c, const void *p, size_t n) {}
 static void ignore(struct call *c) {}
-static const struct call_kind refused_kind = { ignore_message, ignore, ignore };
+static const struct call_kind refused_kind = { ignore_message, ignore, NULL, ignore };
 
 static void refuse(struct rpc *r, struct slot *s, const struct err *err, const char *active) {
 	r->stats.refused++;

@@ -1,0 +1,107 @@
+#include "../../suite.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "berth/v1/agent.pb-c.h"
+#include "berth/v1/api.pb-c.h"
+#include "proto/json.h"
+#include "proto/unpack.h"
+
+#define MIB ((size_t)1024 * 1024)
+
+static int unpack(const ProtobufCMessageDescriptor *d, const void *p, size_t n, enum unpack_mode mode, struct arena *a, void *ret, struct err *err) {
+	ProtobufCMessage *m = NULL;
+	*err = ERR_INIT;
+	int r = pb_unpack(d, p, n, mode, MIB, a, &m, err);
+	*(ProtobufCMessage **)ret = m;
+	return r;
+}
+
+START_TEST(what_was_packed_comes_back) {
+	ARENA_AUTO a = arena_new();
+	Berth__V1__GetModuleRequest q = BERTH__V1__GET_MODULE_REQUEST__INIT, *back;
+	char name[] = "orders";
+	q.module = name;
+	uint8_t bytes[64];
+	struct err err;
+	ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, bytes, berth__v1__get_module_request__pack(&q, bytes), UNPACK_STRICT, a, &back, &err), 0);
+	ck_assert_str_eq(back->module, "orders");
+	ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, bytes, 0, UNPACK_STRICT, a, &back, &err), 0);
+	ck_assert_ptr_null(back->module);
+}
+END_TEST
+
+START_TEST(garbage_is_malformed) {
+	ARENA_AUTO a = arena_new();
+	struct err err;
+	void *m;
+	static const struct { const char *p; size_t n; } rows[] = { { "\xff", 1 }, { "\x0a\x05" "ab", 4 }, { "\x0a\xff\xff\xff\xff\x0f", 6 } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, rows[i].p, rows[i].n, UNPACK_STRICT, a, &m, &err), E_MALFORMED);
+}
+END_TEST
+
+START_TEST(text_must_be_utf8) {
+	ARENA_AUTO a = arena_new();
+	Berth__V1__CreateDeploymentRequest q = BERTH__V1__CREATE_DEPLOYMENT_REQUEST__INIT;
+	Berth__V1__Deployment d = BERTH__V1__DEPLOYMENT__INIT;
+	Berth__V1__Entry good = BERTH__V1__ENTRY__INIT, bad = BERTH__V1__ENTRY__INIT, *env[] = { &good, &bad };
+	char key[] = "\xc3\xa4", broken[] = "a\xff";
+	good.key = key;
+	bad.value = broken;
+	d.env = env;
+	d.n_env = 2;
+	q.deployment = &d;
+	uint8_t bytes[128];
+	struct err err;
+	void *m;
+	ck_assert_int_eq(unpack(&berth__v1__create_deployment_request__descriptor, bytes, berth__v1__create_deployment_request__pack(&q, bytes), UNPACK_STRICT, a, &m, &err), E_INVALID);
+	ck_assert_str_eq(err.pointer, "/deployment/env/1/value");
+}
+END_TEST
+
+START_TEST(unknown_enum_values) {
+	ARENA_AUTO a = arena_new();
+	Berth__V1__ListBasesRequest q = BERTH__V1__LIST_BASES_REQUEST__INIT, *back;
+	q.has_state = true;
+	q.state = 77;
+	uint8_t bytes[64];
+	size_t n = berth__v1__list_bases_request__pack(&q, bytes);
+	struct err err;
+	ck_assert_int_eq(unpack(&berth__v1__list_bases_request__descriptor, bytes, n, UNPACK_STRICT, a, &back, &err), E_INVALID);
+	ck_assert_str_eq(err.pointer, "/state");
+	ck_assert_int_eq(unpack(&berth__v1__list_bases_request__descriptor, bytes, n, UNPACK_PEER, a, &back, &err), 0);
+	ck_assert_int_eq(back->state, 0);
+}
+END_TEST
+
+START_TEST(what_grows_too_large_is_refused) {
+	ARENA_AUTO a = arena_new();
+	static uint8_t bytes[40000]; /* 20,000 empty deployments: two bytes each on the wire */
+	for (size_t i = 0; i < sizeof bytes; i += 2)
+		bytes[i] = 0x12;
+	struct err err;
+	void *m;
+	ck_assert_int_eq(unpack(&berth__v1__bulk_deployments_request__descriptor, bytes, sizeof bytes, UNPACK_STRICT, a, &m, &err), E_TOO_LARGE);
+	ck_assert_uint_lt(arena_bytes(a), 3 * MIB);
+}
+END_TEST
+
+START_TEST(only_the_member_that_is_set_is_checked) {
+	ARENA_AUTO a = arena_new();
+	Berth__V1__AgentMessage q = BERTH__V1__AGENT_MESSAGE__INIT, *back;
+	Berth__V1__Goodbye g = BERTH__V1__GOODBYE__INIT;
+	char reason[] = "stopped";
+	g.reason = reason;
+	q.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE;
+	q.goodbye = &g;
+	uint8_t bytes[64];
+	struct err err;
+	ck_assert_int_eq(unpack(&berth__v1__agent_message__descriptor, bytes, berth__v1__agent_message__pack(&q, bytes), UNPACK_PEER, a, &back, &err), 0);
+	ck_assert_str_eq(back->goodbye->reason, "stopped");
+}
+END_TEST
+
+TEST_SUITE("proto/unpack", what_was_packed_comes_back, garbage_is_malformed, text_must_be_utf8, unknown_enum_values, what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)
