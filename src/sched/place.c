@@ -1,0 +1,127 @@
+/* The choice: per zone the best bucket that has a base no rule refuses, then the best of those. The cost does not grow with the fleet, only
+ * with bases that rules other than room refuse; a cursor saves looking at those again. */
+#include "sched/rules.h"
+
+#include <string.h>
+
+/* How many bases that fit are compared within one bucket: enough that small fleets get the exact tie-break. */
+#define COMPARED 32
+
+enum placement place_policy(const struct place_req *r) {
+	if (r->policy != PLACEMENT_NONE)
+		return r->policy;
+	return r->group->row.placement != PLACEMENT_NONE ? (enum placement)r->group->row.placement : PLACEMENT_SPREAD;
+}
+
+int place_zone_load(const struct place_req *r, int zone) {
+	return r->deployment != NULL && r->deployment->group == r->group ? r->deployment->zone_wanted[zone] : 0;
+}
+
+static bool holds_old(const struct place_req *r, const struct base *b) {
+	return r->old != NULL && r->old->base == b;
+}
+
+int place_rank(const struct place_req *r, const struct base *a, int load_a, const struct base *b, int load_b) {
+	bool pack = place_policy(r) == PLACEMENT_PACK;
+	int64_t fa = base_free(a), fb = base_free(b);
+	if (!pack && load_a != load_b)
+		return load_a < load_b ? -1 : 1;
+	if (fa != fb)
+		return (fa < fb) == pack ? -1 : 1;
+	if (load_a != load_b)
+		return load_a < load_b ? -1 : 1;
+	if (holds_old(r, a) != holds_old(r, b))
+		return holds_old(r, a) ? -1 : 1;
+	return a->row.id < b->row.id ? -1 : a->row.id > b->row.id;
+}
+
+static bool better(const struct place_req *r, const struct base *b, const struct base *best) {
+	return b != NULL && (best == NULL || place_rank(r, b, place_zone_load(r, b->zone), best, place_zone_load(r, best->zone)) < 0);
+}
+
+/* Where to go on in this bucket: behind the base that was refused last, if it still stands there. */
+static struct base *scan_start(const struct fleet *f, const struct group *g, int zone, int bucket, int64_t after) {
+	struct base *b = after == 0 ? NULL : fleet_base_by_id(f, after);
+	if (b != NULL && b->group == g && b->zone == zone && b->bucket == bucket)
+		return TAILQ_NEXT(b, free_link);
+	return TAILQ_FIRST(&g->zones[zone]->free[bucket]);
+}
+
+static struct base *bucket_best(const struct fleet *f, const struct place_req *r, int zone, int bucket, int64_t *after) {
+	struct base *best = NULL, *b;
+	int fits = 0;
+	for (b = scan_start(f, r->group, zone, bucket, *after); b != NULL && fits < COMPARED; b = TAILQ_NEXT(b, free_link)) {
+		if (rule_first(f, r, b, 0) < n_rules) {
+			if (fits == 0)
+				*after = b->row.id; /* nothing before it fits */
+			continue;
+		}
+		fits++;
+		if (better(r, b, best))
+			best = b;
+	}
+	return best;
+}
+
+static struct base *zone_best(const struct fleet *f, const struct place_req *r, bool pack, int zone, struct place_position *at) {
+	int lowest = r->units < 0 ? 0 : r->units < FREE_BUCKETS ? (int)r->units : FREE_BUCKETS - 1;
+	for (; at->passed < FREE_BUCKETS - lowest; at->passed++, at->after = 0) {
+		int bucket = pack ? lowest + at->passed : FREE_BUCKETS - 1 - at->passed;
+		if ((r->group->zones[zone]->free_mask >> bucket & 1) == 0)
+			continue;
+		struct base *b = bucket_best(f, r, zone, bucket, &at->after);
+		if (b != NULL)
+			return b;
+	}
+	return NULL;
+}
+
+static int next_load(const struct place_req *r, int above) {
+	int next = -1;
+	for (int z = 0; z < GROUP_ZONES; z++) {
+		int load = place_zone_load(r, z);
+		if (r->group->zones[z] != NULL && load > above && (next < 0 || load < next))
+			next = load;
+	}
+	return next;
+}
+
+/* Zones that hold fewer instances of the deployment come first; among equals the emptiest base. */
+static struct base *choose_spread(const struct fleet *f, const struct place_req *r, struct place_cursor *c) {
+	for (int load = next_load(r, -1); load >= 0; load = next_load(r, load)) {
+		struct base *best = NULL;
+		for (int z = 0; z < GROUP_ZONES; z++) {
+			if (r->group->zones[z] == NULL || place_zone_load(r, z) != load)
+				continue;
+			struct base *b = zone_best(f, r, false, z, &c->zone[z]);
+			if (better(r, b, best))
+				best = b;
+		}
+		if (best != NULL)
+			return best;
+	}
+	return NULL;
+}
+
+static struct base *choose_pack(const struct fleet *f, const struct place_req *r, struct place_cursor *c) {
+	struct base *best = NULL;
+	for (int z = 0; z < GROUP_ZONES; z++) {
+		struct base *b = r->group->zones[z] == NULL ? NULL : zone_best(f, r, true, z, &c->zone[z]);
+		if (better(r, b, best))
+			best = b;
+	}
+	return best;
+}
+
+struct base *place_choose(const struct fleet *f, const struct place_req *r, struct place_cursor *cursor) {
+	return place_policy(r) == PLACEMENT_PACK ? choose_pack(f, r, cursor) : choose_spread(f, r, cursor);
+}
+
+bool place_fits(const struct fleet *f, const struct place_req *r, const struct base *b, const char **ret_rule) {
+	int rule = rule_first(f, r, b, 0);
+	if (rule == n_rules)
+		return true;
+	if (ret_rule != NULL)
+		*ret_rule = rules[rule].name;
+	return false;
+}
