@@ -8,8 +8,6 @@
 #include "base/arena.h"
 #include "http/conn.h"
 
-#define RATE_WINDOW_US (10 * US_PER_S)
-
 void body_begin(struct conn *c) {
 	struct http_req *r = c->req;
 	c->state = CONN_BODY;
@@ -25,7 +23,7 @@ void body_start(struct conn *c) {
 	struct http_req *r = c->req;
 	if (c->body_done)
 		return;
-	timer_set(&c->deadline, RATE_WINDOW_US);
+	timer_set(&c->deadline, c->server->limits.body_window_us);
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	if (r->head.expect_continue && evbuffer_get_length(in) == 0) {
 		static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -36,7 +34,7 @@ void body_start(struct conn *c) {
 /* A pause is our doing, so its window does not count against the client. */
 void body_window(struct conn *c) {
 	struct http_server *s = c->server;
-	uint64_t wanted = (uint64_t)s->limits.min_body_rate * (RATE_WINDOW_US / US_PER_S);
+	uint64_t wanted = (uint64_t)(s->limits.min_body_rate * s->limits.body_window_us / US_PER_S);
 	if (!c->paused && !c->paused_in_window && c->window_bytes < wanted) {
 		s->stats.timed_out++;
 		conn_refuse(c, 408, "the request body came too slowly");
@@ -44,7 +42,7 @@ void body_window(struct conn *c) {
 	}
 	c->window_bytes = 0;
 	c->paused_in_window = c->paused;
-	timer_set(&c->deadline, RATE_WINDOW_US);
+	timer_set(&c->deadline, c->server->limits.body_window_us);
 }
 
 /* Gives n bytes at p to the request. Returns how many were taken; sets paused when fewer. */

@@ -5,9 +5,11 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 #define MAX_SINGLE_WRITE (256u * 1024u)
 
 static void process(struct conn *c);
+static void hup_unwatch(struct conn *c);
 
 size_t conn_queued(const struct conn *c) {
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
@@ -35,14 +38,44 @@ void conn_advance_soon(struct conn *c) {
 	deferred_schedule(&c->advance);
 }
 
+/* Level-triggered EV_CLOSED alone would spin on a reset: libevent 2.1.12 turns EPOLLERR into EV_READ|EV_WRITE, which nobody
+ * has registered then. So edge-triggered, on a descriptor of its own (one descriptor cannot be both), and asked again. */
+static void on_hup(evutil_socket_t fd, short what, void *arg) {
+	struct conn *c = arg;
+	struct pollfd now = { .fd = fd, .events = POLLRDHUP };
+	if (poll(&now, 1, 0) <= 0)
+		return;
+	hup_unwatch(c);
+	c->eof = true;
+	process(c);
+}
+
+static void hup_watch(struct conn *c) {
+	int fd = fcntl(bufferevent_getfd(c->bev), F_DUPFD_CLOEXEC, 0);
+	if (fd < 0) /* out of descriptors: the client's leaving is noticed when reading goes on */
+		return;
+	c->hup = event_new(loop_base(c->server->loop), fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_hup, c);
+	if (c->hup == NULL)
+		abort();
+	event_add(c->hup, NULL);
+}
+
+static void hup_unwatch(struct conn *c) {
+	if (c->hup == NULL)
+		return;
+	int fd = event_get_fd(c->hup);
+	event_free(c->hup);
+	close(fd);
+	c->hup = NULL;
+}
+
 void conn_close(struct conn *c) {
 	if (c->state == CONN_CLOSED)
 		return;
 	c->state = CONN_CLOSED;
 	timer_cancel(&c->deadline);
 	timer_cancel(&c->stall);
-	if (c->hup != NULL)
-		event_del(c->hup);
+	hup_unwatch(c);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	deferred_schedule(&c->advance);
 }
@@ -211,11 +244,11 @@ static void update_reading(struct conn *c) {
 	c->reading = on;
 	if (on) {
 		bufferevent_enable(c->bev, EV_READ);
-		event_del(c->hup);
+		hup_unwatch(c);
 	} else {
 		bufferevent_disable(c->bev, EV_READ);
 		if (!c->eof)
-			event_add(c->hup, NULL);
+			hup_watch(c);
 	}
 }
 
@@ -293,13 +326,6 @@ static void on_event(struct bufferevent *bev, short what, void *arg) {
 		drop(c);
 	else
 		process(c);
-}
-
-static void on_hup(evutil_socket_t fd, short what, void *arg) {
-	struct conn *c = arg;
-	c->eof = true;
-	event_del(c->hup);
-	process(c);
 }
 
 static void on_deadline(void *arg) {
@@ -387,10 +413,8 @@ void conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *pe
 		abort();
 	*c = (struct conn){ .server = s, .address = address, .tag = tag, .tls = ssl != NULL, .ready = ssl == NULL, .reading = true, .head_started = true };
 	c->file.fd = -1;
-	struct event_base *base = loop_base(s->loop);
-	c->bev = ssl != NULL ? tls_accept(s->loop, fd, ssl) : bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	c->hup = event_new(base, fd, EV_CLOSED, on_hup, c);
-	if (c->bev == NULL || c->hup == NULL)
+	c->bev = ssl != NULL ? tls_accept(s->loop, fd, ssl) : bufferevent_socket_new(loop_base(s->loop), fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (c->bev == NULL)
 		abort();
 	name_peer(c, peer);
 	tune_socket(fd, peer);
@@ -418,7 +442,7 @@ void conn_free(struct conn *c) {
 	timer_deinit(&c->deadline);
 	timer_deinit(&c->stall);
 	deferred_deinit(&c->advance);
-	event_free(c->hup);
+	hup_unwatch(c);
 	if (c->file.fd >= 0)
 		close(c->file.fd);
 	if (c->reset) {

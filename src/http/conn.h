@@ -50,7 +50,7 @@ struct conn {
 	struct http_server *server;
 	struct bufferevent *bev;
 	struct address_count *address; /* NULL on unix sockets */
-	struct event *hup;             /* notices a client that leaves while reading is off */
+	struct event *hup;             /* notices a client that leaves while reading is off; NULL while it is on */
 	struct timer deadline;         /* head, idle, body rate, linger: one at a time */
 	struct timer stall;            /* of writing */
 	struct deferred advance;       /* goes on outside of the caller's stack */

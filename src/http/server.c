@@ -13,6 +13,7 @@
 static void set_limits(struct http_server *s, const struct http_limits *given) {
 	static const struct http_limits defaults = {
 		.head_us = 10 * US_PER_S, .idle_us = 75 * US_PER_S, .write_stall_us = 30 * US_PER_S, .min_body_rate = 1024,
+		.body_window_us = 10 * US_PER_S,
 		.max_line = 8192, .max_head = 16384, .max_fields = 100, .max_output = 4u << 20,
 		.max_connections = 10000, .max_per_address = 1024,
 	};
@@ -25,6 +26,7 @@ static void set_limits(struct http_server *s, const struct http_limits *given) {
 	DEFAULT(idle_us);
 	DEFAULT(write_stall_us);
 	DEFAULT(min_body_rate);
+	DEFAULT(body_window_us);
 	DEFAULT(max_line);
 	DEFAULT(max_head);
 	DEFAULT(max_fields);

@@ -23,7 +23,8 @@ struct http_limits {          /* 0 = the default in parentheses */
 	int64_t head_us;          /* (10 s) absolute, from accept or from the end of the last answer's first byte */
 	int64_t idle_us;          /* (75 s) keep-alive without a request */
 	int64_t write_stall_us;   /* (30 s) no byte accepted by the peer */
-	int64_t min_body_rate;    /* (1024 B/s) averaged over 10 s windows; slower is a 408 */
+	int64_t min_body_rate;    /* (1024 B/s) averaged over windows of body_window_us (10 s); slower is a 408 */
+	int64_t body_window_us;
 	size_t max_line, max_head;/* (8 KiB, 16 KiB) */
 	unsigned max_fields;      /* (100) */
 	size_t max_output;        /* (4 MiB) queued bytes of an event stream before its client is dropped */
