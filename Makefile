@@ -128,7 +128,7 @@ examples: ## build the example modules
 
 # ---- tests --------------------------------------------------------------------------------------------------------------------
 # test/unit/ROOM/*.c with test/unit/main.c is one Check program per room; it links the room and those to its left.
-UNIT_ROOMS := $(sort $(notdir $(patsubst %/,%,$(wildcard test/unit/*/))))
+UNIT_ROOMS := $(filter-out agent cli,$(sort $(notdir $(patsubst %/,%,$(wildcard test/unit/*/)))))
 define unit
 $(O)/test/unit-$(1): $$(call objs,test/unit/$(1)) $(O)/test/unit/main.o $$(call libs,$(ROOMS))
 	$$(call say,LINK,$$@)

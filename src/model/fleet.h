@@ -274,7 +274,6 @@ void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
 /* What it costs of its base, now: 0 lends them to its successor in an upgrade in place. E_CONFLICT (nothing changed) when more do not fit. */
 int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struct err *err);
 void instance_set_revision(struct fleet *f, struct instance *i, int64_t revision); /* the slot's revision */
-void instance_lend_units(struct fleet *f, struct instance *i); /* on its way out: its units go back to the base now (row.units = 0), for its successor */
 void instance_set_deployment(struct fleet *f, struct instance *i, struct deployment *d);
 void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment_state s, const char *reason, wall_t now);
 void deployment_set_completed(struct fleet *f, struct deployment *d, int64_t revision);

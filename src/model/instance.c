@@ -79,10 +79,10 @@ static int units_check(const struct base *b, const struct version *v, const stru
 	    v->row.name, row->units, b->row.name, used + row->units);
 }
 
-/* Also one on its way out is in the way: the ledger's unique key is (base, version), and a base holds a version once. */
+/* One on its way out may have a successor of the same version: other arguments. */
 static int twice_check(const struct base *b, const struct version *v, struct err *err) {
 	const struct instance *other = base_instance_of(b, v);
-	if (other == NULL)
+	if (other == NULL || !other->row.wanted)
 		return 0;
 	return err_set(err, E_CONFLICT, "base %s already has an instance of %s:%s (%" PRId64 ", %s)", b->row.name, v->module->row.name, v->row.name,
 	    other->row.id, word_text(WORD_INSTANCE, other->row.state));
@@ -223,11 +223,15 @@ void instance_set_deployment(struct fleet *f, struct instance *i, struct deploym
 	fleet_touch(f, &i->o);
 }
 
-void instance_lend_units(struct fleet *f, struct instance *i) {
-	if (i->row.units == 0)
-		return;
-	int64_t units = i->row.units;
-	i->row.units = 0;
+int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struct err *err) {
+	int64_t more = units - i->row.units;
+	struct base *b = i->base;
+	if (more == 0)
+		return 0;
+	if (more > 0 && b->row.units_used + more > b->row.units_ceiling)
+		return err_set(err, E_CONFLICT, "base %s has no room for %" PRId64 " more units (%" PRId64 " of %" PRId64 ")", b->row.name, more, b->row.units_used, base_limit(b));
+	i->row.units = units;
 	fleet_touch(f, &i->o);
-	base_add_units(f, i->base, -units);
+	base_add_units(f, b, more);
+	return 0;
 }
