@@ -76,7 +76,7 @@ struct api_config {
 /* config NULL = defaults. The loop and the core outlive the api. */
 int api_new_config(struct loop *l, struct core *core, const struct api_config *config, struct api **ret, struct err *err);
 int api_new(struct loop *l, struct core *core, struct api **ret, struct err *err); /* without artifact bytes: for tests */
-void api_free(struct api *a); /* after drain; whatever still waits is answered with E_UNAVAILABLE */
+void api_free(struct api *a); /* after api_drain and core_stop's done; what still waits is answered with E_UNAVAILABLE */
 void api_stream_more(struct api *a, struct api_call *call); /* the client of a paused stream reads again */
 void api_start(struct api *a, struct api_call *call);
 void api_cancel(struct api *a, struct api_call *call);   /* the client left: done follows with E_CANCELLED (a decided change stays decided) */

@@ -1,0 +1,137 @@
+/* Bases: read, change, cordon, forget, readiness. Their output is in logs.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "base/name.h"
+
+#define MAX_LIMIT 100000
+#define MAX_TAINTS 32
+
+static int answer(struct api_op *op, const struct base *b) {
+	op->reply = (ProtobufCMessage *)view_base(b, op->arena);
+	return 0;
+}
+
+int base_get(struct api_op *op, struct err *err) {
+	const Berth__V1__GetBaseRequest *r = (const Berth__V1__GetBaseRequest *)op->call->request;
+	const struct base *b = find_base(op, r->base, "", err);
+	return b == NULL ? err->code : answer(op, b);
+}
+
+/* "key=value" or "key" of a base's labels. */
+static bool label_matches(const struct base *b, const char *label, struct arena *a) {
+	struct pair *pairs = NULL;
+	size_t n = 0;
+	const char *eq = strchr(label, '=');
+	size_t key = eq != NULL ? (size_t)(eq - label) : strlen(label);
+	if (b->row.labels == NULL || pairs_parse(b->row.labels, a, &pairs, &n, NULL) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strlen(pairs[i].key) == key && memcmp(pairs[i].key, label, key) == 0)
+			return eq == NULL || strcmp(pairs[i].value, eq + 1) == 0;
+	return false;
+}
+
+static bool selected(const struct api_op *op, const Berth__V1__ListBasesRequest *r, const struct group *g, const struct base *b) {
+	return (g == NULL || b->group == g) && (!r->has_state || r->state == 0 || b->row.state == (int)r->state) &&
+	       (r->label == NULL || *r->label == '\0' || label_matches(b, r->label, op->arena));
+}
+
+int base_list(struct api_op *op, struct err *err) {
+	const Berth__V1__ListBasesRequest *r = (const Berth__V1__ListBasesRequest *)op->call->request;
+	const struct group *g = NULL;
+	if (r->group != NULL && *r->group != '\0' && (g = find_group(op, r->group, "/group", err)) == NULL)
+		return err->code;
+	int rc = page_open(op, r->page, err);
+	if (rc != 0)
+		return rc;
+	const struct base *last = page_after(op) != 0 ? fleet_base_by_id(op->fleet, page_after(op)) : NULL;
+	struct base *b = last != NULL && last->tenant == op->tenant ? last->hh_name.next : op->tenant->bases;
+	for (; b != NULL; b = b->hh_name.next) {
+		if (b->row.id <= page_after(op))
+			continue;
+		if (!page_add(op, b->row.id, selected(op, r, g, b) ? (ProtobufCMessage *)view_base(b, op->arena) : NULL))
+			break;
+	}
+	page_close(op, op->call->op->reply);
+	return 0;
+}
+
+static int wish_check(const Berth__V1__Base *want, const char *id, struct err *err) {
+	if (want->id != NULL && strcmp(want->id, id) != 0)
+		return err_field(err, E_INVALID, "/id", "a base cannot be renamed");
+	if (want->has_install_limit && (want->install_limit < 0 || want->install_limit > MAX_LIMIT))
+		return err_field(err, E_INVALID, "/installLimit", "installLimit must be between 1 and %d, or 0 for the group's", MAX_LIMIT);
+	if (want->n_taints > MAX_TAINTS)
+		return err_field(err, E_INVALID, "/taints", "at most %d taints", MAX_TAINTS);
+	for (size_t i = 0; i < want->n_taints; i++) {
+		char at[32];
+		snprintf(at, sizeof at, "/taints/%zu", i);
+		int rc = name_check(NAME_LABEL_KEY, want->taints[i], at, "taint", err);
+		if (rc != 0)
+			return rc;
+	}
+	return pairs_check(want->labels, want->n_labels, true, "/labels", err) ? 0 : E_INVALID;
+}
+
+int base_update(struct api_op *op, struct err *err) {
+	const Berth__V1__UpdateBaseRequest *r = (const Berth__V1__UpdateBaseRequest *)op->call->request;
+	static const Berth__V1__Base nothing = BERTH__V1__BASE__INIT;
+	const Berth__V1__Base *want = r->base != NULL ? r->base : &nothing;
+	struct base *b = find_base(op, r->base_id, "", err);
+	int rc = b == NULL ? err->code : wish_check(want, r->base_id, err);
+	if (rc == 0)
+		rc = check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_base(op->api->core, &op->core.who, b, want->has_install_limit, want->install_limit,
+		    want->n_labels > 0 ? entries_json(want->labels, want->n_labels, op->arena) : NULL,
+		    want->n_taints > 0 ? strings_print(want->taints, want->n_taints, op->arena) : NULL, err);
+	return rc != 0 ? rc : answer(op, b);
+}
+
+static int cordon(struct api_op *op, bool on, struct err *err) {
+	const Berth__V1__CordonBaseRequest *r = (const Berth__V1__CordonBaseRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_cordon(op->api->core, &op->core.who, b, on, err);
+	return rc != 0 ? rc : answer(op, b);
+}
+
+int base_cordon(struct api_op *op, struct err *err) {
+	return cordon(op, true, err);
+}
+
+int base_uncordon(struct api_op *op, struct err *err) {
+	return cordon(op, false, err);
+}
+
+int base_forget(struct api_op *op, struct err *err) {
+	const Berth__V1__ForgetBaseRequest *r = (const Berth__V1__ForgetBaseRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_forget(op->api->core, &op->core.who, b, err);
+	if (rc == 0)
+		op->reply = pb_new(&berth__v1__empty__descriptor, op->arena);
+	return rc;
+}
+
+int base_ready(struct api_op *op, struct err *err) {
+	const Berth__V1__ReadyBaseRequest *r = (const Berth__V1__ReadyBaseRequest *)op->call->request;
+	const struct base *b = find_base(op, r->base, "", err);
+	if (b == NULL)
+		return err->code;
+	if (b->row.state == BASE_READY)
+		return answer(op, b);
+	const char *reason = b->row.state_reason;
+	return err_set(err, E_UNAVAILABLE, "base %s is %s: %s%s%s", b->row.name, word_text(WORD_BASE, b->row.state), word_sentence(WORD_BASE, b->row.state),
+	    reason != NULL && *reason != '\0' ? "; " : "", reason != NULL ? reason : "");
+}

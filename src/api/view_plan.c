@@ -1,0 +1,241 @@
+/* Deployments, revisions, plans and tasks as messages; the same functions serve live objects and rows of history. */
+#include <inttypes.h>
+
+#include "api/call.h"
+
+#define MAX_TASKS 1000 /* shown with one plan; the rest is in the events */
+
+static void deployment_waits(struct api_op *op, const struct deployment *x, struct arena *a, Berth__V1__Deployment *m) {
+	struct waiting *w = NULL;
+	size_t n = explain_deployment(op->api->core, x, a, &w);
+	view_waiting(w, n, a, &m->waiting_for, &m->n_waiting_for);
+}
+
+static void deployment_wanted(const struct deployment *x, struct arena *a, Berth__V1__Deployment *m) {
+	const struct revision *r = x->current;
+	if (r == NULL)
+		return;
+	m->version = view_text(r->version->row.name, a);
+	m->replicas = view_replicas(r->row.replicas, a);
+	view_strings(r->row.args, a, &m->args, &m->n_args);
+	view_pairs(r->row.env, a, &m->env, &m->n_env);
+	m->strategy = view_strategy(&r->strategy, a);
+}
+
+Berth__V1__Deployment *view_deployment(struct api_op *op, const struct deployment *x, bool waits, struct arena *a) {
+	Berth__V1__Deployment *m = PB_NEW(Berth__V1__Deployment, berth__v1__deployment, a);
+	m->name = view_text(x->row.name, a);
+	m->tenant = view_text(x->tenant->row.name, a);
+	m->module = view_text(x->module->row.name, a);
+	m->group = view_text(x->group->row.name, a);
+	deployment_wanted(x, a, m);
+	view_pairs(x->row.labels, a, &m->labels, &m->n_labels);
+	PUT(m, state, (Berth__V1__DeploymentState)x->row.state);
+	m->state_reason = view_text(x->row.state_reason, a);
+	PUT(m, revision, (int32_t)x->row.revision);
+	PUT(m, completed_revision, (int32_t)x->row.completed_revision);
+	PUT(m, wanted, x->n_wanted);
+	PUT(m, ready, x->n_ready);
+	PUT(m, updated, x->n_updated);
+	if (x->plan != NULL)
+		PUT(m, plan, x->plan->row.id);
+	if (waits)
+		deployment_waits(op, x, a, m);
+	m->etag = arena_printf(a, "%" PRId64, x->row.etag);
+	m->create_time = pb_time(x->row.created_at, a);
+	m->update_time = pb_time(x->row.updated_at, a);
+	m->state_time = pb_time(x->row.state_at, a);
+	return m;
+}
+
+Berth__V1__Revision *view_revision(const char *deployment, const char *version, const struct row_revision *r, struct arena *a) {
+	Berth__V1__Revision *m = PB_NEW(Berth__V1__Revision, berth__v1__revision, a);
+	struct strategy s;
+	m->deployment = view_text(deployment, a);
+	PUT(m, revision, (int32_t)r->number);
+	m->version = view_text(version, a);
+	m->replicas = view_replicas(r->replicas, a);
+	view_strings(r->args, a, &m->args, &m->n_args);
+	view_pairs(r->env, a, &m->env, &m->n_env);
+	if (strategy_parse(r->strategy, &s, NULL) == 0)
+		m->strategy = view_strategy(&s, a);
+	m->actor = view_text(r->actor, a);
+	m->reason = view_text(r->reason, a);
+	m->link = view_text(r->link, a);
+	if (r->plan_id != 0)
+		PUT(m, plan, r->plan_id);
+	m->create_time = pb_time(r->created_at, a);
+	return m;
+}
+
+Berth__V1__PlanChange *view_change(const struct row_plan_change *r, struct arena *a) {
+	Berth__V1__PlanChange *m = PB_NEW(Berth__V1__PlanChange, berth__v1__plan_change, a);
+	m->deployment = view_text(r->deployment, a);
+	m->module = view_text(r->module, a);
+	if (r->from_revision != 0)
+		PUT(m, from_revision, (int32_t)r->from_revision);
+	PUT(m, to_revision, (int32_t)r->to_revision);
+	m->from_version = view_text(r->from_version, a);
+	m->to_version = view_text(r->to_version, a);
+	m->from_replicas = r->from_revision != 0 ? view_replicas(r->from_replicas, a) : NULL;
+	m->to_replicas = view_replicas(r->to_replicas, a);
+	return m;
+}
+
+Berth__V1__Batch *view_batch(const struct row_batch *r, struct arena *a) {
+	Berth__V1__Batch *m = PB_NEW(Berth__V1__Batch, berth__v1__batch, a);
+	PUT(m, number, (int32_t)r->number);
+	PUT(m, state, (Berth__V1__BatchState)r->state);
+	PUT(m, size, (int32_t)r->size);
+	PUT(m, done, (int32_t)r->done);
+	PUT(m, failed, (int32_t)r->failed);
+	m->start_time = pb_time(r->started_at, a);
+	m->end_time = pb_time(r->ended_at, a);
+	return m;
+}
+
+Berth__V1__Task *view_task(const struct row_task *r, struct arena *a) {
+	Berth__V1__Task *m = PB_NEW(Berth__V1__Task, berth__v1__task, a);
+	PUT(m, id, r->id);
+	if (r->plan_id != 0)
+		PUT(m, plan, r->plan_id);
+	PUT(m, batch, (int32_t)r->batch);
+	PUT(m, kind, (Berth__V1__TaskKind)r->kind);
+	PUT(m, state, (Berth__V1__TaskState)r->state);
+	m->base = view_text(r->base, a);
+	m->deployment = view_text(r->deployment, a);
+	m->module = view_text(r->module, a);
+	m->version = view_text(r->version, a);
+	PUT(m, instance, r->instance_id);
+	PUT(m, generation, r->generation);
+	PUT(m, attempt, (int32_t)r->attempt);
+	if (r->fault != FAULT_NONE) {
+		PUT(m, fault, (Berth__V1__Fault)r->fault);
+		PUT(m, retryable, r->retryable);
+	}
+	m->cause = view_text(r->cause, a);
+	m->output = view_text(r->output, a);
+	m->create_time = pb_time(r->created_at, a);
+	m->send_time = pb_time(r->sent_at, a);
+	m->end_time = pb_time(r->ended_at, a);
+	if (r->duration_us > 0)
+		m->duration = pb_duration(r->duration_us, a);
+	return m;
+}
+
+Berth__V1__Plan *view_plan_row(const char *tenant, const struct row_plan *r, struct arena *a) {
+	Berth__V1__Plan *m = PB_NEW(Berth__V1__Plan, berth__v1__plan, a);
+	PUT(m, id, r->id);
+	m->tenant = view_text(tenant, a);
+	PUT(m, kind, (Berth__V1__PlanKind)r->kind);
+	PUT(m, state, (Berth__V1__PlanState)r->state);
+	m->state_reason = view_text(r->state_reason, a);
+	PUT(m, current_batch, (int32_t)r->current_batch);
+	PUT(m, tasks_done, (int32_t)r->tasks_done);
+	PUT(m, tasks_failed, (int32_t)r->tasks_failed);
+	m->actor = view_text(r->actor, a);
+	m->reason = view_text(r->reason, a);
+	m->link = view_text(r->link, a);
+	m->create_time = pb_time(r->created_at, a);
+	m->start_time = pb_time(r->started_at, a);
+	m->end_time = pb_time(r->ended_at, a);
+	m->state_time = pb_time(r->state_at, a);
+	return m;
+}
+
+static void plan_parts(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
+	const struct change *c;
+	const struct batch *b;
+	size_t changes = 0, batches = 0;
+	TAILQ_FOREACH (c, &x->changes, link)
+		changes++;
+	TAILQ_FOREACH (b, &x->batches, link)
+		batches++;
+	m->changes = arena_alloc(a, (changes + 1) * sizeof *m->changes);
+	m->batches = arena_alloc(a, (batches + 1) * sizeof *m->batches);
+	TAILQ_FOREACH (c, &x->changes, link)
+		m->changes[m->n_changes++] = view_change(&c->row, a);
+	int64_t total = 0;
+	TAILQ_FOREACH (b, &x->batches, link) {
+		m->batches[m->n_batches++] = view_batch(&b->row, a);
+		total += b->row.size;
+	}
+	PUT(m, tasks_total, (int32_t)total);
+}
+
+/* Failed ones first, then what is open, then what is done. */
+static void plan_tasks(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
+	size_t n = x->n_tasks < MAX_TASKS ? (size_t)x->n_tasks : MAX_TASKS;
+	m->tasks = arena_alloc(a, (n + 1) * sizeof *m->tasks);
+	for (int pass = 0; pass < 3; pass++) {
+		const struct task *t;
+		TAILQ_FOREACH (t, &x->tasks, plan_link) {
+			int rank = t->row.state == TASK_FAILED ? 0 : word_terminal(WORD_TASK, t->row.state) ? 2 : 1;
+			if (rank == pass && m->n_tasks < n)
+				m->tasks[m->n_tasks++] = view_task(&t->row, a);
+		}
+	}
+}
+
+static void plan_verbs(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
+	unsigned allowed = plan_verbs_allowed(x);
+	m->verbs = arena_alloc(a, VERB_COUNT * sizeof *m->verbs);
+	for (int v = 0; v < VERB_COUNT; v++)
+		if (allowed & (1u << v))
+			m->verbs[m->n_verbs++] = arena_strdup(a, plan_verb_name((enum plan_verb)v));
+}
+
+Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, struct arena *a) {
+	Berth__V1__Plan *m = view_plan_row(x->tenant->row.name, &x->row, a);
+	plan_parts(x, a, m);
+	plan_verbs(x, a, m);
+	if (whole) {
+		struct waiting *w = NULL;
+		size_t n = explain_plan(op->api->core, x, a, &w);
+		view_waiting(w, n, a, &m->waiting_for, &m->n_waiting_for);
+		plan_tasks(x, a, m);
+		PUT(m, last_event, fleet_last_event(op->fleet));
+	}
+	return m;
+}
+
+static void dry_parts(const struct dry_run *d, struct arena *a, Berth__V1__Plan *m) {
+	m->batches = arena_alloc(a, ((size_t)d->n_batches + 1) * sizeof *m->batches);
+	for (int i = 0; i < d->n_batches; i++) {
+		struct row_batch row = { .number = i + 1, .state = BATCH_PENDING, .size = d->batch_size[i] };
+		m->batches[m->n_batches++] = view_batch(&row, a);
+	}
+	m->placements = arena_alloc(a, (d->n_placed + 1) * sizeof *m->placements);
+	for (size_t i = 0; i < d->n_placed; i++) {
+		Berth__V1__Placed *p = m->placements[m->n_placements++] = PB_NEW(Berth__V1__Placed, berth__v1__placed, a);
+		p->base = view_text(d->placed[i].base, a);
+		p->deployment = view_text(d->placed[i].deployment, a);
+		p->action = view_text(d->placed[i].action, a);
+		PUT(p, batch, d->placed[i].batch);
+	}
+	m->notes = arena_alloc(a, (d->n_notes + 1) * sizeof *m->notes);
+	for (size_t i = 0; i < d->n_notes; i++)
+		m->notes[m->n_notes++] = arena_strdup(a, d->notes[i]);
+}
+
+Berth__V1__Plan *view_dry_run(const struct api_op *op, const struct dry_run *d, struct arena *a) {
+	Berth__V1__Plan *m = PB_NEW(Berth__V1__Plan, berth__v1__plan, a);
+	struct row_plan_change change = { .deployment = arena_strdup(a, d->deployment),
+		.module = arena_strdup(a, d->module),
+		.from_revision = d->from_revision,
+		.to_revision = d->to_revision,
+		.from_version = arena_strdup(a, d->from_version),
+		.to_version = arena_strdup(a, d->to_version),
+		.from_replicas = d->from_replicas,
+		.to_replicas = d->to_replicas };
+	m->tenant = view_text(op->who.tenant, a);
+	PUT(m, dry_run, 1);
+	if (d->kind != PLAN_KIND_NONE)
+		PUT(m, kind, (Berth__V1__PlanKind)d->kind);
+	m->actor = view_text(op->who.actor, a);
+	m->changes = arena_alloc(a, sizeof *m->changes);
+	m->changes[m->n_changes++] = view_change(&change, a);
+	dry_parts(d, a, m);
+	view_waiting(d->waiting, d->n_waiting, a, &m->waiting_for, &m->n_waiting_for);
+	return m;
+}
