@@ -464,7 +464,7 @@ static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r
 static void report_apply(struct core *c, struct base *b, const Berth__V1__Report *r) {
 	for (size_t k = 0; k < r->n_outcomes; k++)
 		outcome_apply(c, b, r->outcomes[k]);
-	if (r->has_base_running && !r->base_running)
+	if (r->has_base_running && !r->base_running && b->row.state == BASE_READY)
 		base_down(c, b, r);
 	if (r->has_base_start && r->base_start != b->row.process_start) {
 		b->row.process_start = r->base_start;

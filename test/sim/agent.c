@@ -329,7 +329,7 @@ void agent_link_down(struct agent *a, struct driver_link *k) {
 
 static void boot(void *arg) {
 	struct agent *a = arg;
-	char id[32];
+	char id[48];
 	Berth__V1__Hello h = BERTH__V1__HELLO__INIT;
 	struct err err = ERR_INIT;
 	snprintf(id, sizeof id, "%s-boot-%d", a->name, ++a->boots);
