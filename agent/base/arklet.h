@@ -1,6 +1,6 @@
 /* The arklet listener: POST /<command> with a JSON object, as Koupleless bases serve it (default port 1238), without their hangs. */
-#ifndef BERTH_BASE_ARKLET_H
-#define BERTH_BASE_ARKLET_H
+#ifndef BERTH_NATIVE_ARKLET_H
+#define BERTH_NATIVE_ARKLET_H
 
 #include <stdint.h>
 

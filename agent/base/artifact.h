@@ -1,7 +1,7 @@
 /* An artifact: a module file on its way in. Fetched from file:, http: or https:, digested, checked and read (never executed), then a
  * private file of ours that nobody else writes to. */
-#ifndef BERTH_BASE_ARTIFACT_H
-#define BERTH_BASE_ARTIFACT_H
+#ifndef BERTH_NATIVE_ARTIFACT_H
+#define BERTH_NATIVE_ARTIFACT_H
 
 #include "proto/modfile.h"
 

@@ -1,6 +1,6 @@
 /* The base: what its parts share. Made and torn down by main.c, on the loop's thread; parts keep a pointer to it. */
-#ifndef BERTH_BASE_BASE_H
-#define BERTH_BASE_BASE_H
+#ifndef BERTH_NATIVE_BASE_H
+#define BERTH_NATIVE_BASE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@ struct heartbeat;
 struct front;
 struct arklet;
 struct check;
+struct stop;
 struct workdir;
 
 struct base {
@@ -31,6 +32,7 @@ struct base {
 	struct arklet *arklet;
 	struct heartbeat *heartbeat;
 	struct check *check;
+	struct stop *stop;
 	char identity[128];
 	mono_t started;
 	bool stopping; /* nothing new is taken */

@@ -2,8 +2,8 @@
  *
  * Fields belong to the loop's thread, with one exception: load, start, stop, health and unload run on a worker, one at a time
  * (health beside handlers), and touch only `code` and what is constant. Made by install.c, listed by registry.c. */
-#ifndef BERTH_BASE_BIZ_H
-#define BERTH_BASE_BIZ_H
+#ifndef BERTH_NATIVE_BIZ_H
+#define BERTH_NATIVE_BIZ_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* A call: one request inside a module. Made on the loop's thread by front.c with everything copied that a handler may ask for,
  * worked on by one worker, answered on the loop's thread again. The first member is what the module sees. */
-#ifndef BERTH_BASE_CALL_H
-#define BERTH_BASE_CALL_H
+#ifndef BERTH_NATIVE_CALL_H
+#define BERTH_NATIVE_CALL_H
 
 #include <stdbool.h>
 #include <stddef.h>

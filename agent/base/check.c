@@ -83,8 +83,8 @@ static void check_tick(void *arg) {
 	struct check *ck = arg;
 	struct biz *b;
 	TAILQ_FOREACH(b, &ck->base->registry.bizs, link)
-	if (b->state == BIZ_ACTIVATED || b->state == BIZ_DEACTIVATED)
-		biz_check(ck, b);
+		if (b->state == BIZ_ACTIVATED || b->state == BIZ_DEACTIVATED)
+			biz_check(ck, b);
 	timer_set(&ck->tick, ck->base->opt.health_interval);
 }
 

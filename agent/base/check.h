@@ -1,7 +1,7 @@
 /* Health of modules: their health() is called every few seconds on a worker, never twice at a time, and the last word kept in the biz.
  * A call that does not come back is itself bad health. */
-#ifndef BERTH_BASE_CHECK_H
-#define BERTH_BASE_CHECK_H
+#ifndef BERTH_NATIVE_CHECK_H
+#define BERTH_NATIVE_CHECK_H
 
 struct base;
 struct biz;

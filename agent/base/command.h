@@ -1,7 +1,7 @@
 /* Arklet's commands: one table row each, one run per request. A run ends in exactly one of the run_…() functions below, at once or
  * later; synchronous ones answer their request with it, asynchronous ones finish their record. */
-#ifndef BERTH_BASE_COMMAND_H
-#define BERTH_BASE_COMMAND_H
+#ifndef BERTH_NATIVE_COMMAND_H
+#define BERTH_NATIVE_COMMAND_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -110,8 +110,8 @@ static json_t *module_list(struct base *base, const char *name) {
 	if (!name || strcmp(name, base->opt.name) == 0)
 		json_array_append_new(list, master_json(base));
 	TAILQ_FOREACH(b, &base->registry.bizs, link)
-	if (!name || strcmp(name, b->info.name) == 0)
-		json_array_append_new(list, module_json(b));
+		if (!name || strcmp(name, b->info.name) == 0)
+			json_array_append_new(list, module_json(b));
 	return list;
 }
 

@@ -18,7 +18,7 @@ static void query_begin(struct run *r) {
 	json_t *list = json_array();
 	const struct biz *b;
 	TAILQ_FOREACH(b, &run_base(r)->registry.bizs, link)
-	json_array_append_new(list, biz_json(b));
+		json_array_append_new(list, biz_json(b));
 	run_success(r, list);
 }
 

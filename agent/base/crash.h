@@ -3,8 +3,8 @@
  *   berth-base: crashed in module crash:1.0.0 GET /crash/now (SIGSEGV)
  *
  * Then the signal takes its usual course (core dump, exit status). Never tries to go on. */
-#ifndef BERTH_BASE_CRASH_H
-#define BERTH_BASE_CRASH_H
+#ifndef BERTH_NATIVE_CRASH_H
+#define BERTH_NATIVE_CRASH_H
 
 #include <stdint.h>
 

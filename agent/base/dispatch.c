@@ -47,8 +47,8 @@ static void call_done(struct job *job) {
 static struct call *call_next(struct dispatch *d) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &d->ready, ready)
-	if (b->running == 0 || d->workers - d->running > d->reserve)
-		break;
+		if (b->running == 0 || d->workers - d->running > d->reserve)
+			break;
 	if (!b)
 		return NULL;
 	struct call *c = TAILQ_FIRST(&b->queue);

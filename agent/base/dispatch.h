@@ -2,8 +2,8 @@
  *
  * Each module has a queue; the modules with waiting calls take turns; the last quarter of the workers is for modules that have
  * none, so handlers that block starve nobody but their own module. Everything queued counts against a limit. */
-#ifndef BERTH_BASE_DISPATCH_H
-#define BERTH_BASE_DISPATCH_H
+#ifndef BERTH_NATIVE_DISPATCH_H
+#define BERTH_NATIVE_DISPATCH_H
 
 #include "biz.h"
 #include "call.h"

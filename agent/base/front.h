@@ -1,6 +1,6 @@
 /* The HTTP front for modules: routes requests to the active version that owns the path, and a page for people at "/". */
-#ifndef BERTH_BASE_FRONT_H
-#define BERTH_BASE_FRONT_H
+#ifndef BERTH_NATIVE_FRONT_H
+#define BERTH_NATIVE_FRONT_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* Heartbeats to a server, as stock bases send them, and one thing they do not: a last one that says the base is going. */
-#ifndef BERTH_BASE_HEARTBEAT_H
-#define BERTH_BASE_HEARTBEAT_H
+#ifndef BERTH_NATIVE_HEARTBEAT_H
+#define BERTH_NATIVE_HEARTBEAT_H
 
 struct base;
 struct err;

@@ -182,8 +182,8 @@ static void replaced(void *arg, const struct outcome *o) {
 static void replace_next(struct installing *i) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &i->base->registry.bizs, link)
-	if (strcmp(b->info.name, i->a->info.name) == 0)
-		break;
+		if (strcmp(b->info.name, i->a->info.name) == 0)
+			break;
 	if (!b) {
 		code_submit(i);
 		return;

@@ -1,6 +1,6 @@
 /* Installing: artifact → checked → listed as resolved → loaded and started on a worker → activated or deactivated; or gone again. */
-#ifndef BERTH_BASE_INSTALL_H
-#define BERTH_BASE_INSTALL_H
+#ifndef BERTH_NATIVE_INSTALL_H
+#define BERTH_NATIVE_INSTALL_H
 
 #include <stdbool.h>
 

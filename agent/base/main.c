@@ -138,6 +138,7 @@ static void parts_free(struct base *base) {
 	check_free(base->check);
 	pool_free(base->handlers);
 	pool_free(base->operations);
+	stop_free(base->stop); /* late: what the others give up while they go still reports to it */
 	loop_free(base->loop);
 }
 
@@ -149,17 +150,16 @@ static int serve(struct base *base, struct err *err) {
 	identity_choose(base, arklet);
 	if (base->opt.heartbeat && (rc = heartbeat_new(base, arklet, &base->heartbeat, err)))
 		return rc;
-	struct stop *stop = stop_new(base);
-	loop_on_signal(base->loop, SIGTERM, on_stop_signal, stop);
-	loop_on_signal(base->loop, SIGINT, on_stop_signal, stop);
+	base->stop = stop_new(base);
+	loop_on_signal(base->loop, SIGTERM, on_stop_signal, base->stop);
+	loop_on_signal(base->loop, SIGINT, on_stop_signal, base->stop);
 	rc = port_file_write(base, port, arklet, err);
 	if (!rc) {
 		log_info("ready", log_s("name", base->opt.name), log_s("identity", base->identity), log_i("http", port),
 		    log_i("arklet", arklet), log_i("pid", getpid()));
 		loop_run(base->loop);
-		rc = stop_clean(stop) ? 0 : err_set(err, E_TIMEOUT, "not everything stopped in time (--stop-wait)");
+		rc = stop_clean(base->stop) ? 0 : err_set(err, E_TIMEOUT, "not everything stopped in time (--stop-wait)");
 	}
-	stop_free(stop);
 	return rc;
 }
 

@@ -1,6 +1,6 @@
 /* Memory and processor figures of this process, from /proc. Never fail: 0 where the kernel does not say. */
-#ifndef BERTH_BASE_MEMORY_H
-#define BERTH_BASE_MEMORY_H
+#ifndef BERTH_NATIVE_MEMORY_H
+#define BERTH_NATIVE_MEMORY_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* Options of berth-base: one table, see options.c. */
-#ifndef BERTH_BASE_OPTIONS_H
-#define BERTH_BASE_OPTIONS_H
+#ifndef BERTH_NATIVE_OPTIONS_H
+#define BERTH_NATIVE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* What an operation on modules came to. Maps to arklet's two levels of codes in command.c. */
-#ifndef BERTH_BASE_OUTCOME_H
-#define BERTH_BASE_OUTCOME_H
+#ifndef BERTH_NATIVE_OUTCOME_H
+#define BERTH_NATIVE_OUTCOME_H
 
 #include <stdint.h>
 

@@ -64,7 +64,7 @@ void page_reply(struct base *base, struct http_req *r) {
 	if (base->registry.count)
 		buf_add_str(&b, "<table><tr><th>module<th>version<th>state<th>path<th>served<th>inside<th>health<th>\n");
 	TAILQ_FOREACH(m, &base->registry.bizs, link)
-	add_row(&b, m);
+		add_row(&b, m);
 	buf_add_str(&b, base->registry.count ? "</table>\n" : "");
 	http_reply(r, 200, "text/html; charset=utf-8", buf_str(&b), b.len);
 }

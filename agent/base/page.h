@@ -1,6 +1,6 @@
 /* The page for people at "/": what is installed here and how it is doing. */
-#ifndef BERTH_BASE_PAGE_H
-#define BERTH_BASE_PAGE_H
+#ifndef BERTH_NATIVE_PAGE_H
+#define BERTH_NATIVE_PAGE_H
 
 struct base;
 struct http_req;

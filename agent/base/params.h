@@ -1,7 +1,7 @@
 /* Parameters of arklet commands, read as leniently as stock bases do: numbers and booleans where texts are expected, "false" for a
  * boolean, one text for a list, unknown keys ignored. */
-#ifndef BERTH_BASE_PARAMS_H
-#define BERTH_BASE_PARAMS_H
+#ifndef BERTH_NATIVE_PARAMS_H
+#define BERTH_NATIVE_PARAMS_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* Worker threads with a bounded queue. Jobs are submitted from the loop's thread, run on a worker, and come back to the loop. */
-#ifndef BERTH_BASE_POOL_H
-#define BERTH_BASE_POOL_H
+#ifndef BERTH_NATIVE_POOL_H
+#define BERTH_NATIVE_POOL_H
 
 #include <stdbool.h>
 

@@ -44,8 +44,8 @@ void records_deinit(struct records *rs) {
 struct record *records_find(const struct records *rs, const char *request_id) {
 	struct record *r;
 	TAILQ_FOREACH(r, &rs->list, link)
-	if (strcmp(r->request_id, request_id) == 0)
-		return r;
+		if (strcmp(r->request_id, request_id) == 0)
+			return r;
 	return NULL;
 }
 

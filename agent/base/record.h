@@ -1,6 +1,6 @@
 /* Records of asynchronous commands, found by request id. Bounded: beyond the limit the oldest finished one goes. */
-#ifndef BERTH_BASE_RECORD_H
-#define BERTH_BASE_RECORD_H
+#ifndef BERTH_NATIVE_RECORD_H
+#define BERTH_NATIVE_RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>

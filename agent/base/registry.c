@@ -16,8 +16,8 @@ void registry_add(struct registry *r, struct biz *b) {
 	b->serial = ++r->serial;
 	r->count++;
 	TAILQ_FOREACH(at, &r->bizs, link)
-	if (at->info.priority > b->info.priority)
-		break;
+		if (at->info.priority > b->info.priority)
+			break;
 	if (at)
 		TAILQ_INSERT_BEFORE(at, b, link);
 	else
@@ -32,24 +32,24 @@ void registry_remove(struct registry *r, struct biz *b) {
 struct biz *registry_find(const struct registry *r, const char *name, const char *version) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &r->bizs, link)
-	if (strcmp(b->info.name, name) == 0 && strcmp(b->info.version, version) == 0)
-		return b;
+		if (strcmp(b->info.name, name) == 0 && strcmp(b->info.version, version) == 0)
+			return b;
 	return NULL;
 }
 
 struct biz *registry_active(const struct registry *r, const char *name) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &r->bizs, link)
-	if (b->state == BIZ_ACTIVATED && strcmp(b->info.name, name) == 0)
-		return b;
+		if (b->state == BIZ_ACTIVATED && strcmp(b->info.name, name) == 0)
+			return b;
 	return NULL;
 }
 
 struct biz *registry_path_owner(const struct registry *r, const char *context_path, const char *name) {
 	struct biz *b;
 	TAILQ_FOREACH(b, &r->bizs, link)
-	if (strcmp(b->info.context_path, context_path) == 0 && strcmp(b->info.name, name) != 0)
-		return b;
+		if (strcmp(b->info.context_path, context_path) == 0 && strcmp(b->info.name, name) != 0)
+			return b;
 	return NULL;
 }
 
@@ -75,8 +75,8 @@ void registry_activate(struct registry *r, struct biz *b) {
 	if (b->state == BIZ_ACTIVATED)
 		return;
 	TAILQ_FOREACH(other, &r->bizs, link)
-	if (other != b && other->state == BIZ_ACTIVATED && strcmp(other->info.name, b->info.name) == 0)
-		biz_set_state(other, BIZ_DEACTIVATED, BIZ_SWITCHED, b->key);
+		if (other != b && other->state == BIZ_ACTIVATED && strcmp(other->info.name, b->info.name) == 0)
+			biz_set_state(other, BIZ_DEACTIVATED, BIZ_SWITCHED, b->key);
 	biz_set_state(b, BIZ_ACTIVATED, b->state == BIZ_RESOLVED ? BIZ_STARTED : BIZ_SWITCHED, "");
 }
 
@@ -84,10 +84,10 @@ int registry_claim(
     struct registry *r, struct claim *c, const char *name, const char *version, const char *command, const struct claim **ret_holder) {
 	struct claim *other;
 	TAILQ_FOREACH(other, &r->claims, link)
-	if (strcmp(other->name, name) == 0 && strcmp(other->version, version) == 0) {
-		*ret_holder = other;
-		return E_BUSY;
-	}
+		if (strcmp(other->name, name) == 0 && strcmp(other->version, version) == 0) {
+			*ret_holder = other;
+			return E_BUSY;
+		}
 	*c = (struct claim){ .name = name, .version = version, .command = command };
 	TAILQ_INSERT_TAIL(&r->claims, c, link);
 	return 0;

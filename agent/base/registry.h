@@ -1,7 +1,7 @@
 /* The list of installed modules: who is there, who is active, who owns a path, and which operation works on what. Loop thread only.
  * All changes between activated and deactivated by a switch are made here. */
-#ifndef BERTH_BASE_REGISTRY_H
-#define BERTH_BASE_REGISTRY_H
+#ifndef BERTH_NATIVE_REGISTRY_H
+#define BERTH_NATIVE_REGISTRY_H
 
 #include "biz.h"
 

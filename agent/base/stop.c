@@ -1,6 +1,6 @@
 /* The orderly end, as steps:
  *
- *   heartbeat, both listeners → (all three done) → modules one by one, newest first → loop stops
+ *   last heartbeat, both listeners drain → modules one by one, newest first → (the heartbeat is through) → loop stops
  *   deadline at any point: the loop stops, what is not stopped is named in the log */
 #include "stop.h"
 
@@ -20,13 +20,14 @@ struct stop {
 	struct timer deadline;
 	struct deferred next; /* when an operation ended, perhaps the one we wait for */
 	mono_t began;
-	unsigned waiting; /* of heartbeat, front, arklet */
+	unsigned draining; /* listeners */
 	struct claim claim;
-	bool begun, drained, working, stuck, clean;
+	bool begun, beating, working, stuck, ended, clean;
 };
 
 static void stop_end(struct stop *s, bool clean) {
 	timer_cancel(&s->deadline);
+	s->ended = true;
 	s->clean = clean;
 	loop_stop(s->base->loop);
 }
@@ -39,8 +40,8 @@ static int64_t time_left(const struct stop *s) {
 static struct biz *newest(struct registry *r) {
 	struct biz *b, *best = NULL;
 	TAILQ_FOREACH(b, &r->bizs, link)
-	if (!best || b->serial > best->serial)
-		best = b;
+		if (!best || b->serial > best->serial)
+			best = b;
 	return best;
 }
 
@@ -58,11 +59,12 @@ static void stop_next(void *arg) {
 	struct stop *s = arg;
 	struct registry *r = &s->base->registry;
 	const struct claim *holder;
-	if (!s->drained || s->working || s->stuck)
+	if (s->draining || s->working || s->stuck || s->ended)
 		return;
 	struct biz *b = newest(r);
 	if (!b && TAILQ_EMPTY(&r->claims)) {
-		stop_end(s, true);
+		if (!s->beating)
+			stop_end(s, true);
 	} else if (b && registry_claim(r, &s->claim, b->info.name, b->info.version, "stop", &holder) == 0) {
 		s->working = true;
 		uninstall_start(s->base, b, time_left(s), module_stopped, s);
@@ -74,20 +76,24 @@ static void claim_released(void *arg) {
 	deferred_schedule(&s->next);
 }
 
-static void part_done(void *arg) {
+static void listener_drained(void *arg) {
 	struct stop *s = arg;
-	if (--s->waiting == 0) {
-		s->drained = true;
-		stop_next(s);
-	}
+	s->draining--;
+	stop_next(s);
+}
+
+static void heartbeat_through(void *arg) {
+	struct stop *s = arg;
+	s->beating = false;
+	stop_next(s);
 }
 
 static void deadline_passed(void *arg) {
 	struct stop *s = arg;
 	struct biz *b;
 	TAILQ_FOREACH(b, &s->base->registry.bizs, link)
-	log_warn("module not stopped in time", log_s("module", b->info.name), log_s("version", b->info.version),
-	    log_s("state", biz_state_name(b->state)), log_i("inside", b->inside));
+		log_warn("module not stopped in time", log_s("module", b->info.name), log_s("version", b->info.version),
+		    log_s("state", biz_state_name(b->state)), log_i("inside", b->inside));
 	stop_end(s, false);
 }
 
@@ -114,12 +120,13 @@ void stop_begin(struct stop *s) {
 	base->registry.released_arg = s;
 	s->began = clock_mono(&clock_real);
 	timer_set(&s->deadline, base->opt.stop_wait);
-	s->waiting = base->heartbeat ? 3 : 2;
+	s->draining = 2;
+	s->beating = base->heartbeat != NULL;
 	if (base->heartbeat)
-		heartbeat_stop(base->heartbeat, part_done, s);
+		heartbeat_stop(base->heartbeat, heartbeat_through, s);
 	/* Requests that do not end must leave the modules time to stop. */
-	front_drain(base->front, base->opt.stop_wait * 2 / 3, part_done, s);
-	arklet_drain(base->arklet, base->opt.stop_wait * 2 / 3, part_done, s);
+	front_drain(base->front, base->opt.stop_wait * 2 / 3, listener_drained, s);
+	arklet_drain(base->arklet, base->opt.stop_wait * 2 / 3, listener_drained, s);
 }
 
 bool stop_clean(const struct stop *s) {

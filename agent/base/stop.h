@@ -1,6 +1,6 @@
 /* The orderly end: no new work, last heartbeat, requests finish, modules stop in reverse order of their installation. */
-#ifndef BERTH_BASE_STOP_H
-#define BERTH_BASE_STOP_H
+#ifndef BERTH_NATIVE_STOP_H
+#define BERTH_NATIVE_STOP_H
 
 #include <stdbool.h>
 

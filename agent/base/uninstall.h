@@ -1,6 +1,6 @@
 /* Uninstalling: the route goes at once, requests inside end (within a deadline), stop, unload, gone. And switching. */
-#ifndef BERTH_BASE_UNINSTALL_H
-#define BERTH_BASE_UNINSTALL_H
+#ifndef BERTH_NATIVE_UNINSTALL_H
+#define BERTH_NATIVE_UNINSTALL_H
 
 #include <stdint.h>
 

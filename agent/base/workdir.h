@@ -1,6 +1,6 @@
 /* The work folder: private copies of module files. One base per folder (a lock says so); what an earlier run left is removed. */
-#ifndef BERTH_BASE_WORKDIR_H
-#define BERTH_BASE_WORKDIR_H
+#ifndef BERTH_NATIVE_WORKDIR_H
+#define BERTH_NATIVE_WORKDIR_H
 
 #include <stdint.h>
 

@@ -164,8 +164,8 @@ static int package_needs(struct arena *a, json_t *needs, struct modfile *m, stru
 	json_t *range;
 	if (json_is_string(needs))
 		return modfile_set_needs(a, m, json_string_value(needs), err);
-	json_object_foreach(needs, module, range) text =
-	    arena_printf(a, "%s%s %s,", text, module, json_is_string(range) ? json_string_value(range) : "");
+	json_object_foreach(needs, module, range)
+		text = arena_printf(a, "%s%s %s,", text, module, json_is_string(range) ? json_string_value(range) : "");
 	return modfile_set_needs(a, m, text, err);
 }
 

@@ -47,9 +47,11 @@ class Base:
         self.ports = folder / f"ports-{uuid.uuid4().hex}.json"
         self.log = folder / f"log-{uuid.uuid4().hex}.txt"
         listen = ["--listen", "127.0.0.1:0", "--listen-arklet", "127.0.0.1:0"] if fixed else ["--listen", "127.0.0.1:0"]
+        self.tmp = folder / f"tmp-{uuid.uuid4().hex}"
+        self.tmp.mkdir()
         self.out = open(self.log, "wb")
         self.process = subprocess.Popen([BIN / "berth-base", "--name", "b1", "--port-file", self.ports, *listen, *options],
-                                        stdout=self.out, stderr=subprocess.STDOUT)
+                                        stdout=self.out, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(self.tmp)})
         until(lambda: self.ports.exists() or self.process.poll() is not None)
         if self.process.poll() is None:
             self.where = json.loads(self.ports.read_text())
@@ -122,6 +124,8 @@ def start(tmp_path):
     for b in bases:
         b.end()
         assert "Sanitizer" not in b.words(), b.words()
+        if b.process.returncode in (0, 1):  # an end of its own: nothing is left behind
+            assert list(b.tmp.iterdir()) == []
 
 
 @pytest.fixture
@@ -794,6 +798,17 @@ def test_heartbeats_nobody_takes(start):
         assert base.do("help")["code"] == "SUCCESS"
         base.process.terminate()
         assert base.process.wait(10) == 0
+
+
+def test_last_heartbeat_does_not_hold_the_modules(start):
+    with socket.socket() as s:  # takes connections, never answers
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        base = start("--heartbeat", f"http://127.0.0.1:{s.getsockname()[1]}", "--stop-wait", "1s")
+        base.have(HELLO1)
+        base.process.terminate()
+        assert base.process.wait(10) == 1
+        assert "state=stopped" in base.words() and "module not stopped" not in base.words()
 
 
 def test_listening(start, tmp_path):
