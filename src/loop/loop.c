@@ -15,7 +15,7 @@
 #define MAX_BATCH_US 10000
 #define MAX_BATCH_CALLS 256
 #define MAX_TIMER_US (INT64_C(100) * 366 * 86400 * US_PER_S)
-#define MAX_LAST_TURNS 1000
+#define MAX_LAST_TURNS 100
 
 struct signal_watch {
 	struct signal_watch *next;
@@ -71,9 +71,12 @@ void loop_free(struct loop *l) {
 
 void loop_run(struct loop *l) {
 	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
-	/* The exit can fall between two batches: run what was already active, but not for ever if it feeds itself. */
-	for (int i = 0; i < MAX_LAST_TURNS && event_base_get_num_events(l->base, EVENT_BASE_COUNT_ACTIVE) > 0; i++)
+	/* The exit can fall between two batches: run what was already active. Each turn is ended by an exit of its own, because
+	 * a call that feeds itself would keep even a non-blocking turn going for ever. */
+	for (int i = 0; i < MAX_LAST_TURNS && event_base_get_num_events(l->base, EVENT_BASE_COUNT_ACTIVE) > 0; i++) {
+		event_base_loopexit(l->base, NULL);
 		event_base_loop(l->base, EVLOOP_NONBLOCK);
+	}
 }
 
 void loop_stop(struct loop *l) {
