@@ -1,0 +1,141 @@
+/* What the base holds, as arklet said last, with what the server was not told of yet. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "brain_int.h"
+#include "proto/held.h"
+#include "proto/json.h"
+
+#define MAX_GONE 4096
+
+struct held *held_find(const struct brain *b, const char *module, const char *version) {
+	struct held *h;
+	TAILQ_FOREACH(h, &b->held, link)
+		if (module_is(h->module, h->version, module, version))
+			return h;
+	return NULL;
+}
+
+struct held *held_active(const struct brain *b, const char *module) {
+	struct held *h;
+	TAILQ_FOREACH(h, &b->held, link)
+		if (!h->absent && h->state == ARKLET_ACTIVATED && strcmp(h->module, module) == 0)
+			return h;
+	return NULL;
+}
+
+struct held *held_set(struct brain *b, const char *module, const char *version, enum arklet_state state, const char *cause) {
+	struct held *h = held_find(b, module, version);
+	if (h == NULL) {
+		h = calloc(1, sizeof *h);
+		if (h == NULL)
+			abort();
+		keep_text(&h->module, module);
+		keep_text(&h->version, version);
+		h->state = ARKLET_UNRESOLVED;
+		TAILQ_INSERT_TAIL(&b->held, h, link);
+	}
+	bool same_cause = (h->cause == NULL || *h->cause == '\0') ? (cause == NULL || *cause == '\0') : cause != NULL && strcmp(h->cause, cause) == 0;
+	if (h->state != state || !same_cause || h->absent)
+		h->dirty = true;
+	h->state = state;
+	h->absent = false;
+	if (!same_cause)
+		keep_text(&h->cause, cause);
+	return h;
+}
+
+static void gone_add(struct brain *b, const char *module, const char *version) {
+	struct gone *g;
+	size_t n = 0;
+	TAILQ_FOREACH(g, &b->gone, link) {
+		if (module_is(g->module, g->version, module, version))
+			return;
+		n++;
+	}
+	if (n >= MAX_GONE || (g = calloc(1, sizeof *g)) == NULL)
+		return; /* the digest will show the difference */
+	keep_text(&g->module, module);
+	keep_text(&g->version, version);
+	TAILQ_INSERT_TAIL(&b->gone, g, link);
+}
+
+void held_drop(struct brain *b, struct held *h, bool tell) {
+	if (tell && !h->absent)
+		gone_add(b, h->module, h->version);
+	TAILQ_REMOVE(&b->held, h, link);
+	free(h->module);
+	free(h->version);
+	free(h->cause);
+	free(h);
+}
+
+void held_clear(struct brain *b, bool keep_absent) {
+	struct held *h, *next;
+	for (h = TAILQ_FIRST(&b->held); h != NULL; h = next) {
+		next = TAILQ_NEXT(h, link);
+		if (!keep_absent || !h->absent)
+			held_drop(b, h, false);
+	}
+}
+
+/* A module that is starting by our own hand is no news: its outcome will tell. */
+static void held_take_one(struct brain *b, const struct arklet_biz *biz) {
+	const char *cause = biz->state == ARKLET_BROKEN ? biz->message : NULL;
+	struct held *h = held_find(b, biz->name, biz->version);
+	bool was_dirty = h != NULL && h->dirty;
+	h = held_set(b, biz->name, biz->version, biz->state, cause);
+	if (biz->state == ARKLET_RESOLVED)
+		h->dirty = was_dirty;
+	h->seen = true;
+}
+
+void held_take(struct brain *b, const struct arklet_reply *list) {
+	struct held *h, *next;
+	TAILQ_FOREACH(h, &b->held, link)
+		h->seen = false;
+	for (size_t i = 0; i < list->n_biz; i++)
+		held_take_one(b, &list->biz[i]);
+	for (h = TAILQ_FIRST(&b->held); h != NULL; h = next) {
+		next = TAILQ_NEXT(h, link);
+		if (!h->seen && !h->absent && !list->truncated)
+			held_drop(b, h, true);
+	}
+}
+
+/* switchBiz and an install that activates demote the version that was active. */
+void held_switched(struct brain *b, const char *module, const char *version) {
+	struct held *h;
+	TAILQ_FOREACH(h, &b->held, link) {
+		if (h->absent || strcmp(h->module, module) != 0)
+			continue;
+		bool this_one = strcmp(h->version, version) == 0;
+		if (this_one || h->state == ARKLET_ACTIVATED)
+			held_set(b, h->module, h->version, this_one ? ARKLET_ACTIVATED : ARKLET_DEACTIVATED, NULL);
+	}
+}
+
+uint64_t held_sum(const struct brain *b) {
+	uint64_t sum = 0;
+	const struct held *h;
+	TAILQ_FOREACH(h, &b->held, link)
+		if (!h->absent)
+			sum += held_digest(h->module, h->version, arklet_state_name(h->state));
+	return sum;
+}
+
+Berth__V1__HeldModule *held_message(struct brain *b, const struct held *h, struct arena *a) {
+	Berth__V1__HeldModule *m = PB_NEW(Berth__V1__HeldModule, berth__v1__held_module, a);
+	const Berth__V1__WantedModule *w = state_wanted(b->state, h->module, h->version);
+	m->module = arena_strdup(a, h->module);
+	m->version = arena_strdup(a, h->version);
+	m->state = arena_strdup(a, arklet_state_name(h->state));
+	m->cause = h->cause == NULL || *h->cause == '\0' ? NULL : arena_strndup(a, h->cause, strnlen(h->cause, 2048));
+	keep_int(m, instance, w == NULL ? 0 : w->instance);
+	keep_int(m, generation, w == NULL ? 0 : w->generation);
+	keep_int(m, failures, h->failures);
+	if (state_quarantine(b->state, h->module, h->version) != NULL)
+		keep_int(m, quarantined, 1);
+	return m;
+}
