@@ -1,0 +1,72 @@
+/* Commands on base groups. */
+#include "base/arena.h"
+#include "base/err.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/query.h"
+#include "cli/resource.h"
+
+int cmd_group_list(struct cli *c, struct err *err) {
+	return resource_list(c, &view_groups, "/v1/groups", NULL, err);
+}
+
+int cmd_group_show(struct cli *c, struct err *err) {
+	return resource_show(c, &view_groups, query_path(c->arena, "/v1/groups/%s", c->argv[0]), err);
+}
+
+static int body_json(struct cli *c, json_t **ret, struct err *err) {
+	json_t *labels, *body = json_object();
+	const struct {
+		const char *option, *field, *text;
+	} words[] = {
+		{ "runtime", "runtime", c->opt.runtime }, { "zone-key", "zoneKey", c->opt.zone_key }, { "unmanaged-policy", "unmanagedPolicy", c->opt.unmanaged },
+		{ "placement", "placement", c->opt.placement }, { "upgrade-policy", "upgradePolicy", c->opt.upgrade_policy },
+	};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (cli_given(c, words[i].option))
+			json_object_set_new(body, words[i].field, json_string(words[i].text));
+	if (cli_given(c, "limit"))
+		json_object_set_new(body, "installLimit", json_integer(c->opt.limit));
+	if (cli_given(c, "mutable-versions"))
+		json_object_set_new(body, "mutableVersions", json_boolean(c->opt.mutable_versions));
+	if (cli_given(c, "label")) {
+		int r = pairs_json(c, c->opt.labels, "--label", &labels, err);
+		if (r != 0) {
+			json_decref(body);
+			return r;
+		}
+		json_object_set_new(body, "labels", labels);
+	}
+	*ret = body;
+	return 0;
+}
+
+int cmd_group_create(struct cli *c, struct err *err) {
+	json_t *body;
+	int r = body_json(c, &body, err);
+	if (r != 0)
+		return r;
+	json_object_set_new(body, "name", json_string(c->argv[0]));
+	r = resource_changed(c, &view_groups, "POST", "/v1/groups", body, arena_printf(c->arena, "group %s created", c->argv[0]), err);
+	json_decref(body);
+	return r;
+}
+
+int cmd_group_set(struct cli *c, struct err *err) {
+	json_t *body;
+	int r = body_json(c, &body, err);
+	if (r != 0)
+		return r;
+	if (json_object_size(body) == 0)
+		r = cli_usage(c, err, "nothing to set was given");
+	else
+		r = resource_changed(c, &view_groups, "PATCH", query_path(c->arena, "/v1/groups/%s", c->argv[0]), body,
+		    arena_printf(c->arena, "group %s changed", c->argv[0]), err);
+	json_decref(body);
+	return r;
+}
+
+int cmd_group_delete(struct cli *c, struct err *err) {
+	return resource_changed(c, &view_groups, "DELETE", query_path(c->arena, "/v1/groups/%s", c->argv[0]), NULL,
+	    arena_printf(c->arena, "group %s deleted", c->argv[0]), err);
+}

@@ -1,0 +1,122 @@
+/* The plain ways of a command. */
+#include "cli/resource.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/cli.h"
+#include "cli/client.h"
+#include "cli/field.h"
+#include "cli/query.h"
+
+int resource_items(struct cli *c, const struct view *v, const char *path, const char *query, json_t **ret, struct err *err) {
+	struct client *client;
+	int r = cli_client(c, &client, err);
+	return r != 0 ? r : client_list(client, path, query, v->key, 0, ret, err);
+}
+
+int resource_list(struct cli *c, const struct view *v, const char *path, const char *query, struct err *err) {
+	json_t *items;
+	int r = resource_items(c, v, path, query, &items, err);
+	if (r != 0)
+		return r;
+	output_list(c, v, items);
+	json_decref(items);
+	return 0;
+}
+
+int resource_get(struct cli *c, const char *path, json_t **ret, struct err *err) {
+	struct client *client;
+	REPLY_AUTO reply = { 0 };
+	struct request q = { .method = "GET", .path = path };
+	int r = cli_client(c, &client, err);
+	if (r == 0)
+		r = client_call(client, &q, &reply, err);
+	if (r != 0)
+		return r;
+	if (!json_is_object(reply.json))
+		return err_set(err, E_PROTOCOL, "%s%s answered with something that is no JSON object; is that address a Berth server?", client_address(client), path);
+	*ret = json_incref(reply.json);
+	return 0;
+}
+
+int resource_show(struct cli *c, const struct view *v, const char *path, struct err *err) {
+	json_t *item;
+	int r = resource_get(c, path, &item, err);
+	if (r != 0)
+		return r;
+	output_one(c, v, item);
+	json_decref(item);
+	return 0;
+}
+
+int resource_change(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret, struct err *err) {
+	struct client *client;
+	REPLY_AUTO reply = { 0 };
+	BUF_AUTO query = BUF_INIT;
+	int r = cli_client(c, &client, err);
+	if (r != 0)
+		return r;
+	query_add_meta(&query, c);
+	struct request q = { .method = method, .path = path, .query = buf_str(&query), .body = body, .key = c->opt.key };
+	r = client_call(client, &q, &reply, err);
+	if (r == 0 && ret != NULL)
+		*ret = json_incref(reply.json);
+	return r;
+}
+
+int resource_changed(struct cli *c, const struct view *v, const char *method, const char *path, const json_t *body, const char *said, struct err *err) {
+	json_t *item = NULL;
+	int r = resource_change(c, method, path, body, &item, err);
+	if (r != 0)
+		return r;
+	JSON_AUTO owned = item;
+	bool whole = field_get(item, v->name) != NULL;
+	if (output_is_document(c)) {
+		if (item != NULL)
+			output_document(c, item);
+	} else if (c->format == FORMAT_NAME && whole) {
+		output_one(c, v, item);
+	} else {
+		printf("%s\n", said);
+	}
+	return 0;
+}
+
+json_t *amount_json(const char *text) {
+	char *end;
+	if (text == NULL)
+		return NULL;
+	long long n = strtoll(text, &end, 10);
+	return end != text && *end == '\0' ? json_integer(n) : json_string(text);
+}
+
+int pairs_json(struct cli *c, char *const *pairs, const char *what, json_t **ret, struct err *err) {
+	json_t *o = json_object();
+	for (; pairs != NULL && *pairs != NULL; pairs++) {
+		const char *eq = strchr(*pairs, '=');
+		if (eq == NULL || eq == *pairs) {
+			json_decref(o);
+			return cli_usage(c, err, "%s '%.80s' is not KEY=VALUE", what, *pairs);
+		}
+		char *key = strndup(*pairs, (size_t)(eq - *pairs));
+		json_t *value = json_string(eq + 1);
+		int bad = key == NULL || value == NULL || json_object_set_new(o, key, value) != 0;
+		free(key);
+		if (bad) {
+			json_decref(o);
+			return cli_usage(c, err, "%s '%.80s' is no UTF-8", what, *pairs);
+		}
+	}
+	*ret = o;
+	return 0;
+}
+
+json_t *strings_json(char *const *texts) {
+	json_t *a = json_array();
+	for (; texts != NULL && *texts != NULL; texts++)
+		json_array_append_new(a, json_string(*texts));
+	return a;
+}

@@ -1,0 +1,87 @@
+/* The strategy options as JSON: a table of option, field and form. */
+#include "cli/strategy.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cli/cli.h"
+#include "cli/resource.h"
+
+enum form { FORM_WORD, FORM_AMOUNT, FORM_NUMBER, FORM_SPAN };
+
+static const struct {
+	const char *option, *field;
+	size_t offset;
+	enum form form;
+} fields[] = {
+	{ "max-unavailable", "maxUnavailable", offsetof(struct options, max_unavailable), FORM_AMOUNT },
+	{ "max-surge", "maxSurge", offsetof(struct options, max_surge), FORM_AMOUNT },
+	{ "failure-threshold", "failureThreshold", offsetof(struct options, failure_threshold), FORM_AMOUNT },
+	{ "max-in-flight", "maxInFlight", offsetof(struct options, max_in_flight), FORM_NUMBER },
+	{ "retries", "retries", offsetof(struct options, retries), FORM_NUMBER },
+	{ "min-ready", "minReady", offsetof(struct options, min_ready_us), FORM_SPAN },
+	{ "progress-deadline", "progressDeadline", offsetof(struct options, progress_us), FORM_SPAN },
+	{ "task-timeout", "taskTimeout", offsetof(struct options, task_timeout_us), FORM_SPAN },
+	{ "soak", "soak", offsetof(struct options, soak_us), FORM_SPAN },
+	{ "on-failure", "onFailure", offsetof(struct options, on_failure), FORM_WORD },
+	{ "confirm", "confirm", offsetof(struct options, confirm), FORM_WORD },
+	{ "upgrade-policy", "upgradePolicy", offsetof(struct options, upgrade_policy), FORM_WORD },
+	{ "placement", "placement", offsetof(struct options, placement), FORM_WORD },
+};
+
+static json_t *value_json(const struct cli *c, size_t i) {
+	const char *at = (const char *)&c->opt + fields[i].offset;
+	char *text;
+	int64_t number;
+	char span[48];
+	if (fields[i].form == FORM_WORD || fields[i].form == FORM_AMOUNT) {
+		memcpy(&text, at, sizeof text);
+		return fields[i].form == FORM_WORD ? json_string(text) : amount_json(text);
+	}
+	memcpy(&number, at, sizeof number);
+	return fields[i].form == FORM_NUMBER ? json_integer(number) : json_string(duration_format(number, span));
+}
+
+/* "1,25%,100%" */
+static int batches_json(struct cli *c, json_t **ret, struct err *err) {
+	json_t *list = json_array();
+	for (const char *p = c->opt.batches; *p != '\0';) {
+		size_t n = strcspn(p, ",");
+		char one[16];
+		while (n > 0 && *p == ' ')
+			p++, n--;
+		if (n == 0 || n >= sizeof one) {
+			json_decref(list);
+			return cli_usage(c, err, "--batches '%.60s' is no list such as 1,25%%,100%%", c->opt.batches);
+		}
+		memcpy(one, p, n);
+		one[n] = '\0';
+		json_array_append_new(list, amount_json(one));
+		p += n + (p[n] == ',');
+	}
+	*ret = list;
+	return 0;
+}
+
+int strategy_json(struct cli *c, json_t **ret, struct err *err) {
+	json_t *o = json_object();
+	if (cli_given(c, "batches")) {
+		json_t *list = NULL;
+		int r = batches_json(c, &list, err);
+		if (r != 0) {
+			json_decref(o);
+			return r;
+		}
+		json_object_set_new(o, "batches", list);
+	}
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+		if (cli_given(c, fields[i].option))
+			json_object_set_new(o, fields[i].field, value_json(c, i));
+	if (json_object_size(o) == 0) {
+		json_decref(o);
+		o = NULL;
+	}
+	*ret = o;
+	return 0;
+}
