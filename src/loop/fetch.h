@@ -32,7 +32,7 @@ struct fetch_spec {
 struct fetch_result {
 	int status;                     /* HTTP status; 0 when none arrived */
 	const char *body; size_t body_len; /* NUL-terminated beyond its length; valid during done */
-	const char *content_type, *etag, *location, *retry_after; /* or NULL */
+	const char *content_type, *etag, *location, *retry_after, *date; /* or NULL */
 	uint64_t bytes;                 /* body bytes received */
 	int64_t elapsed_us;
 	bool sent;                      /* false: not a byte of the request left, so trying again is safe whatever it asked for */

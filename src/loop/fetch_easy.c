@@ -225,6 +225,7 @@ void fetch_easy_result(struct fetch *x, struct fetch_result *ret) {
 		.etag = answer_header(x, "ETag"),
 		.location = answer_header(x, "Location"),
 		.retry_after = answer_header(x, "Retry-After"),
+		.date = answer_header(x, "Date"),
 		.bytes = x->bytes,
 		.elapsed_us = mono_diff(clock_mono(&clock_real), x->started),
 		.sent = request_bytes > 0,
