@@ -1,7 +1,7 @@
 /* The lease row, on a connection of its own: a renewal never waits behind a commit (rules 2 and 3). Who holds it and when it is over is
  * decided by the core's clock, not here.
  *
- * E_FENCED: the row says that somebody else is or was faster. E_DB_LOST: read the row again before believing anything. */
+ * E_CONFLICT: somebody else was faster to take it. E_FENCED: somebody else holds it. E_DB_LOST: read the row again before believing anything. */
 #include "ledger/pg_impl.h"
 
 #include <stdlib.h>
@@ -44,6 +44,8 @@ static int call_result(struct exchange *x, int step, const PGresult *res, struct
 	struct lease_call *k = owner_of(x, struct lease_call, x);
 	if (PQntuples(res) == 0 && k->stmt == STMT_lease_read)
 		return err_set(err, E_DB_REFUSED, "the lease row is missing: this database was changed by hand; insert it again with: insert into lease (id) values (1)");
+	if (PQntuples(res) == 0 && k->stmt == STMT_lease_take)
+		return err_set(err, E_CONFLICT, "another server was faster to take the lease");
 	if (PQntuples(res) == 0)
 		return err_set(err, E_FENCED, "another server holds the lease");
 	k->seen.counter = result_i64(res, 0, 0);
