@@ -27,7 +27,7 @@ struct ledger_loaded {
 	wall_t last_event_at;
 };
 typedef void (*ledger_loaded_fn)(void *arg, const struct ledger_loaded *res, const struct err *err);
-/* Rows come in tables.def order (not event, not finished plans and what belongs to them, not old revisions, not idempotency keys older than a
+/* Rows come in tables.def order (not event, not finished plans and what belongs to them unless a task of theirs is still open, not idempotency keys older than a
  * day); the row is only valid during the call. Non-zero aborts the load. */
 typedef int (*ledger_row_fn)(void *arg, enum table t, void *row, struct err *err);
 

@@ -109,15 +109,11 @@ static bool catch_up(struct core *c, struct instance *i) {
 		instance_set_revision(c->fleet, i, to->row.number);
 		return false;
 	}
-	if (to->version->row.units - i->row.units > base_free(i->base))
+	struct instance *fresh = slot_succeed(&c->plans, i, to);
+	if (fresh == NULL)
 		return false;
-	instance_set_wanted(c->fleet, i, false);
-	(void)instance_set_units(c->fleet, i, 0, NULL);
-	struct row_instance row = { .revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = c->wall, .units = to->version->row.units, .created_at = c->wall };
-	struct instance *fresh;
 	repair_task(c, i, TASK_KIND_UNINSTALL);
-	if (fleet_instance_add(c->fleet, i->base, d, to->version, &row, &fresh, NULL) == 0)
-		repair_task(c, fresh, TASK_KIND_INSTALL);
+	repair_task(c, fresh, TASK_KIND_INSTALL);
 	return true;
 }
 

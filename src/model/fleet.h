@@ -271,8 +271,10 @@ int64_t base_free(const struct base *b);                     /* max(0, limit - u
 bool base_open(const struct base *b);                        /* may take new instances: ready, not cordoned */
 void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
-/* What it costs of its base, now: 0 lends them to its successor in an upgrade in place. E_CONFLICT (nothing changed) when more do not fit. */
+/* What it costs of its base, now. E_CONFLICT (nothing changed) when more do not fit. */
 int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struct err *err);
+/* An upgrade in place: the successor on the same base takes the old one's units, so that the base's sum never moves. */
+void instance_move_units(struct fleet *f, struct instance *from, struct instance *to);
 void instance_set_revision(struct fleet *f, struct instance *i, int64_t revision); /* the slot's revision */
 void instance_set_deployment(struct fleet *f, struct instance *i, struct deployment *d);
 void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment_state s, const char *reason, wall_t now);

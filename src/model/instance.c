@@ -235,3 +235,11 @@ int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struc
 	base_add_units(f, b, more);
 	return 0;
 }
+
+void instance_move_units(struct fleet *f, struct instance *from, struct instance *to) {
+	assert(from->base == to->base);
+	to->row.units += from->row.units;
+	from->row.units = 0;
+	fleet_touch(f, &from->o);
+	fleet_touch(f, &to->o);
+}

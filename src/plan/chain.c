@@ -176,24 +176,31 @@ bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_
 	return true;
 }
 
-/* The units of the new version must fit beside the old ones (install_first) or in their place (in_place): the ledger's CHECK and
- * fleet_instance_add count both while both are there, so in place the old instance's units go first. */
-static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch) {
-	struct base *b = old->base;
-	int64_t more = change_goal(ch)->version->row.units - old->row.units;
-	if (more > base_free(b))
-		return false;
-	struct chain *c = chain_new(ch->plan, ch, b, CHAIN_IN_PLACE, batch);
-	c->old_id = old->row.id;
+/* In place the new instance stands on the old one's units: a base that is full, or over a limit lowered since, can still be upgraded. */
+struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct revision *to) {
+	struct row_instance row = { .revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall, .created_at = e->wall };
+	struct instance *i;
+	int64_t units = to->version->row.units;
+	if (units - old->row.units > base_free(old->base))
+		return NULL;
 	instance_set_wanted(e->fleet, old, false);
-	struct task *t = chain_task(e, c, old, TASK_KIND_UNINSTALL, 0);
-	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
-	(void)instance_set_units(e->fleet, old, 0, NULL);
-	struct instance *i = slot_instance(e, ch, b);
-	assert(i != NULL);
+	int r = fleet_instance_add(e->fleet, old->base, old->deployment, to->version, &row, &i, NULL);
+	assert(r == 0);
+	instance_move_units(e->fleet, old, i);
+	r = instance_set_units(e->fleet, i, units, NULL);
+	assert(r == 0);
+	return i;
+}
+
+static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch) {
+	struct instance *i = slot_succeed(e, old, change_goal(ch));
+	if (i == NULL)
+		return false;
+	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_IN_PLACE, batch);
+	c->old_id = old->row.id;
 	c->new_id = i->row.id;
-	t->row.partner_id = i->row.id;
-	fleet_touch(e->fleet, &t->o);
+	chain_task(e, c, old, TASK_KIND_UNINSTALL, i->row.id);
+	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
 	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id);
 	return true;
 }

@@ -41,12 +41,14 @@ static void give_back(struct plan_env *e, struct chain *c) {
 	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL && new->row.state == INSTANCE_READY))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
 	struct group *g = old->base->group;
-	if (new != NULL && new->task == NULL && new->row.state != INSTANCE_READY) {
+	if (new != NULL && new->task == NULL) {
+		if (c->form == CHAIN_IN_PLACE)
+			instance_move_units(e->fleet, new, old);
 		fleet_instance_remove(e->fleet, new);
 		c->new_id = 0;
+		if (c->form == CHAIN_IN_PLACE)
+			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	}
-	if (old->row.units == 0)
-		(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	instance_set_wanted(e->fleet, old, true);
 	if (c->form == CHAIN_IN_PLACE)
 		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);

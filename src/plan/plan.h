@@ -11,6 +11,7 @@
 #include "model/fleet.h"
 
 struct rng;
+struct plan_env;
 
 struct plan_env {
 	struct fleet *fleet;
@@ -34,6 +35,9 @@ struct plan_work { int64_t behind, out, in, total; int64_t target; };
 void plan_work_count(const struct deployment *d, const struct revision *to, bool offline, struct plan_work *ret);
 /* Does this instance differ from that revision in version, arguments or environment? */
 bool instance_behind(const struct instance *i, const struct revision *to);
+/* Makes the successor of `old` at revision `to` on the same base, on the old one's units; old is not wanted any more. NULL: needs more than
+ * the base has free. */
+struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct revision *to);
 /* Cuts total into batches by the strategy's list; sizes sum up to total, none is 0. Returns how many. */
 int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]);
 

@@ -254,6 +254,14 @@ static void perform_call(struct agent *a, const struct brain_effect *e) {
 	sim_after(a->sim, work ? sim_delay(a->sim, 1000, US_PER_S) : sim_delay(a->sim, 200, 3000), call_done, c);
 }
 
+/* A service manager starts it again. */
+static void left(void *arg) {
+	struct chore *c = arg;
+	if (c->life == c->a->life)
+		agent_kill(c->a, false);
+	free(c);
+}
+
 static void perform(struct agent *a, const struct brain_effect *e) {
 	struct chore *c;
 	switch (e->kind) {
@@ -292,7 +300,9 @@ static void perform(struct agent *a, const struct brain_effect *e) {
 		return;
 	case BRAIN_JOINED:
 	case BRAIN_PINS:
+		return;
 	case BRAIN_EXIT:
+		sim_after(a->sim, 1000, left, chore_new(a, 0));
 		return;
 	}
 }

@@ -94,6 +94,8 @@ int main(int argc, char **argv) {
 	unsigned long long failed = 0;
 	for (unsigned long long seed = first; seed < first + n; seed++) {
 		char why[512];
+		if (getenv("SIM_VERBOSE") != NULL)
+			fprintf(stderr, "seed %llu\n", seed);
 		if (run_seed(seed, trace, why, sizeof why))
 			continue;
 		failed++;

@@ -254,22 +254,37 @@ static void st_commit(struct ledger *l, const struct changeset *cs, ledger_done 
 }
 
 /* ---- load and recover -------------------------------------------------------------------------------------------------------------------- */
+static bool task_open(const struct row_task *t) {
+	return !word_terminal(WORD_TASK, t->state);
+}
+
+/* Unfinished, or ended with a command still at a base. */
+static bool plan_is_loaded(struct store *st, int64_t id) {
+	struct row_plan key = { .id = id };
+	const struct row_plan *p = store_find(st, TABLE_plan, &key);
+	bool live = p != NULL && !word_terminal(WORD_PLAN, p->state);
+	for (size_t i = 0; p != NULL && !live && i < st->tables[TABLE_task].n; i++) {
+		const struct row_task *t = st->tables[TABLE_task].v[i];
+		live = t->plan_id == id && task_open(t);
+	}
+	return live;
+}
+
 static bool row_is_loaded(struct store *st, enum table t, const void *row) {
-	const struct row_plan *p = row;
-	const struct row_task *k = row;
-	if (t == TABLE_event)
+	switch (t) {
+	case TABLE_event:
 		return false;
-	if (t == TABLE_plan)
-		return !word_terminal(WORD_PLAN, p->state);
-	int64_t plan = t == TABLE_plan_change ? ((const struct row_plan_change *)row)->plan_id : t == TABLE_batch ? ((const struct row_batch *)row)->plan_id
-	             : t == TABLE_task ? k->plan_id : 0;
-	if (t == TABLE_task && (plan == 0 || k->state == TASK_SENT || k->state == TASK_PENDING || k->state == TASK_BACKOFF))
-		return !word_terminal(WORD_TASK, k->state);
-	if (plan == 0)
+	case TABLE_plan:
+		return plan_is_loaded(st, ((const struct row_plan *)row)->id);
+	case TABLE_plan_change:
+		return plan_is_loaded(st, ((const struct row_plan_change *)row)->plan_id);
+	case TABLE_batch:
+		return plan_is_loaded(st, ((const struct row_batch *)row)->plan_id);
+	case TABLE_task:
+		return task_open(row) || (((const struct row_task *)row)->plan_id != 0 && plan_is_loaded(st, ((const struct row_task *)row)->plan_id));
+	default:
 		return true;
-	struct row_plan key = { .id = plan };
-	p = store_find(st, TABLE_plan, &key);
-	return p != NULL && !word_terminal(WORD_PLAN, p->state);
+	}
 }
 
 static int64_t cell_commit(const struct store *st, struct ledger_loaded *res) {
