@@ -135,9 +135,9 @@ static int base_instances_check(const struct base *b, struct group_tally *t, str
 		t->n_ready += i->row.state == INSTANCE_READY;
 		if (i->base != b || i->row.base_id != b->row.id)
 			BROKEN("instance %lld stands in the list of base %s, its row says base %lld", LL(i->row.id), b->row.name, LL(i->row.base_id));
-		for (j = TAILQ_NEXT(i, base_link); j != NULL; j = TAILQ_NEXT(j, base_link))
-			if (j->version == i->version)
-				BROKEN("base %s has two instances of %s:%s (%lld and %lld)", b->row.name, i->version->module->row.name,
+		for (j = TAILQ_NEXT(i, base_link); j != NULL && i->row.wanted; j = TAILQ_NEXT(j, base_link))
+			if (j->row.wanted && j->version == i->version)
+				BROKEN("base %s has two wanted instances of %s:%s (%lld and %lld)", b->row.name, i->version->module->row.name,
 				    i->version->row.name, LL(i->row.id), LL(j->row.id));
 	}
 	t->n_instances += n;

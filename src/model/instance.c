@@ -237,7 +237,7 @@ int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struc
 }
 
 void instance_move_units(struct fleet *f, struct instance *from, struct instance *to) {
-	assert(from->base == to->base);
+	assert(from != to && from->base == to->base);
 	to->row.units += from->row.units;
 	from->row.units = 0;
 	fleet_touch(f, &from->o);

@@ -157,12 +157,16 @@ static void op_instance_set(struct world *w) {
 	struct instance *i = PICK(w, w->f->instances);
 	if (i == NULL)
 		return;
-	switch (below(w, 6)) {
+	switch (below(w, 7)) {
 	case 0: instance_set_state(w->f, i, 1 + (int)below(w, INSTANCE_QUARANTINED), "x", w->now); break;
 	case 1: instance_set_state(w->f, i, INSTANCE_READY, NULL, w->now); break;
 	case 2: instance_set_wanted(w->f, i, false); break;
 	case 3: instance_set_revision(w->f, i, 1 + (int64_t)below(w, 4)); break;
-	case 4: instance_lend_units(w->f, i); break;
+	case 4: (void)instance_set_units(w->f, i, (int64_t)below(w, 4), NULL); break;
+	case 5:
+		if (TAILQ_FIRST(&i->base->instances) != i)
+			instance_move_units(w->f, i, TAILQ_FIRST(&i->base->instances));
+		break;
 	default: instance_set_deployment(w->f, i, NULL); break;
 	}
 }
