@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct buf {
-	char *data;  /* never NULL after the first append; use buf_str() to read */
+	char *data; /* never NULL after the first append; use buf_str() to read */
 	size_t len;
 	size_t size; /* allocated */
 	size_t cap;  /* largest len; 0 = none */
@@ -20,9 +20,9 @@ struct buf {
 
 void buf_init(struct buf *b, size_t cap);
 void buf_deinit(struct buf *b);
-void buf_clear(struct buf *b);                            /* keeps the memory */
-const char *buf_str(const struct buf *b);                 /* "" when empty */
-char *buf_take(struct buf *b, size_t *ret_len);           /* malloc'ed, caller frees; b is empty afterwards; ret_len may be NULL */
+void buf_clear(struct buf *b);                  /* keeps the memory */
+const char *buf_str(const struct buf *b);       /* "" when empty */
+char *buf_take(struct buf *b, size_t *ret_len); /* malloc'ed, caller frees; b is empty afterwards; ret_len may be NULL */
 
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_add_str(struct buf *b, const char *s);

@@ -20,7 +20,7 @@ int file_remove(const char *path, struct err *err); /* durable; an absent file i
 
 /* Makes path and what is missing above it, with mode (exact); an existing folder keeps its mode. */
 int dir_make(const char *path, mode_t mode, struct err *err);
-int dir_sync(const char *path, struct err *err);    /* fsync of a folder: its names are durable afterwards */
+int dir_sync(const char *path, struct err *err); /* fsync of a folder: its names are durable afterwards */
 int dir_sync_parent(const char *path, struct err *err);
 
 #endif

@@ -9,8 +9,8 @@
 #error "include base/hash.h instead of uthash.h"
 #endif
 
-#define HASH_FUNCTION(keyptr, keylen, hashv) \
-	do { \
+#define HASH_FUNCTION(keyptr, keylen, hashv)                         \
+	do {                                                         \
 		(hashv) = (unsigned)XXH3_64bits((keyptr), (keylen)); \
 	} while (0)
 

@@ -75,8 +75,8 @@ static int apply_env(struct opts *o, const char *prefix, struct err *err) {
 		const char *text = getenv(name);
 		if (text == NULL)
 			continue;
-		int r = o->defs[i].kind == OPT_LIST ? apply_env_list(o, &o->defs[i], name, text, err) :
-		                                      opt_apply(o, &o->defs[i], OPT_FROM_ENV, true, name, text, err);
+		int r = o->defs[i].kind == OPT_LIST ? apply_env_list(o, &o->defs[i], name, text, err)
+		                                    : opt_apply(o, &o->defs[i], OPT_FROM_ENV, true, name, text, err);
 		if (r != 0)
 			return r;
 	}
@@ -86,7 +86,7 @@ static int apply_env(struct opts *o, const char *prefix, struct err *err) {
 struct args {
 	int argc, at;
 	char **argv;
-	bool file_only;           /* first walk: only the option that names the file */
+	bool file_only; /* first walk: only the option that names the file */
 	const struct opt_def *file;
 };
 
@@ -193,7 +193,8 @@ static struct opts *opts_new(const struct opt_def *defs, size_t n, void *target)
 	return o;
 }
 
-/* Which file: argument before environment before default, found by a first walk that touches no other option. A default path may be absent. */
+/* Which file: argument before environment before default, found by a first walk that touches no other option. A default path may be absent.
+ */
 static int apply_file(struct opts *o, struct args *a, const char *env_prefix, struct err *err) {
 	if (a->file == NULL)
 		return 0;

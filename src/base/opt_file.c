@@ -14,7 +14,7 @@ struct reading {
 	struct opts *opts;
 	const char *next; /* unread text */
 	int line;
-	bool too_long;    /* the line just handed over was cut: libinih takes the rest for a line of its own */
+	bool too_long; /* the line just handed over was cut: libinih takes the rest for a line of its own */
 	int result;
 	struct err *err;
 };

@@ -6,9 +6,9 @@
 
 struct opt_slot {
 	enum opt_origin origin;
-	bool set;        /* has a value from any origin */
-	char *text;      /* scalar as given */
-	char **items;    /* OPT_LIST, NULL-terminated */
+	bool set;     /* has a value from any origin */
+	char *text;   /* scalar as given */
+	char **items; /* OPT_LIST, NULL-terminated */
 	size_t n_items;
 };
 
@@ -24,7 +24,8 @@ const struct opt_def *opt_find(const struct opts *o, const char *name, size_t n)
 
 /* Gives def the value; converts, checks bounds, writes the target. A later origin replaces, the same one appends to lists
  * and refuses a second scalar unless `again`. `where` is how the person wrote it: "--listen", "BERTHD_LISTEN", "listen". */
-int opt_apply(struct opts *o, const struct opt_def *def, enum opt_origin origin, bool again, const char *where, const char *text, struct err *err);
+int opt_apply(
+    struct opts *o, const struct opt_def *def, enum opt_origin origin, bool again, const char *where, const char *text, struct err *err);
 
 /* Reads the INI file. absent_ok: a file that is not there is an empty one. */
 int opt_read_file(struct opts *o, const char *path, bool absent_ok, struct err *err);

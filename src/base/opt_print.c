@@ -9,7 +9,12 @@
 
 static const char *placeholder(const struct opt_def *d) {
 	static const char *const by_kind[] = {
-		[OPT_STRING] = "TEXT", [OPT_INT] = "N", [OPT_BOOL] = NULL, [OPT_DURATION] = "TIME", [OPT_SIZE] = "SIZE", [OPT_LIST] = "ITEM",
+		[OPT_STRING] = "TEXT",
+		[OPT_INT] = "N",
+		[OPT_BOOL] = NULL,
+		[OPT_DURATION] = "TIME",
+		[OPT_SIZE] = "SIZE",
+		[OPT_LIST] = "ITEM",
 	};
 	return d->kind == OPT_BOOL ? NULL : d->value != NULL ? d->value : by_kind[d->kind];
 }
@@ -57,8 +62,8 @@ static void print_help_row(const struct opt_def *d, FILE *out) {
 		snprintf(letter, sizeof letter, "-%c, ", d->letter);
 	const char *value = placeholder(d), *fallback = telling_default(d);
 	snprintf(head, sizeof head, "  %s--%s%s%s", letter, d->name, value != NULL ? " " : "", value != NULL ? value : "");
-	snprintf(text, sizeof text, "%s%s%s%s%s", d->help, d->kind == OPT_LIST ? " (may be repeated)" : "", fallback != NULL ? " (default: " : "",
-	    fallback != NULL ? fallback : "", fallback != NULL ? ")" : "");
+	snprintf(text, sizeof text, "%s%s%s%s%s", d->help, d->kind == OPT_LIST ? " (may be repeated)" : "",
+	    fallback != NULL ? " (default: " : "", fallback != NULL ? fallback : "", fallback != NULL ? ")" : "");
 	size_t n = strlen(head);
 	if (n + 2 > HELP_COLUMN)
 		fprintf(out, "%s\n%*s", head, HELP_COLUMN, "");

@@ -108,7 +108,8 @@ static void list_clear(struct opt_slot *slot) {
 	slot->n_items = 0;
 }
 
-static int scalar_apply(struct opt_slot *slot, const struct opt_def *def, const char *where, const char *text, void *field, struct err *err) {
+static int scalar_apply(
+    struct opt_slot *slot, const struct opt_def *def, const char *where, const char *text, void *field, struct err *err) {
 	if (def->kind == OPT_BOOL) {
 		bool v;
 		if (!bool_parse(text, &v))
@@ -127,7 +128,8 @@ static int scalar_apply(struct opt_slot *slot, const struct opt_def *def, const 
 	return 0;
 }
 
-int opt_apply(struct opts *o, const struct opt_def *def, enum opt_origin origin, bool again, const char *where, const char *text, struct err *err) {
+int opt_apply(
+    struct opts *o, const struct opt_def *def, enum opt_origin origin, bool again, const char *where, const char *text, struct err *err) {
 	struct opt_slot *slot = &o->slots[def - o->defs];
 	void *field = (char *)o->target + def->offset;
 	bool second = slot->set && slot->origin == origin;

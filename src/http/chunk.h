@@ -14,11 +14,11 @@ enum chunk_result {
 
 struct chunk {
 	int state;
-	uint64_t left;           /* data bytes of this chunk still to come */
+	uint64_t left; /* data bytes of this chunk still to come */
 	unsigned digits;
-	unsigned line_bytes;     /* of the extension or trailer line */
+	unsigned line_bytes; /* of the extension or trailer line */
 	unsigned trailer_bytes, trailer_fields;
-	char name[20];           /* start of a trailer's name, lower case */
+	char name[20]; /* start of a trailer's name, lower case */
 	unsigned name_len;
 };
 

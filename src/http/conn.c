@@ -411,9 +411,12 @@ void conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *pe
 	struct conn *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		abort();
-	*c = (struct conn){ .server = s, .address = address, .tag = tag, .tls = ssl != NULL, .ready = ssl == NULL, .reading = true, .head_started = true };
+	*c = (struct conn){
+		.server = s, .address = address, .tag = tag, .tls = ssl != NULL, .ready = ssl == NULL, .reading = true, .head_started = true
+	};
 	c->file.fd = -1;
-	c->bev = ssl != NULL ? tls_accept(s->loop, fd, ssl) : bufferevent_socket_new(loop_base(s->loop), fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	c->bev = ssl != NULL ? tls_accept(s->loop, fd, ssl)
+	                     : bufferevent_socket_new(loop_base(s->loop), fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (c->bev == NULL)
 		abort();
 	name_peer(c, peer);

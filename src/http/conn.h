@@ -17,7 +17,7 @@
 #define HTTP_QUEUE_LOW (64u * 1024u)   /* below: drained, the next pipelined request is taken */
 #define HTTP_QUEUE_HIGH (256u * 1024u) /* above: http_reply_write() says wait */
 #define HTTP_FILE_PIECE (64u * 1024u)
-#define HTTP_INPUT_MAX (64u * 1024u)   /* unread bytes before reading stops */
+#define HTTP_INPUT_MAX (64u * 1024u) /* unread bytes before reading stops */
 
 struct bufferevent;
 struct evbuffer;
@@ -25,12 +25,12 @@ struct evbuffer_cb_entry;
 
 /* Where a connection stands in reading; whether its answer is done is told by req and answered. */
 enum conn_state {
-	CONN_HEAD,    /* waits for a request head */
-	CONN_BODY,    /* head() was called, the body is coming */
-	CONN_WAIT,    /* request() was called; the answer is pending or streaming */
-	CONN_FLUSH,   /* the last answer is complete: write it out, then linger or close */
-	CONN_LINGER,  /* write side shut: read and throw away for a moment, so that the answer is not lost in a reset */
-	CONN_CLOSED,  /* to be freed on the next turn */
+	CONN_HEAD,   /* waits for a request head */
+	CONN_BODY,   /* head() was called, the body is coming */
+	CONN_WAIT,   /* request() was called; the answer is pending or streaming */
+	CONN_FLUSH,  /* the last answer is complete: write it out, then linger or close */
+	CONN_LINGER, /* write side shut: read and throw away for a moment, so that the answer is not lost in a reset */
+	CONN_CLOSED, /* to be freed on the next turn */
 };
 
 struct address_count {
@@ -40,7 +40,7 @@ struct address_count {
 };
 
 struct file_out { /* what http_reply_file still has to send on TLS */
-	int fd;       /* -1 = none */
+	int fd;   /* -1 = none */
 	uint64_t offset, left;
 	bool chunk_framed;
 };
@@ -55,29 +55,29 @@ struct conn {
 	struct timer stall;            /* of writing */
 	struct deferred advance;       /* goes on outside of the caller's stack */
 	enum conn_state state;
-	struct http_req *req;          /* current one until its answer is complete */
+	struct http_req *req; /* current one until its answer is complete */
 	enum http_body_mode mode;
 	struct chunk chunk;
-	uint64_t body_left;            /* Content-Length still to come */
-	uint64_t body_bytes;           /* decoded so far */
-	uint64_t window_bytes;         /* of the raw body in this rate window */
+	uint64_t body_left;    /* Content-Length still to come */
+	uint64_t body_bytes;   /* decoded so far */
+	uint64_t window_bytes; /* of the raw body in this rate window */
 	size_t max_body;
 	size_t head_cursor;
 	struct file_out file;
 	size_t lingered;
 	int tag;
-	bool tls, ready;               /* ready: handshake done */
-	bool head_started;             /* the head deadline runs, else the idle one */
+	bool tls, ready;   /* ready: handshake done */
+	bool head_started; /* the head deadline runs, else the idle one */
 	bool chunked, body_done, request_called;
-	bool eof;                      /* the client will send nothing more */
-	bool stalling;                 /* the stall timer runs */
-	bool paused;                   /* body() took less than it was given */
+	bool eof;      /* the client will send nothing more */
+	bool stalling; /* the stall timer runs */
+	bool paused;   /* body() took less than it was given */
 	bool paused_in_window;
 	bool reading;
-	bool keep_alive;               /* after the current answer */
-	bool unread;                   /* the client may still be sending what nobody reads: linger */
-	bool reset;                    /* close hard: the answer cannot be completed */
-	bool wrote;                    /* progress since the stall timer was set */
+	bool keep_alive; /* after the current answer */
+	bool unread;     /* the client may still be sending what nobody reads: linger */
+	bool reset;      /* close hard: the answer cannot be completed */
+	bool wrote;      /* progress since the stall timer was set */
 	char peer[64];
 };
 
@@ -91,8 +91,8 @@ struct http_req {
 	void *data;
 	void (*drained)(struct http_req *r, void *arg);
 	void *drained_arg;
-	struct buf extra;      /* header lines added by the program */
-	int64_t length;        /* announced by begin; -1 = chunked */
+	struct buf extra; /* header lines added by the program */
+	int64_t length;   /* announced by begin; -1 = chunked */
 	uint64_t written;
 	int tag;
 	bool tls, begun, chunk_framed, no_body;
@@ -103,7 +103,7 @@ struct http_listener {
 	LIST_ENTRY(http_listener) link;
 	struct http_server *server;
 	struct evconnlistener *ev;
-	struct timer retry;    /* after accept(2) failed for want of descriptors */
+	struct timer retry; /* after accept(2) failed for want of descriptors */
 	SSL_CTX *tls;
 	char *cert_file, *key_file, *client_ca_file;
 	char *unix_path;
@@ -125,33 +125,33 @@ struct http_server {
 	struct deferred drain_check;
 	void (*drained)(void *);
 	void *drained_arg;
-	int64_t date_s;        /* second that `date` was made for */
+	int64_t date_s; /* second that `date` was made for */
 	char date[40];
 };
 
 /* conn.c */
 void conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *peer, struct address_count *address, int tag);
-void conn_free(struct conn *c);               /* now; not from its own callbacks */
-void conn_close(struct conn *c);              /* stops everything, frees on the next turn */
-void conn_evict(struct conn *c);              /* the same with a reset, so that the kernel keeps nothing for a peer that does not read */
+void conn_free(struct conn *c);  /* now; not from its own callbacks */
+void conn_close(struct conn *c); /* stops everything, frees on the next turn */
+void conn_evict(struct conn *c); /* the same with a reset, so that the kernel keeps nothing for a peer that does not read */
 void conn_refuse(struct conn *c, int status, const char *reason);
-void conn_answered(struct conn *c);           /* the current answer is complete in the output queue */
+void conn_answered(struct conn *c); /* the current answer is complete in the output queue */
 void conn_advance_soon(struct conn *c);
-void conn_drain(struct conn *c);              /* the server stops: idle ones close */
+void conn_drain(struct conn *c); /* the server stops: idle ones close */
 size_t conn_queued(const struct conn *c);
 
 /* body.c */
-void body_begin(struct conn *c);              /* before head(): what is to come */
-void body_start(struct conn *c);              /* after it: the rate window, 100-continue */
-void body_step(struct conn *c);               /* consumes input; may end in CONN_WAIT, a refusal or a pause */
-void body_window(struct conn *c);             /* the rate window is over */
+void body_begin(struct conn *c);  /* before head(): what is to come */
+void body_start(struct conn *c);  /* after it: the rate window, 100-continue */
+void body_step(struct conn *c);   /* consumes input; may end in CONN_WAIT, a refusal or a pause */
+void body_window(struct conn *c); /* the rate window is over */
 
 /* request.c */
 struct http_req *req_new(struct conn *c);
 void req_free(struct http_req *r);
 
 /* reply.c */
-void reply_file_pump(struct conn *c);         /* on TLS: next piece when the queue is low */
+void reply_file_pump(struct conn *c); /* on TLS: next piece when the queue is low */
 void reply_write_error(struct conn *c, int status, const char *reason);
 
 /* server.c */

@@ -36,7 +36,8 @@ static bool letter(char c) {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-int http_head_scan(const char *p, size_t n, size_t *cursor, const struct http_head_limits *limits, size_t *ret_len, const char **ret_reason) {
+int http_head_scan(
+    const char *p, size_t n, size_t *cursor, const struct http_head_limits *limits, size_t *ret_len, const char **ret_reason) {
 	*ret_len = 0;
 	if (n > 0 && !letter(p[0]))
 		REFUSE(400, "a request starts with a method");
@@ -133,6 +134,10 @@ static int parse_field(char *s, size_t n, struct http_pair *ret, const char **re
 	for (char *c = from; c < to; c++)
 		if (!http_is_value_char((unsigned char)*c))
 			REFUSE(400, "a header value holds a control character");
+	bool framing = (colon - s == 14 && strncasecmp(s, "Content-Length", 14) == 0) ||
+	               (colon - s == 17 && strncasecmp(s, "Transfer-Encoding", 17) == 0);
+	if (framing && memchr(from, '\t', (size_t)(to - from)) != NULL)
+		REFUSE(400, "a tab in Content-Length or Transfer-Encoding is not read alike by everybody");
 	while (from < to && (*from == ' ' || *from == '\t'))
 		from++;
 	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
@@ -143,7 +148,8 @@ static int parse_field(char *s, size_t n, struct http_pair *ret, const char **re
 	return 0;
 }
 
-static int parse_fields(struct arena *a, char *s, size_t n, const struct http_head_limits *limits, struct http_head *h, const char **ret_reason) {
+static int parse_fields(
+    struct arena *a, char *s, size_t n, const struct http_head_limits *limits, struct http_head *h, const char **ret_reason) {
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++)
 		count += s[i] == '\n';
@@ -174,15 +180,23 @@ const char *http_head_field(const struct http_head *h, const char *name) {
 /* What decides who is asked, how long the message is or who asks may stand once: another program may take the other one. */
 static int check_single(const struct http_head *h, const char **ret_reason) {
 	static const char *const once[] = {
-		"Host", "Content-Length", "Transfer-Encoding", "Content-Type", "Authorization", "Expect", "Idempotency-Key", "Range",
+		"Host",
+		"Content-Length",
+		"Transfer-Encoding",
+		"Content-Type",
+		"Authorization",
+		"Expect",
+		"Idempotency-Key",
+		"Range",
 	};
 	for (size_t i = 0; i < sizeof once / sizeof *once; i++) {
 		unsigned seen = 0;
 		for (size_t k = 0; k < h->n_fields; k++)
 			seen += strcasecmp(h->fields[k].name, once[i]) == 0;
 		if (seen > 1)
-			REFUSE(400, "a header that may be given once is given twice (Host, Content-Length, Transfer-Encoding, Content-Type, "
-			            "Authorization, Expect, Idempotency-Key or Range)");
+			REFUSE(400,
+			    "a header that may be given once is given twice (Host, Content-Length, Transfer-Encoding, Content-Type, "
+			    "Authorization, Expect, Idempotency-Key or Range)");
 	}
 	return 0;
 }
@@ -277,7 +291,8 @@ static int check_connection(struct http_head *h, const char **ret_reason) {
 	return 0;
 }
 
-int http_head_parse(struct arena *a, const char *p, size_t n, const struct http_head_limits *limits, struct http_head *ret, const char **ret_reason) {
+int http_head_parse(
+    struct arena *a, const char *p, size_t n, const struct http_head_limits *limits, struct http_head *ret, const char **ret_reason) {
 	char *s = arena_strndup(a, p, n);
 	struct http_head h = { 0 };
 	char *end = memchr(s, '\n', n);

@@ -11,28 +11,35 @@
 
 struct arena;
 
-struct http_pair { const char *name, *value; };
+struct http_pair {
+	const char *name, *value;
+};
 
-struct http_head_limits { size_t max_line, max_head; unsigned max_fields; };
+struct http_head_limits {
+	size_t max_line, max_head;
+	unsigned max_fields;
+};
 
 struct http_head {
 	const char *method;
-	const char *path;              /* decoded once; starts with '/', no dot segments, UTF-8 */
-	struct http_pair *query;       /* decoded; value "" when given without '=' */
+	const char *path;        /* decoded once; starts with '/', no dot segments, UTF-8 */
+	struct http_pair *query; /* decoded; value "" when given without '=' */
 	size_t n_query;
-	struct http_pair *fields;      /* names as sent, values trimmed */
+	struct http_pair *fields; /* names as sent, values trimmed */
 	size_t n_fields;
-	int minor;                     /* HTTP/1.minor */
-	int64_t content_length;        /* -1 = chunked, 0 = none */
+	int minor;              /* HTTP/1.minor */
+	int64_t content_length; /* -1 = chunked, 0 = none */
 	bool keep_alive, expect_continue, is_head;
 };
 
 /* Looks for the end of a head in the n bytes received so far. *cursor (0 at first) remembers what was looked at.
  * 0 and *ret_len > 0: the head is complete and that long; 0 and *ret_len = 0: more is needed; otherwise the status to refuse with. */
-int http_head_scan(const char *p, size_t n, size_t *cursor, const struct http_head_limits *limits, size_t *ret_len, const char **ret_reason);
+int http_head_scan(
+    const char *p, size_t n, size_t *cursor, const struct http_head_limits *limits, size_t *ret_len, const char **ret_reason);
 
 /* Parses a complete head of n bytes, the empty line included. Strings are made in a. 0, or the status to refuse with and its reason. */
-int http_head_parse(struct arena *a, const char *p, size_t n, const struct http_head_limits *limits, struct http_head *ret, const char **ret_reason);
+int http_head_parse(
+    struct arena *a, const char *p, size_t n, const struct http_head_limits *limits, struct http_head *ret, const char **ret_reason);
 
 /* The first field of that name (any case), or NULL. */
 const char *http_head_field(const struct http_head *h, const char *name);

@@ -140,7 +140,8 @@ static int open_socket(const struct sockaddr *sa, socklen_t len, const char *add
 static void remove_stale(const struct sockaddr_un *un) {
 	struct stat st;
 	int fd;
-	if (stat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode) || (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+	if (stat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode) ||
+	    (fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
 		return;
 	if (connect(fd, (const struct sockaddr *)(const void *)un, sizeof *un) != 0 && errno == ECONNREFUSED)
 		unlink(un->sun_path);
@@ -170,7 +171,8 @@ static int split_address(const char *address, char host[256], char port[8], stru
 	}
 	size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
 	if (digits == 0 || digits > 5 || colon[1 + digits] != '\0' || to - from >= 256 || strtol(colon + 1, NULL, 10) > 65535)
-		return err_set(err, E_INVALID, "'%.200s' is no address to listen on; write 127.0.0.1:7777, [::1]:7777 or unix:/path", address);
+		return err_set(
+		    err, E_INVALID, "'%.200s' is no address to listen on; write 127.0.0.1:7777, [::1]:7777 or unix:/path", address);
 	memcpy(host, from, (size_t)(to - from));
 	host[to - from] = '\0';
 	memcpy(port, colon + 1, digits + 1);
@@ -183,7 +185,10 @@ static int listen_tcp(const char *address, int *ret_fd, struct err *err) {
 	if (r != 0)
 		return r;
 	bool any = host[0] == '\0' || strcmp(host, "*") == 0;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_family = any ? AF_INET : AF_UNSPEC }, *found;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+		.ai_family = any ? AF_INET : AF_UNSPEC },
+	                *found;
 	int e = getaddrinfo(any ? NULL : host, port, &hints, &found);
 	if (e != 0)
 		return err_set(err, E_INVALID, "cannot listen on %s: %s", address, gai_strerror(e));

@@ -12,16 +12,23 @@
 
 static void set_limits(struct http_server *s, const struct http_limits *given) {
 	static const struct http_limits defaults = {
-		.head_us = 10 * US_PER_S, .idle_us = 75 * US_PER_S, .write_stall_us = 30 * US_PER_S, .min_body_rate = 1024,
+		.head_us = 10 * US_PER_S,
+		.idle_us = 75 * US_PER_S,
+		.write_stall_us = 30 * US_PER_S,
+		.min_body_rate = 1024,
 		.body_window_us = 10 * US_PER_S,
-		.max_line = 8192, .max_head = 16384, .max_fields = 100, .max_output = 4u << 20,
-		.max_connections = 10000, .max_per_address = 1024,
+		.max_line = 8192,
+		.max_head = 16384,
+		.max_fields = 100,
+		.max_output = 4u << 20,
+		.max_connections = 10000,
+		.max_per_address = 1024,
 	};
 	struct http_limits *l = &s->limits;
 	*l = given != NULL ? *given : defaults;
-#define DEFAULT(field) \
+#define DEFAULT(field)     \
 	if (l->field == 0) \
-		l->field = defaults.field
+	l->field = defaults.field
 	DEFAULT(head_us);
 	DEFAULT(idle_us);
 	DEFAULT(write_stall_us);
@@ -59,7 +66,8 @@ static void on_drain_timer(void *arg) {
 		conn_evict(c); /* on_drain_check runs when the last one is freed */
 }
 
-int http_server_new(struct loop *l, const struct http_handler *h, void *arg, const struct http_limits *limits, struct http_server **ret, struct err *err) {
+int http_server_new(
+    struct loop *l, const struct http_handler *h, void *arg, const struct http_limits *limits, struct http_server **ret, struct err *err) {
 	struct http_server *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		return err_set(err, E_NOMEM, "no memory for an HTTP server");
@@ -173,8 +181,8 @@ const char *server_date(struct http_server *s) {
 	time_t t = (time_t)now_s;
 	struct tm tm;
 	gmtime_r(&t, &tm);
-	snprintf(s->date, sizeof s->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	snprintf(s->date, sizeof s->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday, tm.tm_mday,
+	    months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	s->date_s = now_s;
 	return s->date;
 }

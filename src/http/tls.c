@@ -17,7 +17,8 @@ static int tls_error(struct err *err, const char *what, const char *file) {
 }
 
 /* HTTP/1.1 is all we speak; a client that offers only other protocols goes on without ALPN. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg) {
+static int choose_protocol(
+    SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg) {
 	static const unsigned char http11[] = "\x08http/1.1";
 	for (unsigned i = 0; i + 9 <= in_len; i += in[i] + 1u) {
 		if (memcmp(in + i, http11, 9) == 0) {
@@ -58,7 +59,8 @@ int tls_context_new(const struct http_tls *files, SSL_CTX **ret, struct err *err
 		return tls_error(err, "TLS", "context");
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	/* Idle connections give their buffers back (15 kB each instead of 50); evbuffers move between a blocked write and its repetition. */
+	/* Idle connections give their buffers back (15 kB each instead of 50); evbuffers move between a blocked write and its repetition.
+	 */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
 	int r = load_files(ctx, files, err);
@@ -71,8 +73,8 @@ int tls_context_new(const struct http_tls *files, SSL_CTX **ret, struct err *err
 }
 
 struct bufferevent *tls_accept(struct loop *l, int fd, SSL *ssl) {
-	struct bufferevent *bev =
-	    bufferevent_openssl_socket_new(loop_base(l), fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	struct bufferevent *bev = bufferevent_openssl_socket_new(
+	    loop_base(l), fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (bev != NULL)
 		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;

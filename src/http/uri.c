@@ -28,7 +28,8 @@ static bool port_parse(const char *s, size_t n, uint16_t *ret) {
 
 static bool host_ok(const char *s, size_t n, bool bracketed) {
 	for (size_t i = 0; i < n; i++) {
-		bool name = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') || strchr("-._", s[i]) != NULL;
+		bool name = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
+		            strchr("-._", s[i]) != NULL;
 		if (!name && !(bracketed && (s[i] == ':' || s[i] == '%')))
 			return false;
 	}

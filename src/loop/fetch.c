@@ -22,11 +22,11 @@
 struct fetcher {
 	struct loop *loop;
 	CURLM *multi;
-	struct timer timer;       /* libcurl's one time-out */
+	struct timer timer; /* libcurl's one time-out */
 	struct deferred attend;
 	LIST_HEAD(, fetch) all;
-	TAILQ_HEAD(, fetch) due;  /* to start, cancel or time out, in that order of asking */
-	bool busy;                /* inside attend or a completion: fetcher_free would pull the rug */
+	TAILQ_HEAD(, fetch) due; /* to start, cancel or time out, in that order of asking */
+	bool busy;               /* inside attend or a completion: fetcher_free would pull the rug */
 };
 
 struct socket_watch {
@@ -202,11 +202,11 @@ static int multi_setup(struct fetcher *f) {
 	if (f->multi == NULL)
 		return -1;
 	bool ok = curl_multi_setopt(f->multi, CURLMOPT_SOCKETFUNCTION, curl_wants_socket) == CURLM_OK &&
-	    curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f) == CURLM_OK &&
-	    curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, curl_wants_timer) == CURLM_OK &&
-	    curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f) == CURLM_OK &&
-	    curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS) == CURLM_OK &&
-	    curl_multi_setopt(f->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, MAX_CONNECTIONS) == CURLM_OK;
+	          curl_multi_setopt(f->multi, CURLMOPT_SOCKETDATA, f) == CURLM_OK &&
+	          curl_multi_setopt(f->multi, CURLMOPT_TIMERFUNCTION, curl_wants_timer) == CURLM_OK &&
+	          curl_multi_setopt(f->multi, CURLMOPT_TIMERDATA, f) == CURLM_OK &&
+	          curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, MAX_IDLE_CONNECTIONS) == CURLM_OK &&
+	          curl_multi_setopt(f->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, MAX_CONNECTIONS) == CURLM_OK;
 	return ok ? 0 : -1;
 }
 
@@ -214,7 +214,8 @@ int fetcher_new(struct loop *l, struct fetcher **ret, struct err *err) {
 	pthread_once(&curl_once, curl_start);
 	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
 	if ((v->features & CURL_VERSION_ASYNCHDNS) == 0)
-		return err_set(err, E_UNSUPPORTED, "libcurl %s resolves names on the calling thread; use a build with the threaded resolver", v->version);
+		return err_set(err, E_UNSUPPORTED,
+		    "libcurl %s resolves names on the calling thread; use a build with the threaded resolver", v->version);
 	struct fetcher *f = calloc(1, sizeof *f);
 	if (f == NULL)
 		return err_set(err, E_NOMEM, "no memory for outbound HTTP");

@@ -54,9 +54,9 @@ static int on_progress(void *arg, curl_off_t down_all, curl_off_t down, curl_off
 	return x->cancelled ? 1 : 0;
 }
 
-#define SET(x, option, value) \
-	do { \
-		if ((x)->setup == CURLE_OK) \
+#define SET(x, option, value)                                                        \
+	do {                                                                         \
+		if ((x)->setup == CURLE_OK)                                          \
 			(x)->setup = curl_easy_setopt((x)->easy, (option), (value)); \
 	} while (0)
 

@@ -12,13 +12,13 @@
 
 struct fetch {
 	struct fetcher *fetcher;
-	LIST_ENTRY(fetch) link;     /* all of the fetcher */
-	TAILQ_ENTRY(fetch) due;     /* those that attend() has to look at */
+	LIST_ENTRY(fetch) link; /* all of the fetcher */
+	TAILQ_ENTRY(fetch) due; /* those that attend() has to look at */
 	bool is_due;
 	CURL *easy;
-	CURLcode setup;             /* first option that libcurl refused */
+	CURLcode setup; /* first option that libcurl refused */
 	struct curl_slist *headers;
-	char *method, *shown_url;   /* for messages: without user, password and query */
+	char *method, *shown_url; /* for messages: without user, password and query */
 	char message[CURL_ERROR_SIZE];
 	bool added, cancelled, idle_expired, too_large, aborted, finished;
 	struct buf body;
@@ -35,7 +35,7 @@ struct fetch {
 
 struct fetch *fetch_easy_new(const struct fetch_spec *spec); /* never NULL; a refused option is left in setup */
 void fetch_easy_free(struct fetch *x);
-void fetch_easy_result(struct fetch *x, struct fetch_result *ret); /* before the handle is removed; points into x */
+void fetch_easy_result(struct fetch *x, struct fetch_result *ret);           /* before the handle is removed; points into x */
 int fetch_easy_error(const struct fetch *x, CURLcode code, struct err *err); /* 0 for CURLE_OK */
 
 #endif

@@ -80,4 +80,5 @@ START_TEST(it_knows_utf8) {
 }
 END_TEST
 
-TEST_SUITE("base/buf", it_grows_and_stays_terminated, it_formats_beyond_its_small_buffer, it_stops_at_its_cap, it_escapes_json, it_knows_utf8)
+TEST_SUITE(
+    "base/buf", it_grows_and_stays_terminated, it_formats_beyond_its_small_buffer, it_stops_at_its_cap, it_escapes_json, it_knows_utf8)

@@ -121,7 +121,8 @@ static void emit_all(void) {
 	struct err e = ERR_INIT;
 	err_set(&e, E_BUSY, "no \"room\"");
 	log_debug("not shown");
-	log_warn("two words", log_s("name", "n3"), log_s("empty", NULL), log_i("count", -5), log_b("ok", true), log_s("tricky", "a=b\nc"), log_e(&e));
+	log_warn("two words", log_s("name", "n3"), log_s("empty", NULL), log_i("count", -5), log_b("ok", true), log_s("tricky", "a=b\nc"),
+	    log_e(&e));
 }
 
 static void emit_huge(void) {
@@ -132,12 +133,14 @@ static void emit_huge(void) {
 
 START_TEST(log_lines_are_one_line_each) {
 	char *s = logged(LOG_FORMAT_LOGFMT, emit_all);
-	ck_assert_ptr_nonnull(strstr(s, " level=warn program=tester msg=\"two words\" name=n3 empty=\"\" count=-5 ok=true tricky=\"a=b\\nc\" "
-	                                "error=\"no \\\"room\\\"\" code=busy at="));
+	ck_assert_ptr_nonnull(
+	    strstr(s, " level=warn program=tester msg=\"two words\" name=n3 empty=\"\" count=-5 ok=true tricky=\"a=b\\nc\" "
+	              "error=\"no \\\"room\\\"\" code=busy at="));
 	ck_assert_ptr_eq(strchr(s, '\n'), s + strlen(s) - 1);
 	s = logged(LOG_FORMAT_JSON, emit_all);
 	ck_assert_int_eq(s[0], '{');
-	ck_assert_ptr_nonnull(strstr(s, ",\"msg\":\"two words\",\"name\":\"n3\",\"empty\":\"\",\"count\":-5,\"ok\":true,\"tricky\":\"a=b\\nc\""));
+	ck_assert_ptr_nonnull(
+	    strstr(s, ",\"msg\":\"two words\",\"name\":\"n3\",\"empty\":\"\",\"count\":-5,\"ok\":true,\"tricky\":\"a=b\\nc\""));
 	ck_assert_str_eq(s + strlen(s) - 2, "}\n");
 	s = logged(LOG_FORMAT_JSON, emit_huge);
 	ck_assert_ptr_nonnull(strstr(s, "\"msg\":\"large\",\"cut\":true}\n"));
@@ -147,4 +150,5 @@ START_TEST(log_lines_are_one_line_each) {
 }
 END_TEST
 
-TEST_SUITE("base/file", a_write_replaces_whole, a_failed_write_leaves_nothing, reads_are_capped, folders_are_made_with_their_parents, log_lines_are_one_line_each)
+TEST_SUITE("base/file", a_write_replaces_whole, a_failed_write_leaves_nothing, reads_are_capped, folders_are_made_with_their_parents,
+    log_lines_are_one_line_each)

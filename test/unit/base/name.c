@@ -116,4 +116,5 @@ START_TEST(it_reads_percentages) {
 }
 END_TEST
 
-TEST_SUITE("base/name", it_judges_names, its_refusal_says_what_is_allowed, it_splits_name_and_version, it_finds_the_nearest_name, it_reads_percentages)
+TEST_SUITE("base/name", it_judges_names, its_refusal_says_what_is_allowed, it_splits_name_and_version, it_finds_the_nearest_name,
+    it_reads_percentages)

@@ -17,7 +17,8 @@ struct target {
 
 static const struct opt_def defs[] = {
 	{ "config", 'c', "general", OPT_STRING, offsetof(struct target, config), NULL, 0, 0, "FILE", "Options from this file.", false },
-	{ "listen", 'l', "server", OPT_STRING, offsetof(struct target, listen), "127.0.0.1:7777", 0, 0, "ADDR", "Address to listen on.", false },
+	{ "listen", 'l', "server", OPT_STRING, offsetof(struct target, listen), "127.0.0.1:7777", 0, 0, "ADDR", "Address to listen on.",
+	    false },
 	{ "port", 'p', "server", OPT_INT, offsetof(struct target, port), "80", 1, 65535, "N", "Port.", false },
 	{ "wait", 0, "server", OPT_DURATION, offsetof(struct target, wait_us), "30s", 1000, 60000000, "TIME", "How long to wait.", false },
 	{ "cache-size", 0, "server", OPT_SIZE, offsetof(struct target, cache_bytes), "10M", 0, 0, "SIZE", "Cache.", false },
@@ -33,13 +34,13 @@ static int parse(struct target *t, struct opts **o, int *rest, struct err *e, in
 	return opt_parse(defs, N_DEFS, "OPTTEST_", "config", argc, argv, t, o, rest, e);
 }
 
-#define PARSE(...) \
+#define PARSE(...)                                          \
 	char *argv[] = { (char[]){ "prog" }, __VA_ARGS__ }; \
-	int argc = sizeof argv / sizeof *argv; \
-	struct target t; \
-	struct opts *o; \
-	int rest = 0; \
-	struct err e = ERR_INIT; \
+	int argc = sizeof argv / sizeof *argv;              \
+	struct target t;                                    \
+	struct opts *o;                                     \
+	int rest = 0;                                       \
+	struct err e = ERR_INIT;                            \
 	int r = parse(&t, &o, &rest, &e, argc, argv)
 #define A(s) ((char[]){ s })
 
@@ -57,7 +58,8 @@ START_TEST(defaults_apply) {
 END_TEST
 
 START_TEST(arguments_in_every_form) {
-	PARSE(A("one"), A("--listen=a:1"), A("-p"), A("5"), A("-vs"), A("u1"), A("two"), A("--server"), A("u2"), A("--cache-size"), A("64K"), A("--"), A("--three"));
+	PARSE(A("one"), A("--listen=a:1"), A("-p"), A("5"), A("-vs"), A("u1"), A("two"), A("--server"), A("u2"), A("--cache-size"),
+	    A("64K"), A("--"), A("--three"));
 	ck_assert_msg(r == 0, "%s", e.text);
 	ck_assert_str_eq(t.listen, "a:1");
 	ck_assert_int_eq(t.port, 5);
@@ -113,7 +115,8 @@ static char *temp_file(const char *text) {
 }
 
 START_TEST(later_origins_replace_earlier_ones) {
-	char *path = temp_file("# comment\n[server]\nlisten = file:1\nport = 81 ; why\nwait = 1s\n[agent]\nserver = f1\nserver = f2\ntoken = secret\n");
+	char *path = temp_file(
+	    "# comment\n[server]\nlisten = file:1\nport = 81 ; why\nwait = 1s\n[agent]\nserver = f1\nserver = f2\ntoken = secret\n");
 	setenv("OPTTEST_PORT", "82", 1);
 	setenv("OPTTEST_WAIT", "2s", 1);
 	setenv("OPTTEST_SERVER", "e1,e2,e3", 1);
@@ -197,4 +200,5 @@ START_TEST(what_it_prints_it_reads) {
 }
 END_TEST
 
-TEST_SUITE("base/opt", defaults_apply, arguments_in_every_form, errors_say_what_to_do, later_origins_replace_earlier_ones, a_bad_file_names_its_line, what_it_prints_it_reads)
+TEST_SUITE("base/opt", defaults_apply, arguments_in_every_form, errors_say_what_to_do, later_origins_replace_earlier_ones,
+    a_bad_file_names_its_line, what_it_prints_it_reads)

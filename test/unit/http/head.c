@@ -157,6 +157,9 @@ static const struct {
 	{ T("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n"), 501 },
 	{ T("POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n"), 501 },
 	{ T("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n"), 400 },
+	{ T("POST / HTTP/1.1\r\n" H "Transfer-Encoding:\tchunked\r\n\r\n"), 400 },
+	{ T("POST / HTTP/1.1\r\n" H "transfer-encoding: chunked\t\r\n\r\n"), 400 },
+	{ T("POST / HTTP/1.1\r\n" H "Content-Length: 1\t\r\n\r\n"), 400 },
 	{ T("GET / HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n"), 400 },
 	{ T("HEAD / HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\n"), 400 },
 	{ T("GET / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n"), 400 },
@@ -176,7 +179,8 @@ START_TEST(it_refuses) {
 		struct http_head h;
 		const char *why = NULL;
 		int status = judge(a, refused[i].text, refused[i].n, &h, &why);
-		ck_assert_msg(status == refused[i].status, "%s: %d instead of %d (%s)", refused[i].text, status, refused[i].status, why != NULL ? why : "");
+		ck_assert_msg(status == refused[i].status, "%s: %d instead of %d (%s)", refused[i].text, status, refused[i].status,
+		    why != NULL ? why : "");
 		ck_assert_msg(status <= 0 || why != NULL, "%s", refused[i].text);
 	}
 }
@@ -201,7 +205,7 @@ static const struct {
 	{ "DELETE /v1/a HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\n", "DELETE", "/v1/a", 1, 3, true, false },
 	{ "OPTIONS /v1 HTTP/1.1\r\n" H "\r\n", "OPTIONS", "/v1", 1, 0, true, false },
 	{ "POST /v1/plans/1:pause HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n", "POST", "/v1/plans/1:pause", 1, 0, true, false },
-	{ "POST / HTTP/1.1\r\n" H "content-length:   12\t \r\n\r\n", "POST", "/", 1, 12, true, false },
+	{ "POST / HTTP/1.1\r\n" H "content-length:   12  \r\n\r\n", "POST", "/", 1, 12, true, false },
 	{ "POST / HTTP/1.1\r\n" H "Content-Length: 000000000000012\r\n\r\n", "POST", "/", 1, 12, true, false },
 	{ "POST / HTTP/1.1\r\n" H "Content-Length: 999999999999999\r\n\r\n", "POST", "/", 1, INT64_C(999999999999999), true, false },
 	{ "POST / HTTP/1.1\r\n" H "Transfer-Encoding: Chunked\r\n\r\n", "POST", "/", 1, -1, true, false },
@@ -238,9 +242,11 @@ START_TEST(it_keeps_fields_and_decodes_queries) {
 	ARENA_AUTO a = arena_new();
 	struct http_head h;
 	const char *why = "";
-	const char text[] = "GET /p?a=1&b=x%20y+z&flag&e=&=v&a=%26%2F%25&&gr=%C3%BC HTTP/1.1\r\n" H "X-One:  two words \t\r\nx-one: second\r\n\r\nrest";
+	const char text[] =
+	    "GET /p?a=1&b=x%20y+z&flag&e=&=v&a=%26%2F%25&&gr=%C3%BC HTTP/1.1\r\n" H "X-One:  two words \t\r\nx-one: second\r\n\r\nrest";
 	ck_assert_int_eq(judge(a, text, sizeof text - 1, &h, &why), 0);
-	static const struct http_pair want[] = { { "a", "1" }, { "b", "x y z" }, { "flag", "" }, { "e", "" }, { "", "v" }, { "a", "&/%" }, { "gr", "\xc3\xbc" } };
+	static const struct http_pair want[] = { { "a", "1" }, { "b", "x y z" }, { "flag", "" }, { "e", "" }, { "", "v" }, { "a", "&/%" },
+		{ "gr", "\xc3\xbc" } };
 	ck_assert_uint_eq(h.n_query, sizeof want / sizeof *want);
 	for (size_t i = 0; i < h.n_query; i++) {
 		ck_assert_str_eq(h.query[i].name, want[i].name);

@@ -30,9 +30,11 @@ static const struct {
 	{ GET_CLOSE("/chunks"), "HTTP/1.1 200 OK", "\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n", "Content-Length" },
 	{ "GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 200 OK", "Connection: close\r\n", "0\r\n\r\n" },
 	{ "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 200 OK", "\r\n\r\nabc", NULL },
-	{ "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n", "HTTP/1.1 200 OK", "\r\n\r\nabc", NULL },
+	{ "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+	    "HTTP/1.1 200 OK", "\r\n\r\nabc", NULL },
 	{ "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n", "HTTP/1.1 413 ", "\"status\":413", NULL },
-	{ "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 ", "does not start with its size", NULL },
+	{ "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 ", "does not start with its size",
+	    NULL },
 	{ "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 Bad Request", "application/problem+json", NULL },
 	{ "\x16\x03\x01", "HTTP/1.1 400 ", "starts with a method", NULL },
 	{ "POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nxxx", "HTTP/1.1 401 ", "WWW-Authenticate: Bearer\r\n", NULL },
@@ -45,7 +47,8 @@ START_TEST(it_answers) {
 	for (size_t i = 0; i < sizeof talks / sizeof *talks; i++) {
 		BUF_AUTO out = BUF_INIT;
 		client_talk(&site, talks[i].request, &out);
-		ck_assert_msg(strncmp(buf_str(&out), talks[i].status, strlen(talks[i].status)) == 0, "%s\n→ %s", talks[i].request, buf_str(&out));
+		ck_assert_msg(
+		    strncmp(buf_str(&out), talks[i].status, strlen(talks[i].status)) == 0, "%s\n→ %s", talks[i].request, buf_str(&out));
 		ck_has(out, talks[i].has);
 		if (talks[i].has_not != NULL)
 			ck_has_not(out, talks[i].has_not);
@@ -82,7 +85,9 @@ START_TEST(a_head_may_come_byte_by_byte) {
 	site_start(&site, NULL, NULL);
 	int fd = client_open(&site);
 	BUF_AUTO out = BUF_INIT;
-	for (const char *p = "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"; *p != '\0'; p++)
+	for (const char *p =
+	         "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+	     *p != '\0'; p++)
 		client_send_n(fd, p, 1);
 	ck_assert(client_read_all(fd, &out));
 	ck_has(out, "\r\n\r\nabc");
@@ -265,8 +270,16 @@ static const struct {
 	const char *address;
 	int code;
 } addresses[] = {
-	{ "127.0.0.1", E_INVALID }, { "127.0.0.1:", E_INVALID }, { "127.0.0.1:70000", E_INVALID }, { "127.0.0.1:x", E_INVALID },
-	{ "::1:80", E_INVALID }, { "[::1]", E_INVALID }, { "[]:80", E_INVALID }, { "unix:", E_INVALID }, { "localhost:0", 0 }, { "*:0", 0 },
+	{ "127.0.0.1", E_INVALID },
+	{ "127.0.0.1:", E_INVALID },
+	{ "127.0.0.1:70000", E_INVALID },
+	{ "127.0.0.1:x", E_INVALID },
+	{ "::1:80", E_INVALID },
+	{ "[::1]", E_INVALID },
+	{ "[]:80", E_INVALID },
+	{ "unix:", E_INVALID },
+	{ "localhost:0", 0 },
+	{ "*:0", 0 },
 };
 
 static char path[64];

@@ -210,8 +210,7 @@ void site_stop(struct site *s) {
 		close(s->file_fd);
 }
 
-static void nothing(struct site *s) {
-}
+static void nothing(struct site *s) {}
 
 void site_wait_gone(struct site *s, int n) {
 	mono_t until = mono_add(clock_mono(&clock_real), 5 * US_PER_S);
@@ -275,7 +274,8 @@ void client_read_answer(int fd, bool head, struct buf *out) {
 		const char *end = out->data == NULL ? NULL : strstr(out->data + from, "\r\n\r\n");
 		if (end != NULL && want == 0) {
 			const char *length = strstr(out->data + from, "Content-Length: ");
-			want = (size_t)(end + 4 - out->data) + (head || length == NULL || length > end ? 0 : strtoul(length + 16, NULL, 10));
+			want =
+			    (size_t)(end + 4 - out->data) + (head || length == NULL || length > end ? 0 : strtoul(length + 16, NULL, 10));
 		}
 		if (want > 0 && out->len >= want)
 			return;

@@ -33,7 +33,7 @@ struct site {
 	struct http_req *pending; /* of /later and /hold */
 	struct sse *sse;
 	size_t flooded;
-	sem_t arrived;            /* posted for each /later, /hold and /events */
+	sem_t arrived; /* posted for each /later, /hold and /events */
 	atomic_int gone, drained, max_queued;
 };
 

@@ -190,7 +190,8 @@ START_TEST(files_are_sent) {
 	ck_assert_uint_eq(out.len - (size_t)(body - out.data), site.file_bytes);
 	ck_assert_int_eq(memcmp(body, content.data, site.file_bytes), 0);
 	BUF_AUTO framed = BUF_INIT;
-	client_talk(&site, "GET /file?chunked HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &framed);
+	client_talk(
+	    &site, "GET /file?chunked HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &framed);
 	ck_has(framed, "\r\n\r\n2dc6c1\r\nabc");
 	ck_has(framed, "\r\n0\r\n\r\nHTTP/1.1 200 OK");
 	BUF_AUTO head = BUF_INIT;

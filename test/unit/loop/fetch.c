@@ -135,7 +135,13 @@ START_TEST(a_header_less_answer_is_read_to_its_end) {
 	start("HTTP/1.1 200 OK\r\n\r\n{\"code\":\"SUCCESS\"}", NULL, NULL);
 	struct outcome o = { 0 };
 	static const char *const headers[] = { "Content-Type: application/json", NULL };
-	fetch_one(&(struct fetch_spec){ .method = "POST", .url = url("/installBiz"), .headers = headers, .body = "{} END", .body_len = 6, .fresh_connection = true }, &o);
+	fetch_one(&(struct fetch_spec){ .method = "POST",
+	              .url = url("/installBiz"),
+	              .headers = headers,
+	              .body = "{} END",
+	              .body_len = 6,
+	              .fresh_connection = true },
+	    &o);
 	ck_assert_msg(o.code == 0, "%s", o.text);
 	ck_assert_int_eq(o.status, 200);
 	ck_assert_str_eq(buf_str(&o.body), "{\"code\":\"SUCCESS\"}");
@@ -153,7 +159,8 @@ START_TEST(a_header_less_answer_is_read_to_its_end) {
 END_TEST
 
 START_TEST(ranges_methods_and_headers_go_out) {
-	start("HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\nETag: \"v1\"\r\n\r\nxyz", "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+	start("HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\nETag: \"v1\"\r\n\r\nxyz", "HTTP/1.1 204 No Content\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
 	struct outcome get = { 0 }, del = { 0 }, head = { 0 };
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	fetch_one(&(struct fetch_spec){ .method = "GET", .url = url("/a?b=c"), .resume_from = 7 }, &get);
@@ -216,18 +223,23 @@ START_TEST(bodies_stream_out) {
 	static const char *const no_expect[] = { "Expect:", NULL };
 	struct outcome sized = { 0 }, chunked = { 0 }, aborted = { 0 };
 	upload_left = 3;
-	fetch_one(&(struct fetch_spec){ .method = "PUT", .url = url("/up"), .headers = no_expect, .read_body = read_body, .body_len = 9 }, &sized);
+	fetch_one(&(struct fetch_spec){ .method = "PUT", .url = url("/up"), .headers = no_expect, .read_body = read_body, .body_len = 9 },
+	    &sized);
 	ck_assert_msg(sized.code == 0, "%s", sized.text);
 	ck_assert_int_eq(sized.status, 201);
 	asked_has("Content-Length: 9\r\n");
 	asked_has("abcabcEND");
 	upload_left = 2;
-	fetch_one(&(struct fetch_spec){ .method = "POST", .url = url("/up2"), .headers = no_expect, .read_body = read_body, .body_len = SIZE_MAX }, &chunked);
+	fetch_one(
+	    &(struct fetch_spec){
+	        .method = "POST", .url = url("/up2"), .headers = no_expect, .read_body = read_body, .body_len = SIZE_MAX },
+	    &chunked);
 	ck_assert_msg(chunked.code == 0, "%s", chunked.text);
 	asked_has("POST /up2 HTTP/1.1\r\n");
 	asked_has("Transfer-Encoding: chunked\r\n");
 	upload_left = -1;
-	fetch_one(&(struct fetch_spec){ .method = "PUT", .url = url("/up3"), .headers = no_expect, .read_body = read_body, .body_len = 9 }, &aborted);
+	fetch_one(&(struct fetch_spec){ .method = "PUT", .url = url("/up3"), .headers = no_expect, .read_body = read_body, .body_len = 9 },
+	    &aborted);
 	ck_assert_int_eq(aborted.code, E_CANCELLED);
 	outcome_free(&sized);
 	outcome_free(&chunked);
@@ -283,7 +295,8 @@ START_TEST(redirects_lose_the_token_elsewhere) {
 	char location[160] = "";
 	static const char *const headers[] = { "Authorization: Bearer secret", NULL };
 	start(location, "HTTP/1.1 200 OK\r\n\r\nhere", location);
-	snprintf(location, sizeof location, "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/two\r\nContent-Length: 0\r\n\r\n", canned.port);
+	snprintf(
+	    location, sizeof location, "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/two\r\nContent-Length: 0\r\n\r\n", canned.port);
 	struct outcome followed = { 0 }, kept = { 0 };
 	fetch_one(&(struct fetch_spec){ .method = "GET", .url = url("/one"), .headers = headers }, &followed);
 	ck_assert_msg(followed.code == 0, "%s", followed.text);
@@ -333,7 +346,9 @@ START_TEST(cancelling_completes_once_and_later) {
 	fetch_start(fetcher, &(struct fetch_spec){ .method = "GET", .url = url("/") }, on_done, &left);
 	for (int i = 0; i < 3; i++) { /* let the threads of the canned server go */
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
-		struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)canned.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		struct sockaddr_in in = {
+			.sin_family = AF_INET, .sin_port = htons((uint16_t)canned.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+		};
 		ck_assert_int_eq(connect(fd, (const struct sockaddr *)&in, sizeof in), 0);
 		close(fd);
 	}
@@ -344,5 +359,6 @@ START_TEST(cancelling_completes_once_and_later) {
 }
 END_TEST
 
-TEST_SUITE("loop/fetch", a_header_less_answer_is_read_to_its_end, ranges_methods_and_headers_go_out, answers_stream_and_stop, bodies_stream_out,
-    time_outs_and_sizes_are_kept, failures_say_whether_anything_was_sent, redirects_lose_the_token_elsewhere, cancelling_completes_once_and_later)
+TEST_SUITE("loop/fetch", a_header_less_answer_is_read_to_its_end, ranges_methods_and_headers_go_out, answers_stream_and_stop,
+    bodies_stream_out, time_outs_and_sizes_are_kept, failures_say_whether_anything_was_sent, redirects_lose_the_token_elsewhere,
+    cancelling_completes_once_and_later)
