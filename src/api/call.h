@@ -23,6 +23,7 @@ struct wait;
 struct blobs;
 struct upkeep;
 struct reading;
+struct remote;
 
 /* Sets a scalar of a proto2 message together with its presence. */
 #define PUT(m, field, value) ((m)->has_##field = 1, (m)->field = (value))
@@ -59,6 +60,7 @@ struct api_op {
 	struct page *page;
 	void *state;                 /* of the handler, in kept */
 	struct reading *reading;
+	struct remote *fetching;
 	void (*abort)(struct api_op *op); /* how to end what `then` started when the client leaves; runs once */
 	struct stream *stream;
 	struct wait *wait;

@@ -1,0 +1,147 @@
+/* Status: counts, and what is not as wanted, grouped by reason, each with the command that mends it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/call.h"
+
+#define MAX_ROWS 64
+#define MAX_SUBJECTS 10
+
+struct report {
+	struct arena *arena;
+	Berth__V1__Attention *rows[MAX_ROWS + 1];
+	size_t n;
+};
+
+/* One more subject under a reason; text and command are those of the first. */
+static Berth__V1__Attention *note(struct report *x, const char *reason, const char *subject) {
+	Berth__V1__Attention *m = NULL;
+	for (size_t i = 0; i < x->n && m == NULL; i++)
+		if (strcmp(x->rows[i]->reason, reason) == 0)
+			m = x->rows[i];
+	if (m == NULL && x->n < MAX_ROWS) {
+		m = x->rows[x->n++] = PB_NEW(Berth__V1__Attention, berth__v1__attention, x->arena);
+		m->reason = arena_strdup(x->arena, reason);
+		m->subjects = arena_alloc(x->arena, MAX_SUBJECTS * sizeof *m->subjects);
+	}
+	if (m == NULL)
+		return NULL;
+	PUT(m, count, m->count + 1);
+	if (m->n_subjects < MAX_SUBJECTS && subject != NULL)
+		m->subjects[m->n_subjects++] = arena_strdup(x->arena, subject);
+	return m->count == 1 ? m : NULL;
+}
+
+static void note_base(struct report *x, const struct base *b) {
+	Berth__V1__Attention *m;
+	if (b->row.state == BASE_LOST && (m = note(x, "base_lost", b->row.name)) != NULL) {
+		m->text = arena_strdup(x->arena, word_sentence(WORD_BASE, BASE_LOST));
+		m->command = arena_printf(x->arena, "berth base forget %s", b->row.name);
+	}
+	if (b->row.state == BASE_SILENT && (m = note(x, "base_silent", b->row.name)) != NULL) {
+		m->text = arena_strdup(x->arena, word_sentence(WORD_BASE, BASE_SILENT));
+		m->command = arena_printf(x->arena, "berth base show %s", b->row.name);
+	}
+	if (b->row.cordoned && (m = note(x, "base_cordoned", b->row.name)) != NULL) {
+		m->text = arena_strdup(x->arena, "takes no new instances");
+		m->command = arena_printf(x->arena, "berth base uncordon %s", b->row.name);
+	}
+}
+
+static void note_groups(struct report *x, const struct tenant *t) {
+	for (const struct group *g = t->groups; g != NULL; g = g->hh_name.next) {
+		Berth__V1__Attention *m;
+		if (g->alarm && (m = note(x, "group_alarm", g->row.name)) != NULL) {
+			m->text = arena_strdup(x->arena, "half of a zone fell silent at once; nothing is replaced by itself");
+			m->command = arena_printf(x->arena, "berth base list --group %s --state silent", g->row.name);
+		}
+		if (g->n_state[BASE_LOST] + g->n_state[BASE_SILENT] + g->n_cordoned == 0)
+			continue; /* nothing to look for among its bases */
+		const struct base *b;
+		TAILQ_FOREACH (b, &g->bases, group_link)
+			note_base(x, b);
+	}
+}
+
+static void note_deployments(struct report *x, struct api_op *op) {
+	for (struct deployment *d = op->tenant->deployments; d != NULL; d = d->hh_name.next) {
+		const char *reason = d->row.state == DEPLOYMENT_WAITING ? "deployment_waiting" : d->row.state == DEPLOYMENT_DEGRADED ? "deployment_degraded" : NULL;
+		Berth__V1__Attention *m = reason != NULL ? note(x, reason, d->row.name) : NULL;
+		if (m == NULL)
+			continue;
+		struct waiting *w = NULL;
+		size_t n = explain_deployment(op->api->core, d, x->arena, &w);
+		m->text = arena_printf(x->arena, "%d of %d ready%s%s", d->n_ready, d->n_wanted, n > 0 ? ": " : "", n > 0 ? w[0].text : "");
+		m->command = n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command) : arena_printf(x->arena, "berth why %s", d->row.name);
+	}
+}
+
+static void note_plans(struct report *x, const struct api_op *op) {
+	for (struct plan *p = fleet_plans(op->fleet); p != NULL; p = p->hh_id.next) {
+		char id[32];
+		bool paused = p->row.state == PLAN_PAUSED;
+		if (p->tenant != op->tenant || (!paused && p->row.state != PLAN_CONFIRMING))
+			continue;
+		snprintf(id, sizeof id, "%" PRId64, p->row.id);
+		Berth__V1__Attention *m = note(x, paused ? "plan_paused" : "plan_confirming", id);
+		if (m == NULL)
+			continue;
+		const char *why = p->row.state_reason;
+		m->text = arena_strdup(x->arena, why != NULL && *why != '\0' ? why : word_sentence(WORD_PLAN, p->row.state));
+		m->command = arena_printf(x->arena, paused ? "berth plan resume %s" : "berth plan confirm %s", id);
+	}
+}
+
+static void note_findings(struct report *x, const struct api_op *op) {
+	for (struct finding *f = fleet_findings_first(op->fleet); f != NULL; f = TAILQ_NEXT(f, link)) {
+		char subject[160];
+		if (f->tenant != op->tenant)
+			continue;
+		const char *base = f->base != NULL ? f->base->row.name : "", *module = f->row.module != NULL ? f->row.module : "";
+		snprintf(subject, sizeof subject, "%s%s%s", module, *base != '\0' && *module != '\0' ? "@" : "", base);
+		Berth__V1__Attention *m = note(x, word_text(WORD_FINDING, f->row.kind), subject);
+		if (m == NULL)
+			continue;
+		m->text = view_text(f->row.detail, x->arena);
+		m->command = view_text(f->row.command, x->arena);
+	}
+}
+
+static void counts(const struct api_op *op, Berth__V1__StatusReply *m) {
+	struct fleet_counts n;
+	fleet_counts(op->fleet, op->tenant, &n);
+	PUT(m, bases, n.bases);
+	PUT(m, ready_bases, n.ready_bases);
+	PUT(m, units_used, n.units_used);
+	PUT(m, units_limit, n.units_limit);
+	PUT(m, deployments, n.deployments);
+	PUT(m, instances, n.instances);
+	PUT(m, ready_instances, n.ready_instances);
+	PUT(m, plans_running, n.plans_running);
+	PUT(m, modules, n.modules);
+}
+
+int status_get(struct api_op *op, struct err *err) {
+	(void)err;
+	struct core_state s;
+	struct report x = { .arena = op->arena };
+	core_state(op->api->core, &s);
+	Berth__V1__StatusReply *m = PB_NEW(Berth__V1__StatusReply, berth__v1__status_reply, op->arena);
+	m->version = arena_strdup(op->arena, op->api->config.version);
+	m->cell = arena_strdup(op->arena, s.cell);
+	PUT(m, epoch, s.epoch);
+	PUT(m, last_event, fleet_last_event(op->fleet));
+	PUT(m, active, s.mode == CORE_ACTIVE);
+	m->address = view_text(core_cfg(op->api->core)->rest, op->arena);
+	m->start_time = pb_time(s.started, op->arena);
+	counts(op, m);
+	note_groups(&x, op->tenant);
+	note_deployments(&x, op);
+	note_plans(&x, op);
+	note_findings(&x, op);
+	m->attention = arena_memdup(op->arena, x.rows, (x.n + 1) * sizeof *x.rows);
+	m->n_attention = x.n;
+	op->reply = (ProtobufCMessage *)m;
+	return 0;
+}
