@@ -23,24 +23,50 @@ static struct conn *live(const struct http_req *r) {
 	return r->conn != NULL && r->conn->state != CONN_CLOSED ? r->conn : NULL;
 }
 
-static void add_head(struct conn *c, int status, const char *type, int64_t length, const struct buf *extra, const char *connection) {
-	struct evbuffer *out = output(c);
-	evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_text(status), server_date(c->server));
+static void add_head(
+    struct buf *b, struct conn *c, int status, const char *type, int64_t length, const struct buf *extra, const char *connection) {
+	buf_printf(b, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, http_status_text(status), server_date(c->server));
 	if (type != NULL)
-		evbuffer_add_printf(out, "Content-Type: %s\r\n", type);
+		buf_printf(b, "Content-Type: %s\r\n", type);
 	if (length >= 0)
-		evbuffer_add_printf(out, "Content-Length: %lld\r\n", (long long)length);
+		buf_printf(b, "Content-Length: %lld\r\n", (long long)length);
 	else if (length == -1)
-		evbuffer_add(out, "Transfer-Encoding: chunked\r\n", 28);
+		buf_add_str(b, "Transfer-Encoding: chunked\r\n");
 	if (connection != NULL)
-		evbuffer_add_printf(out, "Connection: %s\r\n", connection);
+		buf_printf(b, "Connection: %s\r\n", connection);
 	if (extra != NULL && extra->len > 0)
-		evbuffer_add(out, extra->data, extra->len);
-	evbuffer_add(out, "\r\n", 2);
+		buf_add(b, extra->data, extra->len);
+	buf_add(b, "\r\n", 2);
 }
 
-/* Decides how the answer ends and whether the connection survives it, then writes the head. */
-static void start_answer(struct conn *c, struct http_req *r, int status, const char *type, int64_t length) {
+/* struct iovec serves reading too and has no const. */
+static void *unconst(const void *p) {
+	union {
+		const void *in;
+		void *out;
+	} u = { .in = p };
+	return u.out;
+}
+
+/* Most answers fit into the socket at once: written here, they cost no round through the event loop. What does not fit is queued;
+ * so is everything when something already waits, or when the bytes have to go through TLS. */
+static void send_pair(struct conn *c, const struct buf *head, const void *body, size_t n) {
+	size_t done = 0;
+	if (!c->tls && conn_queued(c) == 0) {
+		struct iovec v[2] = { { head->data, head->len }, { unconst(body), n } };
+		struct msghdr m = { .msg_iov = v, .msg_iovlen = n > 0 ? 2 : 1 };
+		ssize_t sent = sendmsg(bufferevent_getfd(c->bev), &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		done = sent > 0 ? (size_t)sent : 0; /* an error comes back when the queue is written */
+	}
+	size_t head_done = done < head->len ? done : head->len;
+	if (head_done < head->len)
+		evbuffer_add(output(c), head->data + head_done, head->len - head_done);
+	if (done - head_done < n)
+		evbuffer_add(output(c), (const char *)body + (done - head_done), n - (done - head_done));
+}
+
+/* Decides how the answer ends and whether the connection survives it, then writes the head and what is known of the body. */
+static void start_answer(struct conn *c, struct http_req *r, int status, const char *type, int64_t length, const void *body, size_t n) {
 	bool bodiless = status == 204 || status == 304;
 	r->begun = true;
 	r->length = length;
@@ -52,7 +78,9 @@ static void start_answer(struct conn *c, struct http_req *r, int status, const c
 		c->keep_alive = false;
 	const char *connection = !c->keep_alive ? "close" : r->head.minor == 0 ? "keep-alive" : NULL;
 	int64_t shown = bodiless || (length < 0 && !r->chunk_framed) ? NO_LENGTH : length;
-	add_head(c, status, type, shown, &r->extra, connection);
+	BUF_AUTO head = BUF_INIT;
+	add_head(&head, c, status, type, shown, &r->extra, connection);
+	send_pair(c, &head, body, r->no_body ? 0 : n);
 }
 
 /* The connection's part is over; the req is left to the caller. */
@@ -89,9 +117,7 @@ void http_reply(struct http_req *r, int status, const char *type, const void *bo
 	assert(!r->begun);
 	struct conn *c = live(r);
 	if (c != NULL) {
-		start_answer(c, r, status, type, (int64_t)n);
-		if (!r->no_body && n > 0)
-			evbuffer_add(output(c), body, n);
+		start_answer(c, r, status, type, (int64_t)n, body, n);
 		detach(r, c);
 		conn_answered(c);
 	} else if (r->conn != NULL) {
@@ -105,7 +131,7 @@ void http_reply_begin(struct http_req *r, int status, const char *type, int64_t 
 	struct conn *c = live(r);
 	r->begun = true;
 	if (c != NULL)
-		start_answer(c, r, status, type, length);
+		start_answer(c, r, status, type, length, NULL, 0);
 }
 
 static void add_piece(struct conn *c, bool chunk_framed, const void *p, size_t n) {
@@ -238,6 +264,7 @@ void reply_write_error(struct conn *c, int status, const char *reason) {
 	if (text == NULL)
 		text = arena_printf(a, "%d %s: %s\n", status, http_status_text(status), reason);
 	size_t n = strlen(text);
-	add_head(c, status, type, (int64_t)n, NULL, "close");
-	evbuffer_add(output(c), text, n);
+	BUF_AUTO head = BUF_INIT;
+	add_head(&head, c, status, type, (int64_t)n, NULL, "close");
+	send_pair(c, &head, text, n);
 }
