@@ -9,15 +9,20 @@ struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_l
 	return x;
 }
 
+/* The epoch is the one in force now: it was raised if the commit's answer was lost meanwhile. */
 static void effect_run(struct core *c, const struct effect *x) {
 	const struct driver_ops *d = c->env.driver->ops;
+	Berth__V1__Welcome *w = x->message;
+	Berth__V1__Command *cmd = x->message;
 	switch (x->kind) {
 	case EFFECT_WELCOME:
-		d->welcome(x->link, x->message);
+		w->epoch = c->epoch;
+		d->welcome(x->link, w);
 		return;
 	case EFFECT_COMMAND:
 		c->stats.commands++;
-		d->command(x->link, x->message);
+		cmd->epoch = c->epoch;
+		d->command(x->link, cmd);
 		return;
 	case EFFECT_ACK:
 		d->ack(x->link, x->seq);

@@ -208,8 +208,8 @@ static void welcome(struct core *c, struct base *b, struct driver_link *k, const
 static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full);
 
 static bool may_hear(struct core *c) {
-	if (c->fleet == NULL || (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY))
-		return false;
+	if (c->fleet == NULL || (c->mode != CORE_ACTIVE && c->mode != CORE_AWAY && c->mode != CORE_READ_ONLY))
+		return false; /* away: what is heard is recorded when the ledger answers again, and acknowledged then */
 	if (c->serial > 0 && c->flying != NULL) {
 		c->dropped_reports = true;
 		return false;
@@ -248,6 +248,7 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 		token_make("bk", key, sizeof key);
 		sha256_of(key, strlen(key), b->row.key_hash);
 	}
+	bool again = b->drive == k && text_same(b->row.boot, h->boot);
 	link_supersede(c, b, k);
 	link_set(c, b, k);
 	base_heard(c, b);
@@ -261,7 +262,8 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 	if (b->row.state != BASE_READY)
 		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
 	struct event_facts f = { .kind = "base.connected", .base = b };
-	core_event(c, &f, "base %s connected", b->row.name);
+	if (!again)
+		core_event(c, &f, "base %s connected", b->row.name);
 	welcome(c, b, k, new_key ? key : NULL);
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
@@ -492,7 +494,7 @@ static void report_apply(struct core *c, struct base *b, const Berth__V1__Report
 
 void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Report *r) {
 	struct base *b;
-	if (!may_hear(c) || c->mode != CORE_ACTIVE || (b = base_of(c, k)) == NULL)
+	if (!may_hear(c) || c->mode == CORE_READ_ONLY || (b = base_of(c, k)) == NULL)
 		return;
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
 	c->stats.reports++;
@@ -516,7 +518,7 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 		return;
 	base_heard(c, b);
 	b->memory_bytes = h->memory_bytes;
-	if (c->mode == CORE_ACTIVE && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
+	if (c->mode != CORE_READ_ONLY && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
 		base_ready(c, b);
 		core_wake(c);
 	}
@@ -524,7 +526,7 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 
 void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason) {
 	struct base *b;
-	if (!may_hear(c) || c->mode != CORE_ACTIVE || (b = base_of(c, k)) == NULL)
+	if (!may_hear(c) || c->mode == CORE_READ_ONLY || (b = base_of(c, k)) == NULL)
 		return;
 	base_heard(c, b);
 	base_set_state(c->fleet, b, BASE_STOPPED, reason, c->wall);
