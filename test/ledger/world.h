@@ -7,6 +7,7 @@
 
 #include "../suite.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/rng.h"
 #include "ledger/pg_impl.h"
 #include "loop/loop.h"
