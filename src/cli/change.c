@@ -24,12 +24,16 @@ static void add_steps(const struct change *ch, int64_t follow_us, struct buf *ou
 	buf_printf(out, "rolled out in %s", text_span(follow_us, span));
 }
 
+static json_t *rounded(int64_t us) {
+	char span[48];
+	return json_string(duration_format((us + 500) / US_PER_MS * US_PER_MS, span));
+}
+
 static json_t *steps_json(const struct change *ch, int64_t follow_us) {
 	json_t *o = json_object();
-	char span[48];
 	for (size_t i = 0; i < ch->n_steps; i++)
-		json_object_set_new(o, ch->steps[i].name, json_string(duration_format(ch->steps[i].us, span)));
-	json_object_set_new(o, "rolledOut", json_string(duration_format(follow_us, span)));
+		json_object_set_new(o, ch->steps[i].name, rounded(ch->steps[i].us));
+	json_object_set_new(o, "rolledOut", rounded(follow_us));
 	return o;
 }
 

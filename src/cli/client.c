@@ -236,6 +236,8 @@ static void away(const struct exchange *x, const struct err *failed, struct err 
 	const struct client *cl = x->client;
 	const char *why = strstr(failed->text, ": ");
 	why = why != NULL ? why + 2 : failed->text;
+	if (strstr(why, "Couldn't connect") != NULL || strstr(why, "Could not connect") != NULL)
+		why = "nobody listens there";
 	if (cl->n_addresses == 1)
 		err_set(ret, E_UNAVAILABLE, "no server answers at %s: %s; start it with berthd, or name another with --address", client_address(cl), why);
 	else

@@ -46,14 +46,23 @@ static void add_attention(const struct cli *c, const json_t *a, struct buf *out)
 	}
 }
 
+static void add_part(int64_t of, int64_t n, const char *noun, const char *state, struct buf *out) {
+	buf_printf(out, "%s%" PRId64, out->len > 0 && out->data[out->len - 1] != ' ' ? ", " : "", of);
+	if (of != n)
+		buf_printf(out, " of %" PRId64, n);
+	buf_printf(out, " %s%s%s", noun, n == 1 ? "" : "s", state);
+}
+
 static void add_counts(const json_t *s, struct buf *out) {
-	int64_t plans = field_int(s, "plansRunning", 0);
-	buf_printf(out, "%" PRId64 " of %" PRId64 " bases ready, %" PRId64 " of %" PRId64 " units used, %" PRId64 " deployments, %" PRId64 " of %" PRId64 " instances ready",
-	    field_int(s, "readyBases", 0), field_int(s, "bases", 0), field_int(s, "unitsUsed", 0), field_int(s, "unitsLimit", 0),
-	    field_int(s, "deployments", 0), field_int(s, "readyInstances", 0), field_int(s, "instances", 0));
+	BUF_AUTO line = BUF_INIT;
+	int64_t plans = field_int(s, "plansRunning", 0), deployments = field_int(s, "deployments", 0);
+	add_part(field_int(s, "readyBases", 0), field_int(s, "bases", 0), "base", " ready", &line);
+	add_part(field_int(s, "unitsUsed", 0), field_int(s, "unitsLimit", 0), "unit", " used", &line);
+	add_part(deployments, deployments, "deployment", "", &line);
+	add_part(field_int(s, "readyInstances", 0), field_int(s, "instances", 0), "instance", " ready", &line);
 	if (plans > 0)
-		buf_printf(out, ", %" PRId64 " %s running (berth plan list)", plans, plans == 1 ? "plan" : "plans");
-	buf_add_char(out, '\n');
+		add_part(plans, plans, "plan", " running (berth plan list)", &line);
+	buf_printf(out, "%s\n", buf_str(&line));
 }
 
 int cmd_status(struct cli *c, struct err *err) {

@@ -143,7 +143,8 @@ static void came_back(struct follower *f) {
 }
 
 /* Being away is no error until patience is used up: the plan does not need us. */
-static void went_away(struct follower *f, const struct err *err) {
+static void went_away(struct follower *f) {
+	char span[32];
 	mono_t now = clock_mono(&clock_real);
 	if (!f->away) {
 		f->away = true;
@@ -151,9 +152,8 @@ static void went_away(struct follower *f, const struct err *err) {
 	}
 	int64_t patience = cli_given(f->cli, "retry-for") ? f->cli->opt.retry_us : AWAY_PATIENCE;
 	if (mono_diff(now, f->away_since) > patience) {
-		f->fatal = *err;
-		f->fatal.code = E_UNAVAILABLE;
-		err_context(&f->fatal, "plan %" PRId64 " goes on, but nobody can be asked about it", f->id);
+		err_set(&f->fatal, E_UNAVAILABLE, "no server answered for %s; plan %" PRId64 " goes on by itself, follow it again with: berth plan watch %" PRId64,
+		    text_span(mono_diff(now, f->away_since), span), f->id, f->id);
 		end(f, CLI_AWAY);
 		return;
 	}
@@ -182,7 +182,7 @@ static void on_looked(void *arg, struct reply *r, const struct err *err) {
 	}
 	if (err != NULL) {
 		f->dirty = true;
-		went_away(f, err);
+		went_away(f);
 		draw(f);
 	} else {
 		came_back(f);
@@ -260,7 +260,7 @@ static void on_stream_done(void *arg, const struct err *err) {
 	}
 	if (err != NULL) {
 		client_rotate(f->client);
-		went_away(f, err);
+		went_away(f);
 	}
 	if (f->active)
 		timer_set(&f->reconnect, rng_jitter(&f->rng, f->backoff_us));

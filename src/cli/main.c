@@ -80,8 +80,9 @@ int main(int argc, char **argv) {
 	c.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	signal(SIGPIPE, SIG_IGN);
 	c.color_err = isatty(STDERR_FILENO) != 0;
+	char version[] = "version";
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		argv[1] = (char[]){ "version" };
+		argv[1] = version;
 	int exit = CLI_OK;
 	if (noun_alone(argc, argv)) {
 		exit = argc == 3 ? CLI_OK : CLI_USAGE;

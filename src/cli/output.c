@@ -75,7 +75,7 @@ void output_cell(const struct column *col, const json_t *item, int64_t now_us, s
 		break;
 	case CELL_AGE:
 		if (json_is_string(v) && wall_parse(json_string_value(v), &t))
-			buf_add_str(out, text_span((now_us > t.us ? now_us - t.us : 0) / US_PER_S * US_PER_S, text));
+			buf_add_str(out, text_age(now_us - t.us, text));
 		break;
 	case CELL_TIME:
 		if (json_is_string(v))
@@ -194,7 +194,7 @@ static void add_value(const struct cli *c, const char *key, const json_t *v, str
 	if (is_time && json_is_string(v) && wall_parse(json_string_value(v), &t)) {
 		int64_t age = clock_wall(&clock_real).us - t.us;
 		add_local_time(json_string_value(v), &value);
-		buf_printf(&value, " (%s%s)", text_span(age < 0 ? -age : age, text), age < 0 ? " from now" : " ago");
+		buf_printf(&value, " (%s%s)", text_age(age < 0 ? -age : age, text), age < 0 ? " from now" : " ago");
 	} else if (is_bytes && json_is_integer(v)) {
 		buf_add_str(&value, text_bytes(json_integer_value(v), text));
 	} else {
@@ -233,7 +233,8 @@ static void add_nested(const struct cli *c, size_t indent, const json_t *v, stru
 static void add_line(const struct cli *c, size_t indent, const char *key, const json_t *v, struct buf *out) {
 	BUF_AUTO label = BUF_INIT;
 	bool plain_map = strcmp(key, "labels") == 0 || strcmp(key, "env") == 0;
-	if (strcmp(key, "etag") == 0 || json_is_null(v))
+	bool empty = (json_is_object(v) && json_object_size(v) == 0) || (json_is_array(v) && json_array_size(v) == 0);
+	if (strcmp(key, "etag") == 0 || json_is_null(v) || empty)
 		return;
 	add_label(key, &label);
 	buf_add_char(&label, ':');

@@ -19,6 +19,11 @@ static void add_styled(struct buf *out, const struct render_look *look, enum sty
 	buf_add_str(out, text_style_off(s));
 }
 
+/* "running" is fine for a deployment and unfinished for a plan or a batch. */
+static enum style work_style(const char *state) {
+	return strcmp(state, "pending") == 0 ? STYLE_DIM : strcmp(state, "running") == 0 ? STYLE_BUSY : text_state_style(state);
+}
+
 static void add_title(const json_t *plan, const struct render_look *look, int64_t now_us, struct buf *out) {
 	BUF_AUTO title = BUF_INIT;
 	char head[48], span[32];
@@ -29,21 +34,30 @@ static void add_title(const json_t *plan, const struct render_look *look, int64_
 	add_styled(out, look, STYLE_BOLD, head);
 	text_add_cut(out, buf_str(&title), look->columns > 48 ? look->columns - 40 : 24, look->utf8);
 	buf_add_str(out, "  ");
-	add_styled(out, look, text_state_style(strcmp(state, "running") == 0 ? "rolling" : state), state);
+	add_styled(out, look, work_style(state), state);
 	if (elapsed >= 0)
 		buf_printf(out, "  %s", text_span(elapsed, span));
 	buf_add_char(out, '\n');
 }
 
+static void add_blocks(const struct render_look *look, enum style style, const char *block, int64_t n, struct buf *out) {
+	enum style s = look->color && n > 0 ? style : STYLE_NONE;
+	buf_add_str(out, text_style_on(s));
+	for (int64_t i = 0; i < n; i++)
+		buf_add_str(out, block);
+	buf_add_str(out, text_style_off(s));
+}
+
+/* A failed base is always seen, a bar is full only when everything is done. */
 static void add_bar(const struct render_look *look, int64_t done, int64_t failed, int64_t size, struct buf *out) {
 	int64_t good = size > 0 ? done * BAR_COLUMNS / size : 0, bad = size > 0 ? (failed * BAR_COLUMNS + size - 1) / size : 0;
+	if (bad > BAR_COLUMNS)
+		bad = BAR_COLUMNS;
 	if (good + bad > BAR_COLUMNS)
 		good = BAR_COLUMNS - bad;
-	for (int64_t i = 0; i < BAR_COLUMNS; i++) {
-		enum style s = i < good ? STYLE_GOOD : i < good + bad ? STYLE_BAD : STYLE_DIM;
-		const char *block = look->utf8 ? (i < good + bad ? "█" : "░") : i < good ? "#" : i < good + bad ? "x" : ".";
-		add_styled(out, look, s, block);
-	}
+	add_blocks(look, STYLE_GOOD, look->utf8 ? "█" : "#", good, out);
+	add_blocks(look, STYLE_BAD, look->utf8 ? "█" : "x", bad, out);
+	add_blocks(look, STYLE_DIM, look->utf8 ? "░" : ".", BAR_COLUMNS - good - bad, out);
 }
 
 /* More batches than fit: the current one stays in the middle. */
@@ -66,7 +80,7 @@ static void add_batches(const json_t *plan, const struct render_look *look, int6
 		buf_printf(out, "  batch %-3" PRId64 " ", field_int(b, "number", (int64_t)i + 1));
 		add_bar(look, done, failed, size, out);
 		buf_printf(out, " %*" PRId64 "/%-4" PRId64, 3, done, size);
-		add_styled(out, look, strcmp(state, "pending") == 0 ? STYLE_DIM : text_state_style(state), state);
+		add_styled(out, look, work_style(state), state);
 		field_time(b, "endTime", &end);
 		if (field_time(b, "startTime", &start))
 			text_span(end.us - start.us, span);

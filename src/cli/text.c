@@ -113,6 +113,19 @@ char *text_span(int64_t us, char buf[32]) {
 	return buf;
 }
 
+char *text_age(int64_t us, char buf[32]) {
+	static const struct {
+		int64_t from, unit;
+		char letter;
+	} steps[] = { { 2 * 86400, 86400, 'd' }, { 2 * 3600, 3600, 'h' }, { 2 * 60, 60, 'm' }, { 0, 1, 's' } };
+	int64_t s = us > 0 ? us / US_PER_S : 0;
+	size_t i = 0;
+	while (s < steps[i].from)
+		i++;
+	snprintf(buf, 32, "%" PRId64 "%c", s / steps[i].unit, steps[i].letter);
+	return buf;
+}
+
 char *text_bytes(int64_t bytes, char buf[32]) {
 	static const char *const units[] = { "kB", "MB", "GB", "TB" };
 	double v = (double)bytes;

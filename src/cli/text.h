@@ -17,6 +17,8 @@ void text_add_cut(struct buf *out, const char *s, size_t columns, bool utf8);
 
 /* "812 ms", "3.2 s", "2m5s", "3h10m", "5d". buf holds 32 bytes. Returns buf. */
 char *text_span(int64_t us, char buf[32]);
+/* "41s", "5m", "3h", "5d": how long ago, for columns. */
+char *text_age(int64_t us, char buf[32]);
 /* "24 kB", "3.1 MB". */
 char *text_bytes(int64_t bytes, char buf[32]);
 
