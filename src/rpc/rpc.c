@@ -234,7 +234,7 @@ int rpc_listen(struct rpc *r, const char *address, const struct rpc_tls *tls, in
 	int port = grpc_server_add_http2_port(r->server, address, creds);
 	grpc_server_credentials_release(creds);
 	if (port <= 0)
-		return err_set(err, E_EXISTS, "cannot listen on %s for gRPC: the address is taken or not one of this machine", address);
+		return err_set(err, E_BUSY, "cannot listen on %s for gRPC: the port is taken, or the address is not one of this machine", address);
 	*ret_port = port;
 	return 0;
 }

@@ -31,7 +31,7 @@ struct rpc_tls { const char *cert_file, *key_file, *client_ca_file; /* or NULL *
 
 /* cq is used for as long as rpc lives, and is shut down by the caller after rpc_free(). */
 int rpc_new(struct loop *l, struct cq *cq, struct api *api, struct core *core, const struct rpc_limits *limits, struct rpc **ret, struct err *err);
-/* "127.0.0.1:7778", "[::1]:0", "unix:/path"; before rpc_start. tls NULL = plain. ret_port gets the real port. E_EXISTS when it is taken. */
+/* "127.0.0.1:7778", "[::1]:0", "unix:/path"; before rpc_start. tls NULL = plain. ret_port gets the real port. E_BUSY when it is taken. */
 int rpc_listen(struct rpc *r, const char *address, const struct rpc_tls *tls, int *ret_port, struct err *err);
 int rpc_start(struct rpc *r, struct err *err);
 int rpc_reload_tls(struct rpc *r, struct err *err); /* new handshakes use the new files; on error the old stay */

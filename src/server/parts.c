@@ -1,0 +1,232 @@
+/* Makes the parts from left to right and takes them down from right to left. gRPC comes after everything that starts processes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "drive/drive.h"
+#include "http/server.h"
+#include "ledger/ledger.h"
+#include "loop/cq.h"
+#include "rest/rest.h"
+#include "rpc/rpc.h"
+#include "server/admin.h"
+#include "server/berthd.h"
+#include "server/witness.h"
+
+/* ---- the core's turns -------------------------------------------------------------------------------------------------------------- */
+
+static void aim(struct berthd *s) {
+	mono_t due = core_deadline(s->core);
+	if (due.us == INT64_MAX) {
+		timer_cancel(&s->deadline);
+		return;
+	}
+	int64_t us = mono_diff(due, clock_mono(&clock_real));
+	timer_set(&s->deadline, us > 0 ? us : 0);
+}
+
+static void on_turn(void *arg) {
+	struct berthd *s = arg;
+	core_turn(s->core);
+	aim(s);
+}
+
+static void on_wake(void *arg) {
+	struct berthd *s = arg;
+	deferred_schedule(&s->turn);
+}
+
+/* ---- each part --------------------------------------------------------------------------------------------------------------------- */
+
+static void name_node(struct berthd *s) {
+	char host[64] = "localhost";
+	uint8_t bits[4];
+	char hex[2 * sizeof bits + 1];
+	gethostname(host, sizeof host - 1);
+	random_bytes(bits, sizeof bits);
+	hex_encode(bits, sizeof bits, hex);
+	snprintf(s->node, sizeof s->node, "%.40s:%d:%s", host, (int)getpid(), hex); /* the lease keeps 63 characters */
+}
+
+static int make_ledger(struct berthd *s, const char *conninfo, struct err *err) {
+	struct ledger_pg_config c;
+	ledger_pg_config_defaults(&c);
+	c.url = conninfo;
+	c.keep_revisions = s->opt.keep_revisions;
+	c.seed = rng_u64(&s->rng);
+	if (c.lease_us > s->opt.renew)
+		c.lease_us = s->opt.renew;
+	return ledger_pg_new(s->loop, &clock_real, &c, &s->pg, err);
+}
+
+static int make_drive(struct berthd *s, struct err *err) {
+	struct drive_limits l = { .silence_us = 3 * s->opt.heartbeat, .max_links = (unsigned)s->opt.max_agents };
+	return drive_new(s->loop, &l, &s->drive, err);
+}
+
+/* Addresses are pointed to, not copied: they are filled in by listen_all(), before anybody asks for them. */
+static void core_configure(struct berthd *s, struct core_config *c) {
+	core_config_defaults(c);
+	c->node = s->node;
+	c->rest = s->rest_address;
+	c->rpc = s->rpc_address;
+	c->servers = s->servers;
+	c->artifacts = s->artifacts;
+	c->lease_us = s->opt.lease;
+	c->renew_us = s->opt.renew;
+	c->stop_us = s->opt.stop;
+	c->silent_us = s->opt.silent;
+	c->lost_us = s->opt.lost;
+	c->replace_us = s->opt.replace;
+	c->forget_us = s->opt.forget;
+	c->heartbeat_us = s->opt.heartbeat;
+	c->keep_revisions = s->opt.keep_revisions;
+	c->in_flight = s->opt.in_flight;
+	c->in_flight_base = s->opt.in_flight_base;
+}
+
+static int list_servers(struct berthd *s, struct err *err) {
+	size_t n = 0;
+	while (s->opt.servers != NULL && s->opt.servers[n] != NULL)
+		n++;
+	s->servers = calloc(n + 2, sizeof *s->servers);
+	if (s->servers == NULL)
+		return err_set(err, E_NOMEM, "no memory");
+	s->servers[0] = s->rpc_address;
+	for (size_t i = 0; i < n; i++)
+		s->servers[i + 1] = s->opt.servers[i];
+	return 0;
+}
+
+static int tell_witness(struct berthd *s, const char *path, struct err *err) {
+	struct witness_seen seen;
+	int r = witness_read(path, &seen, err);
+	if (r == 0 && seen.cell[0] != '\0')
+		core_witness(s->core, seen.cell, seen.epoch, seen.event);
+	return r;
+}
+
+static int make_core(struct berthd *s, struct err *err) {
+	char path[600];
+	struct core_config c;
+	int r = list_servers(s, err);
+	if (r != 0)
+		return r;
+	name_node(s);
+	core_configure(s, &c);
+	deferred_init(&s->turn, s->loop, on_turn, s);
+	timer_init(&s->deadline, s->loop, on_turn, s);
+	struct core_env env = {
+		.clock = clock_real, .rng = &s->rng, .ledger = ledger_pg_ledger(s->pg), .driver = drive_driver(s->drive), .wake = on_wake, .arg = s,
+	};
+	r = core_new(&env, &c, &s->core, err);
+	if (r != 0)
+		return r;
+	drive_attach(s->drive, s->core);
+	snprintf(path, sizeof path, "%s/witness", s->opt.data_dir);
+	r = tell_witness(s, path, err);
+	return r != 0 ? r : witness_new(s->loop, s->core, path, &s->witness, err);
+}
+
+/* Of "NAME=HEADER"; names and table are freed by the caller. */
+static struct api_credential *credentials_of(const struct berthd *s, size_t *ret_n) {
+	size_t n = 0;
+	while (s->opt.artifact_credentials != NULL && s->opt.artifact_credentials[n] != NULL)
+		n++;
+	struct api_credential *v = calloc(n + 1, sizeof *v);
+	for (size_t i = 0; v != NULL && i < n; i++) {
+		char *eq = strchr(s->opt.artifact_credentials[i], '=');
+		v[i] = (struct api_credential){ strndup(s->opt.artifact_credentials[i], (size_t)(eq - s->opt.artifact_credentials[i])), eq + 1 };
+	}
+	*ret_n = v != NULL ? n : 0;
+	return v;
+}
+
+static int make_api(struct berthd *s, struct err *err) {
+	char cache[600];
+	size_t n;
+	struct api_credential *credentials = credentials_of(s, &n);
+	snprintf(cache, sizeof cache, "%s/artifacts", s->opt.data_dir);
+	struct api_config c = {
+		.cache_dir = cache,
+		.max_artifact_bytes = s->opt.max_artifact,
+		.max_cache_bytes = s->opt.max_cache,
+		.max_uploads = (unsigned)s->opt.max_uploads,
+		.credentials = credentials,
+		.n_credentials = n,
+		.fetch_ca_file = s->opt.artifact_ca,
+		.version = BERTH_VERSION,
+		.keep_events_us = s->opt.keep_events,
+		.keep_plans_us = s->opt.keep_plans,
+		.keep_orphans_us = s->opt.keep_orphans,
+		.max_wait_us = s->opt.max_wait,
+		.max_streams = (unsigned)s->opt.max_streams,
+	};
+	int r = api_new_config(s->loop, s->core, &c, &s->api, err);
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)credentials[i].name);
+	free(credentials);
+	return r;
+}
+
+static int make_http(struct berthd *s, struct err *err) {
+	struct rest_config c = { .join_tag = s->opt.join_listen != NULL ? LISTEN_JOIN : 0, .peer_ca_file = s->opt.tls_peer_ca };
+	struct http_limits l = { .max_connections = (unsigned)s->opt.max_connections, .max_per_address = (unsigned)s->opt.max_per_address };
+	int r = rest_new(s->loop, s->api, s->core, &c, &s->rest, err);
+	if (r == 0)
+		r = http_server_new(s->loop, rest_handler(), s->rest, &l, &s->http, err);
+	if (r == 0)
+		rest_attach(s->rest, s->http);
+	return r;
+}
+
+static int make_rpc(struct berthd *s, struct err *err) {
+	struct rpc_limits l = { .max_calls = (unsigned)s->opt.max_calls, .max_memory = (size_t)s->opt.max_rpc_memory };
+	int r = cq_new(s->loop, &s->cq, err);
+	if (r == 0)
+		r = rpc_new(s->loop, s->cq, s->api, s->core, &l, &s->rpc, err);
+	return r != 0 ? r : bridge_agents(s->rpc, s->drive, err);
+}
+
+int parts_make(struct berthd *s, const char *conninfo, struct err *err) {
+	int r = make_ledger(s, conninfo, err);
+	if (r == 0)
+		r = make_drive(s, err);
+	if (r == 0)
+		r = make_core(s, err);
+	if (r == 0)
+		r = make_api(s, err);
+	if (r == 0)
+		r = make_http(s, err);
+	if (r == 0)
+		r = make_rpc(s, err);
+	if (r == 0)
+		r = listen_all(s, err);
+	if (r != 0)
+		return r;
+	s->admin = admin_new(s->loop, s->core, s->opt.data_dir, s->rest_address, s->opt.write_context);
+	return rpc_start(s->rpc, err);
+}
+
+void parts_free(struct berthd *s) {
+	http_server_free(s->http);
+	rpc_free(s->rpc);
+	cq_shutdown(s->cq);
+	rest_free(s->rest);
+	api_free(s->api);
+	admin_free(s->admin);
+	witness_free(s->witness);
+	if (s->core != NULL) {
+		core_free(s->core);
+		deferred_deinit(&s->turn);
+		timer_deinit(&s->deadline);
+	}
+	drive_free(s->drive);
+	ledger_pg_free(s->pg);
+	free(s->servers);
+}
