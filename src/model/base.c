@@ -126,6 +126,7 @@ static void instances_count(struct base *b, bool in) {
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		in ? instance_count(i) : instance_uncount(i);
+	holders_count(b, in ? 1 : -1);
 }
 
 static void base_enter(struct base *b, struct group *g) {

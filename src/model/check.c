@@ -254,8 +254,16 @@ static int revisions_check(const struct fleet *f, const struct deployment *d, st
 	return 0;
 }
 
+static bool first_of_deployment(const struct instance *i) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x->deployment == i->deployment)
+			return x == i;
+	return false;
+}
+
 static int deployment_sums_check(const struct deployment *d, struct err *err) {
-	int n = 0, wanted = 0, ready = 0, updated = 0, serving = 0, zone[GROUP_ZONES] = { 0 };
+	int n = 0, wanted = 0, ready = 0, updated = 0, serving = 0, zone[GROUP_ZONES] = { 0 }, holders[GROUP_ZONES] = { 0 };
 	const struct instance *i;
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
 		if (i->deployment != d || i->row.deployment_id != d->row.id)
@@ -266,6 +274,7 @@ static int deployment_sums_check(const struct deployment *d, struct err *err) {
 		ready += i->row.wanted && i->row.state == INSTANCE_READY;
 		updated += i->row.wanted && i->row.revision == d->row.revision;
 		zone[i->base->zone] += i->row.wanted && i->base->group == d->group;
+		holders[i->base->zone] += i->base->group == d->group && first_of_deployment(i);
 	}
 	const char *name = d->row.name;
 	SAME(d->n_instances, n, "n_instances of deployment %s", name);
@@ -273,8 +282,10 @@ static int deployment_sums_check(const struct deployment *d, struct err *err) {
 	SAME(d->n_ready, ready, "n_ready of deployment %s", name);
 	SAME(d->n_updated, updated, "n_updated of deployment %s", name);
 	SAME(d->n_serving, serving, "n_serving of deployment %s", name);
-	for (int z = 0; z < GROUP_ZONES; z++)
+	for (int z = 0; z < GROUP_ZONES; z++) {
 		SAME(d->zone_wanted[z], zone[z], "wanted instances of deployment %s in zone slot %d", name, z);
+		SAME(d->zone_holders[z], holders[z], "bases that hold deployment %s in zone slot %d", name, z);
+	}
 	return 0;
 }
 
@@ -370,6 +381,55 @@ static int plan_parts_check(const struct fleet *f, const struct plan *p, struct 
 	return 0;
 }
 
+static int pointer_cmp(const void *a, const void *b) {
+	uintptr_t x = (uintptr_t)*(void *const *)a, y = (uintptr_t)*(void *const *)b;
+	return (x > y) - (x < y);
+}
+
+/* The deployments of all queued plans, sorted: counting them per deployment costs no walk over all plans for each. */
+static const struct deployment **queued_list(const struct fleet *f, size_t *ret_n) {
+	size_t n = 0, size = 64;
+	const struct deployment **list = malloc(size * sizeof *list);
+	for (const struct plan *p = f->plans; p != NULL && list != NULL; p = p->hh_id.next) {
+		const struct change *c;
+		TAILQ_FOREACH(c, &p->changes, link) {
+			if (p->row.state != PLAN_QUEUED || c->deployment == NULL)
+				continue;
+			if (n == size)
+				list = realloc(list, (size *= 2) * sizeof *list);
+			if (list == NULL)
+				abort();
+			list[n++] = c->deployment;
+		}
+	}
+	if (list == NULL)
+		abort();
+	qsort(list, n, sizeof *list, pointer_cmp);
+	*ret_n = n;
+	return list;
+}
+
+static int queued_compare(const struct fleet *f, const struct deployment *const *list, size_t n, struct err *err) {
+	int64_t sum = 0;
+	for (size_t i = 0, k; i < n; i = k) {
+		for (k = i; k < n && list[k] == list[i]; k++)
+			;
+		SAME(list[i]->n_queued, k - i, "n_queued of deployment %s", list[i]->row.name);
+	}
+	for (const struct deployment *d = f->deployments; d != NULL; d = d->hh_id.next)
+		sum += d->n_queued;
+	SAME(sum, n, "n_queued over all %s", "deployments");
+	return 0;
+}
+
+static int queued_check(const struct fleet *f, struct err *err) {
+	size_t n;
+	const struct deployment **list = queued_list(f, &n);
+	int r = queued_compare(f, list, n, err);
+	free(list);
+	return r;
+}
+
 static int plans_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {
 	for (const struct plan *p = f->plans; p != NULL; p = p->hh_id.next) {
 		CHECK(object_check(f, &p->o, TABLE_plan, p->row.id, dt, err));
@@ -385,13 +445,7 @@ static int plans_check(const struct fleet *f, struct dirty_tally *dt, struct err
 		SAME(p->n_tasks, n, "n_tasks of plan %lld", LL(p->row.id));
 		SAME(p->n_open, open, "n_open of plan %lld", LL(p->row.id));
 	}
-	for (const struct deployment *d = f->deployments; d != NULL; d = d->hh_id.next) {
-		int queued = 0;
-		for (const struct plan *p = f->plans; p != NULL; p = p->hh_id.next)
-			queued += p->row.state == PLAN_QUEUED && plan_touches(p, d);
-		SAME(d->n_queued, queued, "n_queued of deployment %s", d->row.name);
-	}
-	return 0;
+	return queued_check(f, err);
 }
 
 static int tasks_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {

@@ -116,6 +116,7 @@ struct deployment {
 	int n_instances;                  /* all, wanted or not */
 	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY; wanted and at row.revision */
 	int zone_wanted[GROUP_ZONES];     /* n_wanted on bases of its group, per zone slot */
+	int zone_holders[GROUP_ZONES];    /* bases of its group that have an instance of it, wanted or not */
 	int n_serving;                    /* READY, wanted or on its way out: what answers now */
 	struct plan *plan;                /* the unfinished one that runs (not queued), or NULL */
 	int n_queued;

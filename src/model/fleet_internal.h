@@ -63,6 +63,7 @@ void base_refresh(struct fleet *f, struct base *b);           /* ceiling and buc
 void base_rezone(struct fleet *f, struct base *b);
 void instance_count(struct instance *i);
 void instance_uncount(struct instance *i);
+void holders_count(struct base *b, int sign);                 /* the base as a whole enters or leaves its zone */
 void revision_link(struct deployment *d, struct version *v, struct revision *r);
 void deployment_recount(struct deployment *d);                /* n_updated, after the current revision changed */
 void plan_count(struct plan *p);

@@ -35,6 +35,30 @@ void instance_uncount(struct instance *i) {
 	instance_tally(i, -1);
 }
 
+/* Is there one of the same deployment on its base, before `end` in the list? */
+static bool has_sibling(const struct instance *i, const struct instance *end) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link) {
+		if (x == end)
+			return false;
+		if (x != i && x->deployment == i->deployment)
+			return true;
+	}
+	return false;
+}
+
+static void holder_tally(struct instance *i, const struct instance *end, int sign) {
+	struct deployment *d = i->deployment;
+	if (d != NULL && d->group == i->base->group && !has_sibling(i, end))
+		d->zone_holders[i->base->zone] += sign;
+}
+
+void holders_count(struct base *b, int sign) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		holder_tally(i, i, sign);
+}
+
 static void deployment_enter(struct instance *i, struct deployment *d) {
 	i->deployment = d;
 	i->row.deployment_id = d == NULL ? 0 : d->row.id;
@@ -42,6 +66,7 @@ static void deployment_enter(struct instance *i, struct deployment *d) {
 		return;
 	d->n_instances++;
 	TAILQ_INSERT_TAIL(&d->instances, i, deployment_link);
+	holder_tally(i, NULL, 1);
 }
 
 static void deployment_leave(struct instance *i) {
@@ -50,6 +75,7 @@ static void deployment_leave(struct instance *i) {
 		return;
 	d->n_instances--;
 	TAILQ_REMOVE(&d->instances, i, deployment_link);
+	holder_tally(i, NULL, -1);
 	i->deployment = NULL;
 }
 

@@ -63,7 +63,15 @@ static struct base *bucket_best(const struct fleet *f, const struct place_req *r
 	return best;
 }
 
+/* Every base there has it already: the usual end of a deployment that wants more than there are bases, and a walk over all of them saved. */
+static bool zone_exhausted(const struct place_req *r, int zone) {
+	const struct deployment *d = r->deployment;
+	return d != NULL && d->group == r->group && r->old == NULL && d->zone_holders[zone] >= r->group->zones[zone]->n_bases;
+}
+
 static struct base *zone_best(const struct fleet *f, const struct place_req *r, bool pack, int zone, struct place_position *at) {
+	if (zone_exhausted(r, zone))
+		return NULL;
 	int lowest = r->units < 0 ? 0 : r->units < FREE_BUCKETS ? (int)r->units : FREE_BUCKETS - 1;
 	for (; at->passed < FREE_BUCKETS - lowest; at->passed++, at->after = 0) {
 		int bucket = pack ? lowest + at->passed : FREE_BUCKETS - 1 - at->passed;

@@ -354,6 +354,7 @@ static void spoil_task(struct world *w) { TAILQ_FIRST(&w->b->instances)->task = 
 static void spoil_open(struct world *w) { w->f->plans->n_open = 0; }
 static void spoil_inflight(struct world *w) { w->b->inflight = 5; }
 static void spoil_queued(struct world *w) { w->d->n_queued = 1; }
+static void spoil_holders(struct world *w) { w->d->zone_holders[w->b->zone] = 0; }
 static void spoil_version(struct world *w) { w->v->n_revisions++; }
 static void spoil_bucket(struct world *w) { w->b->bucket = 1; }
 static void spoil_instance_version(struct world *w) { TAILQ_FIRST(&w->b->instances)->row.version_id = 1; }
@@ -373,7 +374,8 @@ START_TEST(check_finds_what_is_spoilt) {
 		{ spoil_task, "its task is 0, the open one is 1" },
 		{ spoil_open, "n_open of plan 1: it is 0, should be 1" },
 		{ spoil_inflight, "commands in flight over all bases: it is 5, should be 0" },
-		{ spoil_queued, "n_queued of deployment hello: it is 1, should be 0" },
+		{ spoil_queued, "n_queued over all deployments: it is 1, should be 0" },
+		{ spoil_holders, "bases that hold deployment hello in zone slot 0: it is 0, should be 1" },
 		{ spoil_version, "n_revisions over all versions: it is 2, should be 1" },
 		{ spoil_bucket, "bucket of base n1: it is 1, should be 3" },
 		{ spoil_instance_version, "instance 1 is linked to another version than its row says" },
