@@ -238,8 +238,8 @@ START_TEST(events_have_their_form) {
 	BUF_AUTO head = BUF_INIT;
 	client_talk(&site, "HEAD /events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", &head);
 	ck_has(head, "text/event-stream");
-	ck_assert_ptr_null(site.sse);
 	site_stop(&site);
+	ck_assert_ptr_null(site.sse);
 }
 END_TEST
 
