@@ -53,6 +53,7 @@ struct api_call {
 	 * For streams: called with more=true per message and a last time with reply NULL, err NULL (end) or err. */
 	void (*done)(struct api_call *call, const ProtobufCMessage *reply, int status, const char *location, bool more, const struct err *err);
 	void *arg;
+	void (*began)(struct api_call *call); /* streams, may be NULL: accepted, messages follow; before the first done */
 	bool paused;                       /* streams: set by the transport when its client reads slowly; api_stream_more() goes on, no event is lost */
 	/* the api's */
 	struct api_op *op_state;

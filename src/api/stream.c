@@ -113,6 +113,12 @@ static void stream_read(struct stream *s) {
 	history_read(s->op, &spec, page_arrived);
 }
 
+static void begin(struct stream *s) {
+	if (s->op->call->began != NULL)
+		s->op->call->began(s->op->call);
+	settle(s);
+}
+
 /* The event right after the one the client has seen must still be there, else what came between is lost to it. */
 static void age_known(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
 	struct stream *s = op->stream;
@@ -127,7 +133,7 @@ static void age_known(struct api_op *op, struct ledger_rows *rows, const struct 
 	if (err != NULL || gone)
 		op_fail(op, err != NULL ? err : &why);
 	else
-		stream_read(s);
+		begin(s);
 }
 
 static void check_age(struct stream *s) {
@@ -164,7 +170,7 @@ void stream_start(struct api_op *op, const struct event_filter *f, int64_t after
 	if (age && after < op->api->committed)
 		check_age(s);
 	else
-		settle(s);
+		begin(s);
 }
 
 void stream_cancel(struct api_op *op) {

@@ -1,0 +1,106 @@
+/* Answers: messages as JSON, errors as problem+json, and the headers that every answer carries. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "proto/json.h"
+#include "rest/inside.h"
+
+/* One line per request: what changed something or went wrong at info, reads at debug. Paths hold no secrets. */
+static void log_answer(const struct exchange *x, int status) {
+	const char *method = http_req_method(x->req), *path = http_req_path(x->req);
+	int64_t us = clock_mono(&clock_real).us - x->started_us;
+	bool loud = status >= 500 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0);
+	log_at(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "request", log_s("method", method), log_s("path", path), log_i("status", status), log_i("us", us),
+	    log_s("request", x->request_id), log_s("peer", http_req_peer(x->req)), log_s("trace", http_req_header(x->req, "traceparent")));
+}
+
+void answer_headers(struct exchange *x) {
+	const char *trace = http_req_header(x->req, "traceparent");
+	http_req_add_header(x->req, "X-Request-Id", x->request_id);
+	http_req_add_header(x->req, "X-Content-Type-Options", "nosniff");
+	if (trace != NULL)
+		http_req_add_header(x->req, "traceparent", trace);
+}
+
+void exchange_close(struct exchange *x) {
+	if (x->has_beat)
+		timer_deinit(&x->beat);
+	x->has_beat = false;
+}
+
+void exchange_drop(struct exchange *x) {
+	exchange_close(x);
+	http_req_release(x->req);
+}
+
+static void count(struct rest *r, int status) {
+	if (status >= 100 && status < 600)
+		r->answers[status / 100]++;
+}
+
+void answer_bytes(struct exchange *x, int status, const char *type, const void *p, size_t n) {
+	count(x->rest, status);
+	log_answer(x, status);
+	answer_headers(x);
+	exchange_close(x);
+	http_reply(x->req, status, type, p, n);
+}
+
+static void add_etag(struct exchange *x, const ProtobufCMessage *m) {
+	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(m->descriptor, "etag");
+	const char *etag = f != NULL ? *(const char *const *)((const char *)m + f->offset) : NULL;
+	if (etag == NULL)
+		return;
+	char quoted[64];
+	snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+	http_req_add_header(x->req, "ETag", quoted);
+}
+
+void answer_message(struct exchange *x, const ProtobufCMessage *m, int status, const char *location) {
+	BUF_AUTO b = BUF_INIT;
+	size_t n = strlen(m->descriptor->short_name);
+	bool reply = n > 5 && strcmp(m->descriptor->short_name + n - 5, "Reply") == 0;
+	json_print(m, reply, &b);
+	buf_add_char(&b, '\n');
+	if (location != NULL)
+		http_req_add_header(x->req, "Location", location);
+	add_etag(x, m);
+	http_req_add_header(x->req, "Cache-Control", "no-store");
+	answer_bytes(x, status, "application/json", buf_str(&b), b.len);
+}
+
+void answer_error(struct exchange *x, const struct err *err) {
+	BUF_AUTO b = BUF_INIT;
+	int status = err_http(err->code);
+	if (err->code == E_CANCELLED && !http_req_alive(x->req)) { /* nobody is there to read it */
+		exchange_drop(x);
+		return;
+	}
+	if (status == 500)
+		log_error("request failed", log_s("request", x->request_id), log_s("path", http_req_path(x->req)), log_e(err));
+	json_print(api_problem(err, x->request_id, http_req_arena(x->req)), false, &b);
+	buf_add_char(&b, '\n');
+	if (status == 503 || status == 429)
+		http_req_add_header(x->req, "Retry-After", "1");
+	if (status == 401)
+		http_req_add_header(x->req, "WWW-Authenticate", "Bearer realm=\"berth\"");
+	answer_bytes(x, status, "application/problem+json", buf_str(&b), b.len);
+}
+
+/* Errors of the HTTP layer itself, before there is an exchange. */
+char *problem_text(struct arena *a, int status, const char *detail, const char **ret_type, void *arg) {
+	struct rest *r = arg;
+	BUF_AUTO b = BUF_INIT;
+	count(r, status);
+	buf_printf(&b, "{\"type\":\"about:blank\",\"title\":");
+	buf_add_json(&b, http_status_text(status));
+	buf_printf(&b, ",\"status\":%d,\"code\":\"%s\",\"detail\":", status, status == 413 ? "too_large" : status == 408 ? "timeout" : status == 503 ? "unavailable" : "malformed");
+	buf_add_json(&b, detail);
+	buf_add_str(&b, "}\n");
+	*ret_type = "application/problem+json";
+	return arena_strdup(a, buf_str(&b));
+}
