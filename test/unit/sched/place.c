@@ -205,6 +205,10 @@ START_TEST(summary_counts_per_rule) {
 	place_explain(w.f, &w.r, n4, a, &rep);
 	ck_assert_uint_eq(rep.n, 2);
 	ck_assert_str_eq(rep.summary, "1 cordoned; 1 of 1 base full: 9 of 9 units");
+	struct group *other = fleet_group_add(w.f, w.t, &(struct row_base_group){ .name = mut("other"), .install_limit = 1 });
+	base_set_group(w.f, n4, other);
+	place_explain(w.f, &w.r, n4, a, &rep);
+	ck_assert_str_eq(rep.summary, "base n4 is in group other, not in group demo");
 	fleet_free(w.f);
 }
 END_TEST
@@ -353,6 +357,23 @@ START_TEST(choices_follow_the_explanation) {
 }
 END_TEST
 
+START_TEST(zones_without_a_free_holder_are_left_out) {
+	struct world w;
+	world_init(&w, 5);
+	for (int i = 0; i < 4; i++)
+		base_make(&w, (const char *[]){ "n1", "n2", "n3", "n4" }[i], i < 2 ? "a" : "b");
+	char got[64];
+	place_many(&w, 5, NULL, got, sizeof got);
+	ck_assert_str_eq(got, "n1 n3 n2 n4 -");
+	struct instance *i = base_instance_of(fleet_base(w.t, "n2"), w.v);
+	instance_set_wanted(w.f, i, false); /* still there */
+	ck_assert_str_eq(chosen(&w), "-");
+	fleet_instance_remove(w.f, i);
+	ck_assert_str_eq(chosen(&w), "n2");
+	fleet_free(w.f);
+}
+END_TEST
+
 /* ---- ranges of required modules ---- */
 
 START_TEST(ranges) {
@@ -380,4 +401,4 @@ static void suite_of_loops(void) {
 
 TEST_SUITE("sched/place", every_rule_has_a_case, what_lets_it_on, summary_counts_per_rule, spread_goes_round_the_zones,
     pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_share_the_last_bucket,
-    old_versions_base_wins_the_tie, choices_follow_the_explanation, ranges)
+    old_versions_base_wins_the_tie, choices_follow_the_explanation, zones_without_a_free_holder_are_left_out, ranges)
