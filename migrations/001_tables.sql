@@ -449,7 +449,7 @@ create table instance (
 	constraint instance_base_id_fkey foreign key (base_id) references base (id) deferrable initially deferred,
 	constraint instance_deployment_id_fkey foreign key (deployment_id) references deployment (id) deferrable initially deferred,
 	constraint instance_version_id_fkey foreign key (version_id) references version (id) deferrable initially deferred,
-	constraint instance_once_per_base unique (base_id, version_id) deferrable initially deferred,
+	constraint instance_once_per_base exclude (base_id with =, version_id with =) where (wanted) deferrable initially deferred,
 	constraint instance_units_not_negative check (units >= 0),
 	constraint instance_state_known check (state in ('pending', 'installing', 'ready', 'standby', 'failed', 'missing', 'uninstalling', 'unknown', 'quarantined'))
 ) with (fillfactor = 70);
@@ -470,6 +470,7 @@ comment on column instance.units is 'units it costs';
 comment on column instance.failures is 'failures in a row';
 comment on column instance.replaces is 'instance on a lost base that it stands in for';
 comment on column instance.created_at is 'when it was made';
+create index instance_base on instance (base_id);
 create index instance_deployment on instance (deployment_id);
 create index instance_version on instance (version_id);
 

@@ -242,7 +242,7 @@ static bool flush(struct conn *c) {
 		return false;
 	}
 	if (r == 1 && c->writing.ev == NULL)
-		watch_init(&c->writing, c->spec.loop, PQsocket(c->pg), false, true, on_writable, c);
+		conn_watch(c, &c->writing, false, true, on_writable);
 	return r < 0;
 }
 
@@ -392,6 +392,7 @@ int conn_new(const struct conn_spec *spec, struct conn **ret, struct err *err) {
 	if (c == NULL)
 		return err_set(err, E_NOMEM, "no memory for a database connection");
 	c->spec = *spec;
+	c->fd = -1;
 	TAILQ_INIT(&c->queue);
 	TAILQ_INIT(&c->first);
 	TAILQ_INIT(&c->over);

@@ -25,6 +25,7 @@ struct conn {
 	enum conn_state state;
 	PGconn *pg;
 	struct resolver *resolver;
+	int fd;                          /* a duplicate of libpq's socket, to watch: libpq closes its own when it likes, and a watch must outlive it */
 	struct watch reading, writing;
 	struct timer timer;              /* attempt, backoff, answer, retry: one at a time */
 	struct timer expiry;             /* of waiting exchanges */
@@ -53,6 +54,7 @@ void conn_end_current(struct conn *c, const struct err *err);
 void conn_attempt(struct conn *c);
 void conn_lost(struct conn *c, const struct err *why); /* closes; ends the exchange in flight; tries again later */
 void conn_close(struct conn *c);
+void conn_watch(struct conn *c, struct watch *w, bool read, bool write, void (*fn)(int, bool, bool, void *));
 void conn_connect_timeout(struct conn *c);
 
 #endif

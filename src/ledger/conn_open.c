@@ -2,9 +2,11 @@
  *
  * libpq's own time-outs do not work without its blocking calls, and keepalives do not notice a frozen server: the deadline is ours. */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/rng.h"
 #include "ledger/conn_impl.h"
@@ -16,9 +18,25 @@
 
 static void poll_connect(struct conn *c);
 
-void conn_close(struct conn *c) {
+static void unwatch(struct conn *c) {
 	watch_deinit(&c->reading);
 	watch_deinit(&c->writing);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
+void conn_watch(struct conn *c, struct watch *w, bool read, bool write, void (*fn)(int, bool, bool, void *)) {
+	if (c->fd < 0)
+		c->fd = fcntl(PQsocket(c->pg), F_DUPFD_CLOEXEC, 3);
+	if (c->fd >= 0)
+		watch_init(w, c->spec.loop, c->fd, read, write, fn, c);
+	else
+		c->failed = true; /* out of descriptors: the deadline ends this attempt, the next may do better */
+}
+
+void conn_close(struct conn *c) {
+	unwatch(c);
 	timer_cancel(&c->timer);
 	if (c->pg != NULL)
 		PQfinish(c->pg);
@@ -138,7 +156,7 @@ static void connected(struct conn *c) {
 		conn_lost(c, &err);
 		return;
 	}
-	watch_init(&c->reading, c->spec.loop, PQsocket(c->pg), true, false, on_readable, c);
+	conn_watch(c, &c->reading, true, false, on_readable);
 	c->state = CONN_SETTLING;
 	snprintf(c->lock_ms, sizeof c->lock_ms, "%lld", (long long)(c->spec.lock_us / US_PER_MS));
 	c->session = (struct exchange){ .what = "session settings", .send = session_send, .result = session_result, .done = session_done,
@@ -146,9 +164,9 @@ static void connected(struct conn *c) {
 	conn_submit_first(c, &c->session);
 }
 
-/* libpq changes the socket from host to host: the watch is made anew for each step, and goes before libpq may close it. */
+/* libpq changes the socket from host to host: the watch is made anew for each step. */
 static void poll_connect(struct conn *c) {
-	watch_deinit(&c->reading);
+	unwatch(c);
 	PostgresPollingStatusType s = PQconnectPoll(c->pg);
 	if (s == PGRES_POLLING_OK) {
 		connected(c);
@@ -161,7 +179,7 @@ static void poll_connect(struct conn *c) {
 		return;
 	}
 	bool reading = s == PGRES_POLLING_READING;
-	watch_init(&c->reading, c->spec.loop, PQsocket(c->pg), reading, !reading, on_connect_ready, c);
+	conn_watch(c, &c->reading, reading, !reading, on_connect_ready);
 }
 
 static void connect_to(struct conn *c, const char *const *addresses) {
@@ -182,7 +200,7 @@ static void connect_to(struct conn *c, const char *const *addresses) {
 		return;
 	}
 	/* libpq's first step is always to wait for the socket to become writable. */
-	watch_init(&c->reading, c->spec.loop, PQsocket(c->pg), false, true, on_connect_ready, c);
+	conn_watch(c, &c->reading, false, true, on_connect_ready);
 }
 
 static void on_resolved(void *arg, const char *const *lists, size_t n) {

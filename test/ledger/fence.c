@@ -46,6 +46,15 @@ static void wait_blocked(struct world *w, const char *application) {
 	}
 }
 
+static void wait_fence_held(struct world *w) {
+	mono_t begin = clock_mono(&clock_real);
+	while (sql(w, w->admin, "select epoch from fence for update skip locked") != NULL) {
+		bool never = false;
+		wait_until_within(w, &never, 5 * US_PER_MS);
+		ck_assert_msg(elapsed(begin) < 10 * US_PER_S, "nobody holds the fence");
+	}
+}
+
 static struct ledger_pg *ledger_with(struct world *w, int64_t commit_us, int64_t lock_us, int64_t blocked_us) {
 	struct ledger_pg_config c;
 	ledger_pg_config_defaults(&c);
@@ -111,6 +120,7 @@ START_TEST(a_taker_ends_a_server_that_froze_with_half_a_commit_sent) {
 	struct changeset *cs = huge(&w, &a, 2);
 	conn_stall(one->commit_conn, true);
 	led->ops->commit(led, cs, call_done, &k);
+	wait_fence_held(&w);
 	mono_t begin = clock_mono(&clock_real);
 	load_begin(&w, two, &b);
 	wait_until(&w, &b.done);
