@@ -193,7 +193,8 @@ static void print_dry_run(const struct cli *c, const json_t *plan) {
 	BUF_AUTO title = BUF_INIT;
 	progress_title(plan, c->utf8, &title);
 	text_add_clean(&out, buf_str(&title), false);
-	buf_printf(&out, " in %zu batches; nothing was changed\n", json_array_size(field_get(plan, "batches")));
+	size_t batches = json_array_size(field_get(plan, "batches"));
+	buf_printf(&out, " in %zu %s; this is a preview, nothing was deployed\n", batches, batches == 1 ? "batch" : "batches");
 	const json_t *notes = field_get(plan, "notes");
 	for (size_t i = 0; i < json_array_size(notes); i++) {
 		const char *note = json_string_value(json_array_get(notes, i));
@@ -224,7 +225,8 @@ static void print_already(const struct cli *c, const struct change *ch, const js
 			json_object_set_new(doc, "plan", json_deep_copy(plan));
 		output_document(c, doc);
 	} else if (c->format != FORMAT_NAME) {
-		printf("%s: it is so already, nothing was changed\n", deployment_of(ch, plan));
+		const char *note = json_string_value(json_array_get(field_get(plan, "notes"), 0));
+		printf("%s: %s\n", deployment_of(ch, plan), note != NULL ? note : "everything is already so");
 	}
 }
 

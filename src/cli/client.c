@@ -21,6 +21,7 @@
 #include "loop/loop.h"
 
 #define MAX_ADDRESSES 16
+#define PAGE 1000
 #define FIRST_BACKOFF (100 * US_PER_MS)
 #define MAX_BACKOFF (2 * US_PER_S)
 #define MAX_RETRY_AFTER (5 * US_PER_S)
@@ -422,7 +423,7 @@ struct stream *client_stream(struct client *cl, const struct request *q, int (*o
 		.url = request_url(cl, q, s->arena),
 		.headers = headers,
 		.connect_us = CONNECT_TIMEOUT,
-		.idle_us = 60 * US_PER_S, /* servers send a comment more often than that */
+		.idle_us = q->quiet ? 0 : 60 * US_PER_S, /* streams of events bring a comment more often than that */
 		.ca_file = cl->cli->ctx.ca_file,
 		.on_body = on_stream_piece,
 	};
@@ -434,7 +435,7 @@ void client_stream_cancel(struct stream *s) {
 	fetch_cancel(s->fetch);
 }
 
-static int next_page(const json_t *page, struct buf *query, const char *fixed) {
+static bool next_page(const json_t *page, struct buf *query, const char *fixed) {
 	const char *cursor = field_str(page, "nextCursor");
 	buf_clear(query);
 	buf_add_str(query, fixed);
@@ -442,11 +443,11 @@ static int next_page(const json_t *page, struct buf *query, const char *fixed) {
 	return *cursor != '\0';
 }
 
-int client_list(struct client *cl, const char *path, const char *query, const char *key, size_t limit, json_t **ret, struct err *err) {
+int client_list(struct client *cl, const char *path, const char *query, const char *key, bool pages, json_t **ret, struct err *err) {
 	BUF_AUTO fixed = BUF_INIT;
 	BUF_AUTO full = BUF_INIT;
 	buf_add_str(&fixed, query != NULL ? query : "");
-	query_add_int(&fixed, "limit", limit > 0 && limit < 1000 ? (int64_t)limit : 1000);
+	query_add_int(&fixed, "limit", pages ? PAGE : 0);
 	buf_add_str(&full, buf_str(&fixed));
 	json_t *all = json_array();
 	for (bool more = true; more;) {
@@ -459,7 +460,7 @@ int client_list(struct client *cl, const char *path, const char *query, const ch
 		json_t *items = json_object_get(r.json, key);
 		if (json_is_array(items))
 			json_array_extend(all, items);
-		more = next_page(r.json, &full, buf_str(&fixed)) && (limit == 0 || json_array_size(all) < limit);
+		more = pages && next_page(r.json, &full, buf_str(&fixed));
 	}
 	*ret = all;
 	return 0;

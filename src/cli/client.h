@@ -33,6 +33,7 @@ struct request {
 	void *read_arg;
 	int64_t size;
 	int64_t total_us;        /* of one try; 0 = 60 s (none with read) */
+	bool quiet;              /* client_stream: nothing may come for as long as it likes; else a minute of silence ends it */
 };
 
 struct reply {
@@ -64,8 +65,8 @@ struct stream *client_stream(struct client *cl, const struct request *q, int (*o
 void client_stream_cancel(struct stream *s);
 void client_rotate(struct client *cl);   /* the next address from now on */
 
-/* Walks the pages of a list and puts all items of reply field `key` in one array. limit: at most so many, 0 = all. */
-int client_list(struct client *cl, const char *path, const char *query, const char *key, size_t limit, json_t **ret, struct err *err);
+/* All items of reply field `key` in one array. pages: the list has them; they are walked to the end. */
+int client_list(struct client *cl, const char *path, const char *query, const char *key, bool pages, json_t **ret, struct err *err);
 
 const char *client_address(const struct client *cl);  /* the one in use: "http://127.0.0.1:7777" */
 size_t client_addresses(const struct client *cl);

@@ -186,7 +186,7 @@ int cmd_base_logs(struct cli *c, struct err *err) {
 	if (r != 0)
 		return r;
 	query_add_int(&query, "bytes", c->opt.bytes);
-	struct request q = { .method = "GET", .path = query_path(c->arena, "/v1/bases/%s/logs", c->argv[0]), .accept = "text/plain" };
+	struct request q = { .method = "GET", .path = query_path(c->arena, "/v1/bases/%s/logs", c->argv[0]), .accept = "text/plain", .quiet = true };
 	if (c->opt.follow) {
 		struct log_reader l = { c, err };
 		query_add(&query, "follow", "true");

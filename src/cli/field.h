@@ -18,6 +18,6 @@ bool field_time(const json_t *o, const char *path, wall_t *ret);       /* RFC 33
 void field_add_text(const json_t *v, struct buf *out);
 
 static inline void json_freep(json_t **j) { json_decref(*j); }
-#define JSON_AUTO __attribute__((cleanup(json_freep))) json_t *
+#define JSON_AUTO __attribute__((cleanup(json_freep), unused)) json_t *
 
 #endif

@@ -46,7 +46,7 @@ struct follower {
 	struct rng rng;
 	mono_t start, last_look, away_since;
 	int64_t backoff_us;
-	bool active, dirty, away, away_said, alive; /* alive: this stream brought something */
+	bool active, dirty, away, away_said;
 	int exit;
 	char waiting[256];             /* last reason said as a line */
 	struct render_screen screen;
@@ -227,7 +227,8 @@ static int on_event(void *arg, const char *id, const char *name, const char *dat
 	struct follower *f = arg;
 	JSON_AUTO event = json_loadb(data, n, 0, NULL);
 	int64_t number = field_int(event, "number", 0);
-	f->alive = true;
+	if (strcmp(name, "error") == 0 && strcmp(field_str(event, "code"), "gone") == 0)
+		f->after = field_int(f->plan, "lastEvent", 0); /* those in between are not kept any more */
 	if (!json_is_object(event) || number == 0 || number <= f->after)
 		return 0;
 	f->after = number;
@@ -273,7 +274,6 @@ static void start_stream(struct follower *f) {
 	query_add_int(&query, "after", f->after);
 	struct request q = { .method = "GET", .path = "/v1/events:watch", .query = buf_str(&query) };
 	sse_restart(&f->sse);
-	f->alive = false;
 	f->stream = client_stream(f->client, &q, on_piece, on_stream_done, f);
 }
 

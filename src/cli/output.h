@@ -34,6 +34,7 @@ struct view {
 	const char *key;      /* of the list in JSON: "bases" */
 	const char *name;     /* path of the name */
 	const char *none;     /* what is said of an empty list */
+	bool whole;           /* the list comes in one piece: no limit, no cursor */
 	const struct column *columns;
 	size_t n;
 };

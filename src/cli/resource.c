@@ -14,7 +14,7 @@
 int resource_items(struct cli *c, const struct view *v, const char *path, const char *query, json_t **ret, struct err *err) {
 	struct client *client;
 	int r = cli_client(c, &client, err);
-	return r != 0 ? r : client_list(client, path, query, v->key, 0, ret, err);
+	return r != 0 ? r : client_list(client, path, query, v->key, !v->whole, ret, err);
 }
 
 int resource_list(struct cli *c, const struct view *v, const char *path, const char *query, struct err *err) {

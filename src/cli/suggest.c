@@ -29,7 +29,7 @@ static const struct {
 static bool suggest_from(struct cli *c, const char *path, const char *key, const char *name, const char *word, struct buf *out) {
 	struct err ignored = ERR_INIT;
 	json_t *items = NULL;
-	if (c->client == NULL || client_list(c->client, path, NULL, key, 1000, &items, &ignored) != 0)
+	if (c->client == NULL || client_list(c->client, path, NULL, key, true, &items, &ignored) != 0)
 		return false;
 	JSON_AUTO owned = items;
 	size_t n = json_array_size(items);

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/field.h"
+#include "cli/problem.h"
 #include "cli/query.h"
 #include "cli/sse.h"
 #include "loop/loop.h"
@@ -38,6 +39,8 @@ static int on_event(void *arg, const char *id, const char *name, const char *dat
 	struct tail *t = arg;
 	json_t *event = json_loadb(data, n, 0, NULL);
 	int64_t number = field_int(event, "number", 0);
+	if (strcmp(name, "error") == 0 && strcmp(field_str(event, "code"), "gone") == 0)
+		problem_to_err(event, 410, "", &t->fatal);
 	if (number > t->after) {
 		t->after = number;
 		json_array_append(t->queue, event);

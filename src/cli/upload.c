@@ -159,13 +159,11 @@ static json_t *version_body(const struct cli *c, const struct upload *u, const c
 	return body;
 }
 
-static int create_module(struct client *client, const struct upload *u, const char *module, struct err *err) {
-	JSON_AUTO body = json_pack("{s:s}", "name", module);
-	if (u->file.description != NULL && *u->file.description != '\0')
-		json_object_set_new(body, "description", json_string(u->file.description));
+/* The first version brings its module; what the file says about itself is told once it is new. */
+static int describe_module(struct client *client, const struct upload *u, const char *module, struct err *err) {
+	JSON_AUTO body = json_pack("{s:s, s:s}", "name", module, "description", u->file.description);
 	struct request q = { .method = "POST", .path = "/v1/modules", .body = body };
-	int r = client_call(client, &q, NULL, err);
-	return r == E_EXISTS ? 0 : r; /* somebody else was quicker */
+	return client_call(client, &q, NULL, err);
 }
 
 int upload_register(struct cli *c, struct upload *u, const char *module, const char *version, struct err *err) {
@@ -180,9 +178,10 @@ int upload_register(struct cli *c, struct upload *u, const char *module, const c
 	query_add(&query, "reason", c->opt.reason);
 	query_add(&query, "link", c->opt.link);
 	struct request q = { .method = "POST", .path = query_path(c->arena, "/v1/modules/%s/versions", module), .query = buf_str(&query), .body = body };
-	r = client_call(client, &q, NULL, err);
-	if (r == E_NOT_FOUND && (r = create_module(client, u, module, err)) == 0)
-		r = client_call(client, &q, NULL, err);
+	REPLY_AUTO reply = { 0 };
+	r = client_call(client, &q, &reply, err);
+	if (r == 0 && reply.status == 201 && u->file.description != NULL && *u->file.description != '\0')
+		r = describe_module(client, u, module, err);
 	u->register_us = mono_diff(clock_mono(&clock_real), start);
 	return r;
 }
