@@ -26,7 +26,7 @@ struct artifact *artifact_put(struct core *c, struct tenant *t, const char *sha2
 	return x;
 }
 
-int artifact_get(struct api_op *op, struct err *err) {
+int op_artifact_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetArtifactRequest *r = (const Berth__V1__GetArtifactRequest *)op->call->request;
 	int rc = check_sha256(r->sha256, "", err);
 	if (rc != 0)
@@ -38,7 +38,7 @@ int artifact_get(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int artifact_list(struct api_op *op, struct err *err) {
+int op_artifact_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListArtifactsRequest *r = (const Berth__V1__ListArtifactsRequest *)op->call->request;
 	int rc = page_open(op, r->page, err);
 	if (rc != 0)
@@ -81,7 +81,7 @@ static int answer(struct api_op *op, const struct artifact *x) {
 	return 0;
 }
 
-int artifact_create(struct api_op *op, struct err *err) {
+int op_artifact_create(struct api_op *op, struct err *err) {
 	const Berth__V1__Artifact *want = wish(op);
 	const struct fetched *f = op->state;
 	if (op->step == 1)

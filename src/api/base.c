@@ -13,7 +13,7 @@ static int answer(struct api_op *op, const struct base *b) {
 	return 0;
 }
 
-int base_get(struct api_op *op, struct err *err) {
+int op_base_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetBaseRequest *r = (const Berth__V1__GetBaseRequest *)op->call->request;
 	const struct base *b = find_base(op, r->base, "", err);
 	return b == NULL ? err->code : answer(op, b);
@@ -38,7 +38,7 @@ static bool selected(const struct api_op *op, const Berth__V1__ListBasesRequest 
 	       (r->label == NULL || *r->label == '\0' || label_matches(b, r->label, op->arena));
 }
 
-int base_list(struct api_op *op, struct err *err) {
+int op_base_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListBasesRequest *r = (const Berth__V1__ListBasesRequest *)op->call->request;
 	const struct group *g = NULL;
 	if (r->group != NULL && *r->group != '\0' && (g = find_group(op, r->group, "/group", err)) == NULL)
@@ -75,7 +75,7 @@ static int wish_check(const Berth__V1__Base *want, const char *id, struct err *e
 	return pairs_check(want->labels, want->n_labels, true, "/labels", err) ? 0 : E_INVALID;
 }
 
-int base_update(struct api_op *op, struct err *err) {
+int op_base_update(struct api_op *op, struct err *err) {
 	const Berth__V1__UpdateBaseRequest *r = (const Berth__V1__UpdateBaseRequest *)op->call->request;
 	static const Berth__V1__Base nothing = BERTH__V1__BASE__INIT;
 	const Berth__V1__Base *want = r->base != NULL ? r->base : &nothing;
@@ -103,15 +103,15 @@ static int cordon(struct api_op *op, bool on, struct err *err) {
 	return rc != 0 ? rc : answer(op, b);
 }
 
-int base_cordon(struct api_op *op, struct err *err) {
+int op_base_cordon(struct api_op *op, struct err *err) {
 	return cordon(op, true, err);
 }
 
-int base_uncordon(struct api_op *op, struct err *err) {
+int op_base_uncordon(struct api_op *op, struct err *err) {
 	return cordon(op, false, err);
 }
 
-int base_forget(struct api_op *op, struct err *err) {
+int op_base_forget(struct api_op *op, struct err *err) {
 	const Berth__V1__ForgetBaseRequest *r = (const Berth__V1__ForgetBaseRequest *)op->call->request;
 	struct base *b = find_base(op, r->base, "", err);
 	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
@@ -124,7 +124,7 @@ int base_forget(struct api_op *op, struct err *err) {
 	return rc;
 }
 
-int base_ready(struct api_op *op, struct err *err) {
+int op_base_ready(struct api_op *op, struct err *err) {
 	const Berth__V1__ReadyBaseRequest *r = (const Berth__V1__ReadyBaseRequest *)op->call->request;
 	const struct base *b = find_base(op, r->base, "", err);
 	if (b == NULL)

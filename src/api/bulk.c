@@ -48,7 +48,7 @@ static void item_run(struct api_op *op, struct bulk *b, const Berth__V1__Deploym
 	b->done++;
 }
 
-int deployment_bulk(struct api_op *op, struct err *err) {
+int op_deployment_bulk(struct api_op *op, struct err *err) {
 	const Berth__V1__BulkDeploymentsRequest *r = (const Berth__V1__BulkDeploymentsRequest *)op->call->request;
 	if (r->n_deployments > MAX_ITEMS)
 		return err_field(err, E_INVALID, "/deployments", "at most %d at a time", MAX_ITEMS);

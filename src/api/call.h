@@ -209,7 +209,7 @@ struct artifact *artifact_put(struct core *c, struct tenant *t, const char *sha2
 int upkeep_new(struct api *a, struct upkeep **ret, struct err *err);
 void upkeep_free(struct upkeep *u);
 
-#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary) int handler(struct api_op *op, struct err *err);
+#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary) int op_##handler(struct api_op *op, struct err *err);
 #include "api/ops.def"
 #undef OP
 

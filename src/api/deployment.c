@@ -34,7 +34,7 @@ static int deploy(struct api_op *op, const struct deploy_spec *spec, struct err 
 	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, d->row.name), "everything is already so");
 }
 
-int deployment_create(struct api_op *op, struct err *err) {
+int op_deployment_create(struct api_op *op, struct err *err) {
 	const Berth__V1__CreateDeploymentRequest *r = (const Berth__V1__CreateDeploymentRequest *)op->call->request;
 	if (r->deployment == NULL)
 		return err_field(err, E_INVALID, "/module", "a deployment needs at least a module");
@@ -44,7 +44,7 @@ int deployment_create(struct api_op *op, struct err *err) {
 	return rc != 0 ? rc : deploy(op, &spec, err);
 }
 
-int deployment_update(struct api_op *op, struct err *err) {
+int op_deployment_update(struct api_op *op, struct err *err) {
 	const Berth__V1__UpdateDeploymentRequest *r = (const Berth__V1__UpdateDeploymentRequest *)op->call->request;
 	static const Berth__V1__Deployment nothing = BERTH__V1__DEPLOYMENT__INIT;
 	const Berth__V1__Deployment *want = r->deployment != NULL ? r->deployment : &nothing;
@@ -87,7 +87,7 @@ static struct deployment *target(struct api_op *op, const char *name, struct err
 	return d != NULL && check_etag(op, d->row.etag, "the deployment", err) == 0 ? d : NULL;
 }
 
-int deployment_offline(struct api_op *op, struct err *err) {
+int op_deployment_offline(struct api_op *op, struct err *err) {
 	const Berth__V1__OfflineDeploymentRequest *r = (const Berth__V1__OfflineDeploymentRequest *)op->call->request;
 	struct deployment *d = target(op, r->deployment, err);
 	if (d == NULL)
@@ -99,7 +99,7 @@ int deployment_offline(struct api_op *op, struct err *err) {
 	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, r->deployment), "it is offline already");
 }
 
-int deployment_delete(struct api_op *op, struct err *err) {
+int op_deployment_delete(struct api_op *op, struct err *err) {
 	const Berth__V1__DeleteDeploymentRequest *r = (const Berth__V1__DeleteDeploymentRequest *)op->call->request;
 	struct deployment *d = target(op, r->deployment, err);
 	if (d == NULL)
@@ -121,7 +121,7 @@ static int dry_rollback(struct api_op *op, const struct deployment *d, int64_t t
 	return dry_run(op, &spec, err);
 }
 
-int deployment_rollback(struct api_op *op, struct err *err) {
+int op_deployment_rollback(struct api_op *op, struct err *err) {
 	const Berth__V1__RollbackDeploymentRequest *r = (const Berth__V1__RollbackDeploymentRequest *)op->call->request;
 	struct deployment *d = target(op, r->deployment, err);
 	if (d == NULL)
@@ -136,7 +136,7 @@ int deployment_rollback(struct api_op *op, struct err *err) {
 	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, r->deployment), "it is at that revision already");
 }
 
-int deployment_get(struct api_op *op, struct err *err) {
+int op_deployment_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetDeploymentRequest *r = (const Berth__V1__GetDeploymentRequest *)op->call->request;
 	const struct deployment *d = find_deployment(op, r->deployment, "", err);
 	if (d == NULL)
@@ -145,7 +145,7 @@ int deployment_get(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int deployment_list(struct api_op *op, struct err *err) {
+int op_deployment_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListDeploymentsRequest *r = (const Berth__V1__ListDeploymentsRequest *)op->call->request;
 	const struct group *g = NULL;
 	const struct module *m = NULL;
@@ -213,7 +213,7 @@ static void revisions_read(struct api_op *op) {
 	history_read(op, &spec, revisions_arrived);
 }
 
-int deployment_revisions(struct api_op *op, struct err *err) {
+int op_deployment_revisions(struct api_op *op, struct err *err) {
 	const Berth__V1__ListRevisionsRequest *r = (const Berth__V1__ListRevisionsRequest *)op->call->request;
 	if (op->step == 1)
 		return revisions_reply(op, err);
@@ -258,7 +258,7 @@ static char *explain_summary(const struct api_op *op, const struct deployment *d
 	    word_sentence(WORD_DEPLOYMENT, d->row.state));
 }
 
-int deployment_explain(struct api_op *op, struct err *err) {
+int op_deployment_explain(struct api_op *op, struct err *err) {
 	const Berth__V1__ExplainDeploymentRequest *r = (const Berth__V1__ExplainDeploymentRequest *)op->call->request;
 	const struct deployment *d = find_deployment(op, r->deployment, "", err);
 	const struct base *only = NULL;

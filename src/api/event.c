@@ -91,7 +91,7 @@ static int check(const Berth__V1__ListEventsRequest *r, struct err *err) {
 	return 0;
 }
 
-int event_list(struct api_op *op, struct err *err) {
+int op_event_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListEventsRequest *r = request(op);
 	bool resumes = r->has_after && r->after > 0 && !(r->has_newest_first && r->newest_first);
 	op->then = resumes ? list_check_age : list_read;
@@ -106,7 +106,7 @@ static void watch(struct api_op *op) {
 	stream_start(op, &f, r->has_after ? r->after : op->api->committed, r->has_after && r->after > 0, STREAM_ENDLESS);
 }
 
-int event_watch(struct api_op *op, struct err *err) {
+int op_event_watch(struct api_op *op, struct err *err) {
 	op->then = watch;
 	return check(request(op), err);
 }

@@ -1,7 +1,7 @@
 /* Lists of findings. */
 #include "api/call.h"
 
-int finding_list(struct api_op *op, struct err *err) {
+int op_finding_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListFindingsRequest *r = (const Berth__V1__ListFindingsRequest *)op->call->request;
 	const struct base *b = NULL;
 	if (r->base != NULL && *r->base != '\0' && (b = find_base(op, r->base, "/base", err)) == NULL)

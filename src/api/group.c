@@ -73,7 +73,7 @@ static int update(struct api_op *op, struct group *g, const Berth__V1__BaseGroup
 	return rc != 0 ? rc : answer(op, g);
 }
 
-int group_create(struct api_op *op, struct err *err) {
+int op_group_create(struct api_op *op, struct err *err) {
 	const Berth__V1__CreateGroupRequest *r = (const Berth__V1__CreateGroupRequest *)op->call->request;
 	const Berth__V1__BaseGroup *want = r->group;
 	if (want == NULL)
@@ -98,7 +98,7 @@ int group_create(struct api_op *op, struct err *err) {
 	return answer(op, g);
 }
 
-int group_get(struct api_op *op, struct err *err) {
+int op_group_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetGroupRequest *r = (const Berth__V1__GetGroupRequest *)op->call->request;
 	const struct group *g = find_group(op, r->group, "", err);
 	if (g == NULL)
@@ -107,7 +107,7 @@ int group_get(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int group_list(struct api_op *op, struct err *err) {
+int op_group_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListGroupsRequest *r = (const Berth__V1__ListGroupsRequest *)op->call->request;
 	int rc = page_open(op, r->page, err);
 	if (rc != 0)
@@ -119,7 +119,7 @@ int group_list(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int group_update(struct api_op *op, struct err *err) {
+int op_group_update(struct api_op *op, struct err *err) {
 	const Berth__V1__UpdateGroupRequest *r = (const Berth__V1__UpdateGroupRequest *)op->call->request;
 	static const Berth__V1__BaseGroup nothing = BERTH__V1__BASE_GROUP__INIT;
 	const Berth__V1__BaseGroup *want = r->group != NULL ? r->group : &nothing;
@@ -136,7 +136,7 @@ int group_update(struct api_op *op, struct err *err) {
 	return rc != 0 ? rc : update(op, g, want, err);
 }
 
-int group_delete(struct api_op *op, struct err *err) {
+int op_group_delete(struct api_op *op, struct err *err) {
 	const Berth__V1__DeleteGroupRequest *r = (const Berth__V1__DeleteGroupRequest *)op->call->request;
 	struct group *g = find_group(op, r->group, "", err);
 	int rc = g == NULL ? err->code : check_etag(op, g->row.etag, "the group", err);

@@ -56,7 +56,7 @@ static void offer_sorted(struct api_op *op, const struct filter *f) {
 			return;
 }
 
-int instance_list(struct api_op *op, struct err *err) {
+int op_instance_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListInstancesRequest *r = (const Berth__V1__ListInstancesRequest *)op->call->request;
 	struct filter f;
 	int rc = filter_read(op, r, &f, err);

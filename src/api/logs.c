@@ -141,7 +141,7 @@ static void collect_start(struct api_op *op) {
 	api_logs_start(op->api, &op->who, r->base, r->has_bytes ? r->bytes : 0, false, collected, k, &k->logs);
 }
 
-int base_logs(struct api_op *op, struct err *err) {
+int op_base_logs(struct api_op *op, struct err *err) {
 	const Berth__V1__LogsBaseRequest *r = (const Berth__V1__LogsBaseRequest *)op->call->request;
 	if (r->has_bytes && (r->bytes < 1 || r->bytes > MAX_BYTES))
 		return err_field(err, E_INVALID, "/bytes", "bytes must be between 1 and %d", MAX_BYTES);

@@ -28,7 +28,7 @@ static struct module *module_add(struct api_op *op, const char *name, const char
 	return m;
 }
 
-int module_create(struct api_op *op, struct err *err) {
+int op_module_create(struct api_op *op, struct err *err) {
 	const Berth__V1__CreateModuleRequest *r = (const Berth__V1__CreateModuleRequest *)op->call->request;
 	const Berth__V1__Module *want = r->module;
 	if (want == NULL)
@@ -51,7 +51,7 @@ int module_create(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int module_get(struct api_op *op, struct err *err) {
+int op_module_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetModuleRequest *r = (const Berth__V1__GetModuleRequest *)op->call->request;
 	const struct module *m = find_module(op, r->module, "", err);
 	if (m == NULL)
@@ -60,7 +60,7 @@ int module_get(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int module_list(struct api_op *op, struct err *err) {
+int op_module_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListModulesRequest *r = (const Berth__V1__ListModulesRequest *)op->call->request;
 	int rc = page_open(op, r->page, err);
 	if (rc != 0)
@@ -94,7 +94,7 @@ static const char *version_holder(const struct api_op *op, const struct version 
 	return v->n_revisions > 0 ? "a kept revision" : NULL;
 }
 
-int module_delete(struct api_op *op, struct err *err) {
+int op_module_delete(struct api_op *op, struct err *err) {
 	const Berth__V1__DeleteModuleRequest *r = (const Berth__V1__DeleteModuleRequest *)op->call->request;
 	struct module *m = find_module(op, r->module, "", err);
 	if (m == NULL)
@@ -236,7 +236,7 @@ static int mutable_by_group(struct api_op *op, const char *name, bool *ret, stru
 	return 0;
 }
 
-int version_create(struct api_op *op, struct err *err) {
+int op_version_create(struct api_op *op, struct err *err) {
 	const Berth__V1__CreateVersionRequest *r = (const Berth__V1__CreateVersionRequest *)op->call->request;
 	static const Berth__V1__Version nothing = BERTH__V1__VERSION__INIT;
 	const Berth__V1__Version *want = r->version != NULL ? r->version : &nothing;
@@ -272,7 +272,7 @@ int version_create(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int version_get(struct api_op *op, struct err *err) {
+int op_version_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetVersionRequest *r = (const Berth__V1__GetVersionRequest *)op->call->request;
 	struct module *m = find_module(op, r->module, "", err);
 	const struct version *v = m != NULL ? find_version(op, m, r->version, "", err) : NULL;
@@ -282,7 +282,7 @@ int version_get(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int version_list(struct api_op *op, struct err *err) {
+int op_version_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListVersionsRequest *r = (const Berth__V1__ListVersionsRequest *)op->call->request;
 	struct module *m = find_module(op, r->module, "", err);
 	int rc = m == NULL ? err->code : page_open(op, r->page, err);
@@ -296,7 +296,7 @@ int version_list(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int version_delete(struct api_op *op, struct err *err) {
+int op_version_delete(struct api_op *op, struct err *err) {
 	const Berth__V1__DeleteVersionRequest *r = (const Berth__V1__DeleteVersionRequest *)op->call->request;
 	struct module *m = find_module(op, r->module, "", err);
 	struct version *v = m != NULL ? find_version(op, m, r->version, "", err) : NULL;

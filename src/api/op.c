@@ -19,7 +19,7 @@ const struct op_def op_defs[] = {
 #undef OP
 const size_t n_op_defs = OP_ID_COUNT;
 
-#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary) [OP_ID_##rpc] = handler,
+#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary) [OP_ID_##rpc] = op_##handler,
 static const op_handler handlers[OP_ID_COUNT] = {
 #include "api/ops.def"
 };

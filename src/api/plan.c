@@ -130,7 +130,7 @@ static void get_history(struct api_op *op) {
 	plan_answer_from_history(op, ((const Berth__V1__GetPlanRequest *)op->call->request)->plan);
 }
 
-int plan_get(struct api_op *op, struct err *err) {
+int op_plan_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetPlanRequest *r = (const Berth__V1__GetPlanRequest *)op->call->request;
 	if (!r->has_plan || r->plan < 1)
 		return no_plan(r->plan, err);
@@ -252,7 +252,7 @@ static int list_unfinished(struct api_op *op, const Berth__V1__ListPlansRequest 
 	return 0;
 }
 
-int plan_list(struct api_op *op, struct err *err) {
+int op_plan_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListPlansRequest *r = (const Berth__V1__ListPlansRequest *)op->call->request;
 	int64_t before = 0;
 	if (op->step == 1)
@@ -297,7 +297,7 @@ static void watch_check(struct api_op *op) {
 	history_read(op, &spec, watched_arrived);
 }
 
-int plan_watch(struct api_op *op, struct err *err) {
+int op_plan_watch(struct api_op *op, struct err *err) {
 	const Berth__V1__WatchPlanRequest *r = (const Berth__V1__WatchPlanRequest *)op->call->request;
 	if (!r->has_plan || r->plan < 1)
 		return no_plan(r->plan, err);
@@ -352,22 +352,22 @@ static int verb(struct api_op *op, enum plan_verb v, struct err *err) {
 	return 0;
 }
 
-int plan_pause(struct api_op *op, struct err *err) {
+int op_plan_pause(struct api_op *op, struct err *err) {
 	return verb(op, VERB_PAUSE, err);
 }
 
-int plan_resume(struct api_op *op, struct err *err) {
+int op_plan_resume(struct api_op *op, struct err *err) {
 	return verb(op, VERB_RESUME, err);
 }
 
-int plan_confirm(struct api_op *op, struct err *err) {
+int op_plan_confirm(struct api_op *op, struct err *err) {
 	return verb(op, VERB_CONFIRM, err);
 }
 
-int plan_retry(struct api_op *op, struct err *err) {
+int op_plan_retry(struct api_op *op, struct err *err) {
 	return verb(op, VERB_RETRY, err);
 }
 
-int plan_stop(struct api_op *op, struct err *err) {
+int op_plan_stop(struct api_op *op, struct err *err) {
 	return verb(op, VERB_STOP, err);
 }

@@ -122,7 +122,7 @@ static void counts(const struct api_op *op, Berth__V1__StatusReply *m) {
 	PUT(m, modules, n.modules);
 }
 
-int status_get(struct api_op *op, struct err *err) {
+int op_status_get(struct api_op *op, struct err *err) {
 	(void)err;
 	struct core_state s;
 	struct report x = { .arena = op->arena };

@@ -22,7 +22,7 @@ static int wish_check(struct api_op *op, const Berth__V1__Token *want, struct er
 	return 0;
 }
 
-int token_create(struct api_op *op, struct err *err) {
+int op_token_create(struct api_op *op, struct err *err) {
 	const Berth__V1__CreateTokenRequest *r = (const Berth__V1__CreateTokenRequest *)op->call->request;
 	const Berth__V1__Token *want = r->token;
 	if (want == NULL)
@@ -52,7 +52,7 @@ int token_create(struct api_op *op, struct err *err) {
 	return 0;
 }
 
-int token_list(struct api_op *op, struct err *err) {
+int op_token_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListTokensRequest *r = (const Berth__V1__ListTokensRequest *)op->call->request;
 	int rc = page_open(op, r->page, err);
 	if (rc != 0)
@@ -74,7 +74,7 @@ static bool last_admin(const struct api_op *op, const struct token *t) {
 	return true;
 }
 
-int token_revoke(struct api_op *op, struct err *err) {
+int op_token_revoke(struct api_op *op, struct err *err) {
 	const Berth__V1__RevokeTokenRequest *r = (const Berth__V1__RevokeTokenRequest *)op->call->request;
 	struct token *t = find_token(op, r->token, err);
 	int rc = t == NULL ? err->code : refuse_dry_run(op, err);

@@ -320,9 +320,9 @@ static void on_event(struct bufferevent *bev, short what, void *arg) {
 		proxy_fail(p, what & BEV_EVENT_TIMEOUT ? "does not answer" : p->connected ? "closed the connection" : "cannot be reached");
 }
 
-static struct bufferevent *bev_make(struct rest *r, const char *host) {
+static struct bufferevent *bev_make(struct rest *r, const char *host, bool tls) {
 	struct event_base *base = loop_base(r->loop);
-	if (r->tls == NULL)
+	if (!tls)
 		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	SSL *ssl = SSL_new(r->tls->ctx);
 	if (ssl == NULL)
@@ -332,6 +332,14 @@ static struct bufferevent *bev_make(struct rest *r, const char *host) {
 	struct bufferevent *bev = bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
 	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
+}
+
+/* "https://host:port/", "host:port" → the part without scheme and slash; true when TLS is spoken there. */
+static bool peer_of(const char *address, char *peer, size_t size) {
+	bool tls = strncmp(address, "https://", 8) == 0;
+	const char *from = tls ? address + 8 : strncmp(address, "http://", 7) == 0 ? address + 7 : address;
+	snprintf(peer, size, "%.*s", (int)strcspn(from, "/"), from);
+	return tls;
 }
 
 static void host_of(const char *peer, char *host, size_t size, int *ret_port) {
@@ -356,9 +364,9 @@ void proxy_head(struct exchange *x) {
 	if (p == NULL)
 		abort();
 	p->x = x;
-	memcpy(p->peer, s.peer_rest, sizeof p->peer);
+	bool tls = peer_of(s.peer_rest, p->peer, sizeof p->peer);
 	host_of(p->peer, host, sizeof host, &port);
-	p->bev = bev_make(x->rest, host);
+	p->bev = bev_make(x->rest, host, tls);
 	x->rest->n_proxied++;
 	x->work = p;
 	x->on_body = body_up;

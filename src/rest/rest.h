@@ -5,7 +5,6 @@
 #ifndef BERTH_REST_REST_H
 #define BERTH_REST_REST_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -18,8 +17,7 @@ struct rest;
 
 struct rest_config {
 	int join_tag;             /* listener tag (http_server_listen) where only artifact contents are served, for bases; 0 = there is none */
-	bool peer_tls;            /* the servers of the cell speak TLS to each other: forwarding uses it too */
-	const char *peer_ca_file; /* whom to trust there; NULL = the system's */
+	const char *peer_ca_file; /* whom to trust when the active server's address starts with https://; NULL = the system's */
 	int64_t sse_beat_us;      /* (15 s) comment line on quiet event streams */
 	unsigned max_proxied;     /* (1000) requests forwarded at a time while standing by */
 };
