@@ -263,11 +263,19 @@ static bool ledger_is_older(struct core *c, const struct ledger_loaded *res) {
 	return true;
 }
 
+/* Event time never runs backwards, also over a takeover by a machine whose clock is behind. */
+static int last_event_load(struct fleet *f, const struct ledger_loaded *res, struct err *err) {
+	struct row_event e = { .number = res->last_event, .at = res->last_event_at };
+	return fleet_load_row(f, TABLE_event, &e, err);
+}
+
 static void load_done(void *arg, const struct ledger_loaded *res, const struct err *err) {
 	struct core *c = arg;
 	struct fleet *fresh = c->loading;
 	struct err e = ERR_INIT;
 	c->loading = NULL;
+	if (err == NULL && last_event_load(fresh, res, &e) != 0)
+		err = &e;
 	if (err == NULL && fleet_load_end(fresh, &e) != 0)
 		err = &e;
 	if (err != NULL || !core_may_act(c)) {

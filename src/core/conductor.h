@@ -92,6 +92,7 @@ struct core {
 	struct bundle *open, *flying;
 	int stray;                  /* commits still in the ledger that we gave up */
 	struct core_who who;        /* of the op being applied */
+	const struct core_op *applying; /* whose `who` may become known only inside apply() */
 	mono_t mono; wall_t wall;   /* of this turn */
 	struct plan_id_queue due_plans;
 	struct task_queue ready;    /* PENDING tasks that may be sent */

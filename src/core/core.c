@@ -177,7 +177,9 @@ static void apply_op(struct core *c, struct core_op *op) {
 	c->stats.ops++;
 	op->tries++;
 	c->who = op->who;
+	c->applying = op;
 	int r = op->apply(c, op, &err);
+	c->applying = NULL;
 	c->who = (struct core_who){ 0 };
 	if (r != 0 && err.code == 0)
 		err.code = r;
@@ -325,6 +327,8 @@ void core_event(struct core *c, const struct event_facts *f, const char *fmt, ..
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (c->applying != NULL)
+		c->who = c->applying->who;
 	const struct module *m = f->module != NULL ? f->module : f->version != NULL ? f->version->module : f->deployment != NULL ? f->deployment->module : NULL;
 	const struct plan *p = f->plan != NULL ? f->plan : f->task != NULL ? f->task->plan : NULL;
 	const char *actor = c->who.actor != NULL ? c->who.actor : p != NULL ? p->row.actor : "berth";
@@ -375,7 +379,6 @@ void core_loaded(struct core *c) {
 	TAILQ_INIT(&c->to_command);
 	c->due_plans.n = 0;
 	c->room = false;
-	links_clear(c);
 	agenda_clear(&c->agenda);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next) {
 		b->seen = c->mono; /* everybody gets the full time to show up again */

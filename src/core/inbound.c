@@ -135,6 +135,12 @@ static struct base *base_new(struct core *c, struct tenant *t, const Berth__V1__
 	return b;
 }
 
+/* It showed its key on this very stream before: a reload or a raised epoch asks it again. */
+static bool known_link(struct core *c, const struct driver_link *k, const struct base *b) {
+	const struct linked *x = linked_find(c, k);
+	return x != NULL && x->base_id == b->row.id;
+}
+
 /* Rule 13: the base's own key, or a join token where there is no live process of that name. NULL: refused. */
 static struct base *hello_admit(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, bool *ret_new_key) {
 	const char *tenant = h->tenant == NULL || *h->tenant == '\0' ? "default" : h->tenant;
@@ -144,7 +150,7 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	*ret_new_key = false;
 	if (h->base == NULL || !name_valid(NAME_PLAIN, h->base)) {
 		refuse(c, k, "invalid_argument", true, "base id \"%.64s\" is not a name: letters, digits, . _ - and at most 63", h->base == NULL ? "" : h->base);
-	} else if (b != NULL && key_matches(b, h->base_key)) {
+	} else if (b != NULL && (known_link(c, k, b) || key_matches(b, h->base_key))) {
 		return b;
 	} else if (tok == NULL || t == NULL || tok->tenant != t) {
 		refuse(c, k, "unauthenticated", true, "the join token is unknown, revoked or expired; make one with: berth token create --role join");

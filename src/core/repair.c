@@ -41,21 +41,8 @@ void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const
 
 /* ---- state of a deployment at rest ------------------------------------------------------------------------------------------------------ */
 void deployment_refresh(struct core *c, struct deployment *d) {
-	char text[96] = "";
-	if (d->plan != NULL)
-		return;
-	if (d->row.offline) {
-		deployment_set_state(c->fleet, d, d->n_instances == 0 ? DEPLOYMENT_OFFLINE : DEPLOYMENT_DEGRADED,
-		    d->n_instances == 0 ? NULL : "instances remain on bases that cannot be reached", c->wall);
-		return;
-	}
-	if (d->current == NULL || d->row.state == DEPLOYMENT_WAITING)
-		return;
-	int64_t want = d->current->row.replicas < 0 ? d->n_wanted : d->current->row.replicas;
-	bool well = d->n_ready >= want;
-	if (!well)
-		snprintf(text, sizeof text, "%d of %lld ready", d->n_ready, (long long)want);
-	deployment_set_state(c->fleet, d, well ? DEPLOYMENT_RUNNING : DEPLOYMENT_DEGRADED, well ? NULL : text, c->wall);
+	if (d->plan == NULL && d->current != NULL && d->row.state != DEPLOYMENT_WAITING)
+		deployment_rest(c->fleet, d, c->wall);
 }
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------------------------------- */
@@ -107,6 +94,7 @@ static bool catch_up(struct core *c, struct instance *i) {
 		return false;
 	if (!instance_behind(i, to)) {
 		instance_set_revision(c->fleet, i, to->row.number);
+		deployment_refresh(c, d);
 		return false;
 	}
 	struct instance *fresh = slot_succeed(&c->plans, i, to);

@@ -63,6 +63,9 @@ void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b);
 /* An instance that a batch counted as done failed (crash, quarantine) while the batch was still watched. */
 void plan_instance_failed(struct plan_env *e, struct instance *i, enum fault fault, const char *cause);
 
+/* The state of a deployment that no plan is changing: running, degraded (with the reason) or offline. */
+void deployment_rest(struct fleet *f, struct deployment *d, wall_t now);
+
 /* Verbs. Each returns false when it does not fit the state (nothing changed). */
 bool plan_pause(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_resume(struct plan_env *e, struct plan *p);

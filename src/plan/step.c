@@ -66,11 +66,21 @@ bool plan_start(struct plan_env *e, struct plan *p) {
 }
 
 /* ---- end ------------------------------------------------------------------------------------------------------------------------- */
-static enum deployment_state resting_state(const struct deployment *d) {
-	if (d->row.offline)
-		return d->n_instances == 0 ? DEPLOYMENT_OFFLINE : DEPLOYMENT_DEGRADED;
-	int64_t target = d->current == NULL ? 0 : d->current->row.replicas < 0 ? d->n_wanted : d->current->row.replicas;
-	return d->n_ready >= target && d->n_updated >= target ? DEPLOYMENT_RUNNING : DEPLOYMENT_DEGRADED;
+void deployment_rest(struct fleet *f, struct deployment *d, wall_t now) {
+	char text[96] = "";
+	enum deployment_state s = DEPLOYMENT_DEGRADED;
+	int64_t want = d->current == NULL || d->row.offline ? 0 : d->current->row.replicas < 0 ? d->n_wanted : d->current->row.replicas;
+	if (d->row.offline && d->n_instances == 0)
+		s = DEPLOYMENT_OFFLINE;
+	else if (d->row.offline)
+		snprintf(text, sizeof text, "%d instances remain on bases that cannot be reached", d->n_instances);
+	else if (d->n_ready < want)
+		snprintf(text, sizeof text, "%d of %lld ready", d->n_ready, (long long)want);
+	else if (d->n_updated < want)
+		snprintf(text, sizeof text, "%lld of %lld behind", (long long)(want - d->n_updated), (long long)want);
+	else
+		s = DEPLOYMENT_RUNNING;
+	deployment_set_state(f, d, s, *text == '\0' ? NULL : text, now);
 }
 
 void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char *reason) {
@@ -84,7 +94,7 @@ void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char 
 			deployment_set_plan(e->fleet, d, NULL);
 		if (whole)
 			deployment_set_completed(e->fleet, d, ch->row.to_revision);
-		deployment_set_state(e->fleet, d, resting_state(d), NULL, e->wall);
+		deployment_rest(e->fleet, d, e->wall);
 	}
 	char kind[48];
 	snprintf(kind, sizeof kind, "plan.%s", word_text(WORD_PLAN, s));

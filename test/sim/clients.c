@@ -241,7 +241,9 @@ static void check_deployment(struct sim *s, struct core *c, struct deployment *d
 	struct waiting *w;
 	bool well = d->row.state == DEPLOYMENT_RUNNING || d->row.state == DEPLOYMENT_OFFLINE;
 	if (!well && explain_deployment(c, d, a, &w) == 0)
-		sim_fail(s, "%s is %s (%s) and nobody says why", d->row.name, word_text(WORD_DEPLOYMENT, d->row.state), d->row.state_reason == NULL ? "" : d->row.state_reason);
+		sim_fail(s, "%s is %s (%s) and nobody says why: %lld replicas, %d wanted, %d ready, %d updated, %d serving", d->row.name,
+		    word_text(WORD_DEPLOYMENT, d->row.state), d->row.state_reason == NULL ? "" : d->row.state_reason, (long long)d->current->row.replicas,
+		    d->n_wanted, d->n_ready, d->n_updated, d->n_serving);
 	if (d->plan != NULL && d->plan->row.state == PLAN_RUNNING) {
 		struct plan_wait pw;
 		plan_waiting(d->plan, &pw);
