@@ -211,9 +211,9 @@ START_TEST(an_upload_over_a_lost_connection_fails_and_is_collected) {
 	struct err err;
 	err_set(&err, E_DB_LOST, "cut");
 	led->ops->upload_add(u, p, MIB, call_done, &k);
-	while (!l->bytes_conn || !u || LIST_EMPTY(&l->uploads) || conn_pid(l->bytes_conn) == 0)
+	while (!l->bytes_conn || !u || LIST_EMPTY(&l->uploads) || pgconn_pid(l->bytes_conn) == 0)
 		event_base_loop(loop_base(w.loop), EVLOOP_ONCE);
-	sql(&w, w.admin, arena_printf(w.arena, "select pg_terminate_backend(%d)", conn_pid(l->bytes_conn)));
+	sql(&w, w.admin, arena_printf(w.arena, "select pg_terminate_backend(%d)", pgconn_pid(l->bytes_conn)));
 	wait_until(&w, &k.done);
 	ck_assert_int_eq(k.err.code, E_DB_LOST);
 	ck_assert_int_eq(add(&w, led, u, p, 10), E_DB_LOST);

@@ -118,7 +118,7 @@ START_TEST(a_taker_ends_a_server_that_froze_with_half_a_commit_sent) {
 	struct changeset *first = one_tenant(&a, 1, 7); /* so that every statement is prepared */
 	ck_assert_int_eq(do_commit(&w, one, first, NULL), 0);
 	struct changeset *cs = huge(&w, &a, 2);
-	conn_stall(one->commit_conn, true);
+	pgconn_stall(one->commit_conn, true);
 	led->ops->commit(led, cs, call_done, &k);
 	wait_fence_held(&w);
 	mono_t begin = clock_mono(&clock_real);
@@ -129,7 +129,7 @@ START_TEST(a_taker_ends_a_server_that_froze_with_half_a_commit_sent) {
 	ck_assert_msg(elapsed(begin) < 3 * US_PER_S, "took %lld us", (long long)elapsed(begin));
 	ck_assert_int_eq(b.loaded.commit_no, 1);
 	ck_assert(!k.done);
-	conn_stall(one->commit_conn, false);
+	pgconn_stall(one->commit_conn, false);
 	wait_until(&w, &k.done);
 	ck_assert_int_eq(k.err.code, E_DB_LOST);
 	ck_assert_int_eq(do_commit(&w, one, cs, NULL), E_FENCED);
@@ -177,7 +177,7 @@ static void cut_and_recover(bool lands) {
 	struct changeset *cs = one_tenant(&s, 1, 1);
 	led->ops->commit(led, cs, call_done, &k);
 	wait_blocked(&w, "berthd commit");
-	shutdown(conn_fd(l->commit_conn), SHUT_RDWR);
+	shutdown(pgconn_fd(l->commit_conn), SHUT_RDWR);
 	wait_until(&w, &k.done);
 	ck_assert_int_eq(k.err.code, E_DB_LOST);
 	if (lands)
@@ -216,7 +216,7 @@ START_TEST(a_frozen_backend_is_noticed_by_our_own_deadline) {
 	world_open(&w);
 	struct ledger_pg *l = ledger_with(&w, 500 * US_PER_MS, 0, 200 * US_PER_MS);
 	do_load(&w, l, &s);
-	int pid = conn_pid(l->commit_conn);
+	int pid = pgconn_pid(l->commit_conn);
 	kill(pid, SIGSTOP);
 	struct changeset *cs = one_tenant(&s, 1, 1);
 	mono_t begin = clock_mono(&clock_real);
@@ -238,14 +238,14 @@ START_TEST(an_idle_backend_that_was_ended_is_replaced_under_the_same_epoch) {
 	world_open(&w);
 	struct ledger_pg *l = world_ledger(&w);
 	do_load(&w, l, &s);
-	int pid = conn_pid(l->commit_conn);
+	int pid = pgconn_pid(l->commit_conn);
 	sql(&w, w.admin, arena_printf(w.arena, "select pg_terminate_backend(%d)", pid));
 	mono_t begin = clock_mono(&clock_real);
-	while (!conn_ready(l->commit_conn) || conn_pid(l->commit_conn) == pid) {
+	while (!pgconn_ready(l->commit_conn) || pgconn_pid(l->commit_conn) == pid) {
 		event_base_loop(loop_base(w.loop), EVLOOP_ONCE);
 		ck_assert(elapsed(begin) < 5 * US_PER_S);
 	}
-	ck_assert(is_stored(&w, "select backend_pid from fence", arena_printf(w.arena, "%d", conn_pid(l->commit_conn))));
+	ck_assert(is_stored(&w, "select backend_pid from fence", arena_printf(w.arena, "%d", pgconn_pid(l->commit_conn))));
 	struct changeset *cs = one_tenant(&s, 1, 1);
 	ck_assert_msg(do_commit(&w, l, cs, &err) == 0, "%s", err.text);
 	changeset_free(cs);
@@ -269,7 +269,7 @@ START_TEST(a_backend_ended_in_mid_commit_is_a_lost_answer) {
 	struct changeset *cs = one_tenant(&s, 1, 1);
 	led->ops->commit(led, cs, call_done, &k);
 	wait_blocked(&w, "berthd commit");
-	sql(&w, w.admin, arena_printf(w.arena, "select pg_terminate_backend(%d)", conn_pid(l->commit_conn)));
+	sql(&w, w.admin, arena_printf(w.arena, "select pg_terminate_backend(%d)", pgconn_pid(l->commit_conn)));
 	wait_until(&w, &k.done);
 	ck_assert_int_eq(k.err.code, E_DB_LOST);
 	ck_assert_str_eq(k.err.sqlstate, "57P01");
@@ -346,7 +346,7 @@ START_TEST(a_cancelled_statement_is_sent_again) {
 	struct changeset *cs = one_tenant(&s, 1, 1);
 	led->ops->commit(led, cs, call_done, &k);
 	wait_blocked(&w, "berthd commit");
-	sql(&w, w.admin, arena_printf(w.arena, "select pg_cancel_backend(%d)", conn_pid(l->commit_conn)));
+	sql(&w, w.admin, arena_printf(w.arena, "select pg_cancel_backend(%d)", pgconn_pid(l->commit_conn)));
 	while (l->commit.x.tries < 2)
 		event_base_loop(loop_base(w.loop), EVLOOP_ONCE);
 	sql(&w, holder, "commit");

@@ -37,7 +37,7 @@ START_TEST(a_server_that_does_not_keep_its_word_is_refused) {
 	ck_assert_msg(strstr(err.text, "synchronous_commit") != NULL, "%s", err.text);
 	/* Mended: it comes by itself. */
 	sql(&w, w.admin, arena_printf(w.arena, "alter database %s set synchronous_commit = on", name));
-	while (!conn_ready(l->commit_conn))
+	while (!pgconn_ready(l->commit_conn))
 		event_base_loop(loop_base(w.loop), EVLOOP_ONCE);
 	ck_assert_int_eq(check(&w, l).code, 0);
 	ledger_pg_free(l);
@@ -107,7 +107,7 @@ START_TEST(hosts_are_tried_in_order) {
 	const char *rest = strstr(w.database, "port=");
 	const char *url = arena_printf(w.arena, "%s host=no-such-host.invalid,127.0.0.1,localhost,%s port=5432,1,1,5432", rest, dir);
 	struct ledger_pg *l = ledger_at(&w, url);
-	while (!conn_ready(l->commit_conn))
+	while (!pgconn_ready(l->commit_conn))
 		event_base_loop(loop_base(w.loop), EVLOOP_ONCE);
 	ledger_pg_free(l);
 	l = ledger_at(&w, url); /* closed while a look-up is under way */
