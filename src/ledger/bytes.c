@@ -53,32 +53,32 @@ static void submit(struct ledger_upload *u, enum upload_step step);
 
 /* ---- exchanges ------------------------------------------------------------------------------------------------------------------- */
 
-static int put_send(struct ledger_upload *u, struct conn *c, struct err *err) {
+static int put_send(struct ledger_upload *u, struct pgconn *c, struct err *err) {
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_text(&p, u->name);
 	params_i64(&p, u->seq);
 	params_bytes(&p, buf_str(&u->data) + u->taken, left(u) < PIECE ? left(u) : PIECE);
-	return conn_exec(c, STMT_chunk_put, &p, err);
+	return pgconn_exec(c, STMT_chunk_put, &p, err);
 }
 
-static int drop_send(struct ledger_upload *u, struct conn *c, struct err *err) {
+static int drop_send(struct ledger_upload *u, struct pgconn *c, struct err *err) {
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_text(&p, u->name);
-	return conn_exec(c, STMT_chunk_drop, &p, err);
+	return pgconn_exec(c, STMT_chunk_drop, &p, err);
 }
 
-static int end_send(struct ledger_upload *u, struct conn *c, struct err *err) {
+static int end_send(struct ledger_upload *u, struct pgconn *c, struct err *err) {
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_text(&p, u->name);
 	params_text(&p, u->sha256);
-	int r = conn_exec(c, STMT_chunk_keep, &p, err);
+	int r = pgconn_exec(c, STMT_chunk_keep, &p, err);
 	return r != 0 ? r : drop_send(u, c, err);
 }
 
-static int upload_send(struct exchange *x, struct conn *c, struct err *err) {
+static int upload_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct ledger_upload *u = of(x);
 	switch (u->step) {
 	case UPLOAD_PUT:
@@ -145,7 +145,7 @@ static void submit(struct ledger_upload *u, enum upload_step step) {
 	u->step = step;
 	u->x = (struct exchange){ .what = "storing an artifact", .send = upload_send, .done = upload_done, .wait_us = u->l->cfg.wait_us,
 		.answer_us = u->l->cfg.bytes_us, .max_tries = 4 };
-	conn_submit(u->l->bytes_conn, &u->x);
+	pgconn_submit(u->l->bytes_conn, &u->x);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------------------- */

@@ -34,13 +34,13 @@ static void reading_free(struct reading *r) {
 	free(r);
 }
 
-static int get_send(struct exchange *x, struct conn *c, struct err *err) {
+static int get_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct reading *r = owner_of(x, struct reading, x);
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_text(&p, r->sha256);
 	params_i64(&p, r->seq);
-	return conn_exec(c, STMT_chunk_get, &p, err);
+	return pgconn_exec(c, STMT_chunk_get, &p, err);
 }
 
 static int get_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -103,7 +103,7 @@ static void submit(struct reading *r) {
 	r->busy = true;
 	r->x = (struct exchange){ .what = "reading an artifact", .send = get_send, .result = get_result, .done = get_done,
 		.wait_us = r->l->cfg.wait_us, .answer_us = r->l->cfg.bytes_us, .max_tries = 4 };
-	conn_submit(r->l->bytes_conn, &r->x);
+	pgconn_submit(r->l->bytes_conn, &r->x);
 }
 
 void *bytes_read(struct ledger *ledger, const char *sha256, int64_t offset, ledger_bytes_fn piece, void *arg) {
@@ -153,11 +153,11 @@ struct collect {
 	void *arg;
 };
 
-static int collect_send(struct exchange *x, struct conn *c, struct err *err) {
+static int collect_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_i64(&p, COLLECT_PIECES);
-	return conn_exec(c, STMT_chunk_collect, &p, err);
+	return pgconn_exec(c, STMT_chunk_collect, &p, err);
 }
 
 static int collect_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -169,7 +169,7 @@ static void collect_done(struct exchange *x, const struct err *err) {
 	struct collect *k = owner_of(x, struct collect, x);
 	if (err == NULL && k->last > 0 && !k->l->closing) {
 		k->total += k->last;
-		conn_submit(k->l->bytes_conn, &k->x); /* behind whoever waits */
+		pgconn_submit(k->l->bytes_conn, &k->x); /* behind whoever waits */
 		return;
 	}
 	if (k->total > 0)
@@ -188,5 +188,5 @@ void bytes_collect(struct ledger *ledger, ledger_done done, void *arg) {
 	k->arg = arg;
 	k->x = (struct exchange){ .what = "collecting artifacts", .send = collect_send, .result = collect_result, .done = collect_done,
 		.wait_us = l->cfg.bytes_us, .answer_us = l->cfg.bytes_us, .max_tries = 4 };
-	conn_submit(l->bytes_conn, &k->x);
+	pgconn_submit(l->bytes_conn, &k->x);
 }

@@ -11,23 +11,23 @@
 
 #define TRIES 6 /* with the lock time-out, and backoff between: about 15 s against a lock that somebody forgot */
 
-static int send_fence(struct conn *c, int64_t epoch, struct err *err) {
+static int send_fence(struct pgconn *c, int64_t epoch, struct err *err) {
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_i64(&p, epoch);
-	return conn_exec(c, STMT_fence_check, &p, err);
+	return pgconn_exec(c, STMT_fence_check, &p, err);
 }
 
-static int send_rows(struct conn *c, enum stmt s, enum table t, int n_cols, void *const *rows, size_t n, struct err *err) {
+static int send_rows(struct pgconn *c, enum stmt s, enum table t, int n_cols, void *const *rows, size_t n, struct err *err) {
 	struct params p;
 	if (n == 0)
 		return 0;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_arrays(&p, &table_defs[t], n_cols, rows, n);
-	return conn_exec(c, s, &p, err);
+	return pgconn_exec(c, s, &p, err);
 }
 
-static int send_deletes(struct conn *c, const struct changeset *cs, struct err *err) {
+static int send_deletes(struct pgconn *c, const struct changeset *cs, struct err *err) {
 	int r = 0;
 	for (int t = TABLE_COUNT - 1; r == 0 && t >= 0; t--) {
 		const struct change_rows *rows = &cs->tables[t];
@@ -38,7 +38,7 @@ static int send_deletes(struct conn *c, const struct changeset *cs, struct err *
 	return r;
 }
 
-static int send_upserts(struct conn *c, const struct changeset *cs, struct err *err) {
+static int send_upserts(struct pgconn *c, const struct changeset *cs, struct err *err) {
 	int r = 0;
 	for (int t = 0; r == 0 && t < TABLE_COUNT; t++) {
 		const struct change_rows *rows = &cs->tables[t];
@@ -48,7 +48,7 @@ static int send_upserts(struct conn *c, const struct changeset *cs, struct err *
 }
 
 /* Every commit leaves its number in the cell row: that is how a lost answer is looked up. */
-static int send_cell(struct conn *c, const struct changeset *cs, struct err *err) {
+static int send_cell(struct pgconn *c, const struct changeset *cs, struct err *err) {
 	struct row_cell cell = { .id = 1, .commit_no = cs->commit_no, .last_event = cs->last_event };
 	void *rows[] = { &cell };
 	if (cs->tables[TABLE_cell].n_upserts > 0)
@@ -56,7 +56,7 @@ static int send_cell(struct conn *c, const struct changeset *cs, struct err *err
 	return send_rows(c, STMT_UPSERT + TABLE_cell, TABLE_cell, table_defs[TABLE_cell].n_cols, rows, 1, err);
 }
 
-static int commit_send(struct exchange *x, struct conn *c, struct err *err) {
+static int commit_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	const struct changeset *cs = owner_of(x, struct commit, x)->cs;
 	int r = send_fence(c, cs->epoch, err);
 	if (r == 0)
@@ -95,17 +95,17 @@ void commit_start(struct ledger *ledger, const struct changeset *cs, ledger_done
 	m->arg = arg;
 	m->x = (struct exchange){ .what = "commit", .send = commit_send, .done = commit_done, .wait_us = l->cfg.wait_us,
 		.answer_us = l->cfg.commit_us, .max_tries = TRIES };
-	conn_submit(l->commit_conn, &m->x);
+	pgconn_submit(l->commit_conn, &m->x);
 }
 
 /* ---- a new connection under an old epoch ---------------------------------------------------------------------------------------- */
 
-static int adopt_send(struct exchange *x, struct conn *c, struct err *err) {
+static int adopt_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct ledger_pg *l = owner_of(x, struct ledger_pg, adopt);
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_i64(&p, l->epoch);
-	return conn_exec_once(c, STMT_fence_adopt, &p, err);
+	return pgconn_exec_once(c, STMT_fence_adopt, &p, err);
 }
 
 static void adopt_done(struct exchange *x, const struct err *err) {
@@ -115,17 +115,17 @@ static void adopt_done(struct exchange *x, const struct err *err) {
 	/* Refused or blocked: the commit itself will say what is wrong, or a recovery ends the blocker. */
 	if (err != NULL)
 		log_warn("the fence does not name this connection", log_e(err));
-	conn_open_queue(l->commit_conn);
+	pgconn_open_queue(l->commit_conn);
 }
 
-void commit_up(void *arg, struct conn *c) {
+void commit_up(void *arg, struct pgconn *c) {
 	struct ledger_pg *l = arg;
 	deferred_schedule(&l->tell_checks);
 	if (l->epoch == 0 || l->unsure || l->load.busy || l->recover.busy) {
-		conn_open_queue(c); /* a raise comes first and names the backend; our own lost one may hold the fence row until then */
+		pgconn_open_queue(c); /* a raise comes first and names the backend; our own lost one may hold the fence row until then */
 		return;
 	}
 	l->adopt = (struct exchange){ .what = "naming the commit connection", .send = adopt_send, .done = adopt_done,
 		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.commit_us, .max_tries = 1 };
-	conn_submit_first(c, &l->adopt);
+	pgconn_submit_first(c, &l->adopt);
 }

@@ -16,25 +16,25 @@
 #define RETRY_US (10 * US_PER_MS)
 #define RETRY_MAX_US (500 * US_PER_MS)
 
-static mono_t now(const struct conn *c) {
+static mono_t now(const struct pgconn *c) {
 	return clock_mono(c->spec.clock);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------------------------------ */
 
-struct arena *conn_arena(struct conn *c) {
+struct arena *pgconn_arena(struct pgconn *c) {
 	return c->current->arena;
 }
 
-static int sent(struct conn *c, int ok, enum stmt s, bool prepare, struct err *err) {
+static int sent(struct pgconn *c, int ok, enum stmt s, bool prepare, struct err *err) {
 	if (ok != 1)
 		return pgerr_conn(c->pg, E_UNAVAILABLE, c->current->what, err);
 	assert(c->n_steps < CONN_STEPS);
-	c->steps[c->n_steps++] = (struct conn_step){ s, prepare };
+	c->steps[c->n_steps++] = (struct pgconn_step){ s, prepare };
 	return 0;
 }
 
-static bool prepared_or_sent(const struct conn *c, enum stmt s) {
+static bool prepared_or_sent(const struct pgconn *c, enum stmt s) {
 	if (c->prepared[s])
 		return true;
 	for (int i = 0; i < c->n_steps; i++)
@@ -43,7 +43,7 @@ static bool prepared_or_sent(const struct conn *c, enum stmt s) {
 	return false;
 }
 
-int conn_exec(struct conn *c, enum stmt s, const struct params *p, struct err *err) {
+int pgconn_exec(struct pgconn *c, enum stmt s, const struct params *p, struct err *err) {
 	const struct stmt_def *def = &c->spec.stmts->def[s];
 	int r = 0;
 	if (!prepared_or_sent(c, s))
@@ -55,19 +55,19 @@ int conn_exec(struct conn *c, enum stmt s, const struct params *p, struct err *e
 	return sent(c, ok, s, false, err);
 }
 
-int conn_exec_once(struct conn *c, enum stmt s, const struct params *p, struct err *err) {
+int pgconn_exec_once(struct pgconn *c, enum stmt s, const struct params *p, struct err *err) {
 	int n = p == NULL ? 0 : p->n;
 	int ok = PQsendQueryParams(c->pg, c->spec.stmts->def[s].text, n, NULL, n ? p->values : NULL, n ? p->lengths : NULL, n ? p->formats : NULL, 1);
 	return sent(c, ok, s, false, err);
 }
 
-static int send_script(struct conn *c, struct err *err) {
+static int send_script(struct pgconn *c, struct err *err) {
 	if (PQexitPipelineMode(c->pg) != 1 || PQsendQuery(c->pg, c->current->script) != 1)
 		return pgerr_conn(c->pg, E_UNAVAILABLE, c->current->what, err);
 	return 0;
 }
 
-static int send_pipeline(struct conn *c, struct err *err) {
+static int send_pipeline(struct pgconn *c, struct err *err) {
 	int r = c->current->send(c->current, c, err);
 	if (r != 0)
 		return r;
@@ -78,7 +78,7 @@ static int send_pipeline(struct conn *c, struct err *err) {
 	return 0;
 }
 
-static void send_current(struct conn *c) {
+static void send_current(struct pgconn *c) {
 	struct exchange *x = c->current;
 	x->tries++;
 	x->err = ERR_INIT;
@@ -92,16 +92,16 @@ static void send_current(struct conn *c) {
 	c->retrying = false;
 	if (r != 0) {
 		/* Without the sync nothing of it can take effect. What libpq holds of it goes with the connection. */
-		conn_end_current(c, &err);
-		conn_lost(c, &err);
+		pgconn_end_current(c, &err);
+		pgconn_lost(c, &err);
 		return;
 	}
 	c->in_flight = true;
 	timer_set(&c->timer, x->answer_us);
-	conn_pump(c);
+	pgconn_pump(c);
 }
 
-static struct exchange *next_exchange(struct conn *c) {
+static struct exchange *next_exchange(struct pgconn *c) {
 	struct exchange *x = TAILQ_FIRST(&c->first);
 	if (x != NULL) {
 		TAILQ_REMOVE(&c->first, x, link);
@@ -114,7 +114,7 @@ static struct exchange *next_exchange(struct conn *c) {
 	return x;
 }
 
-void conn_run(struct conn *c) {
+void pgconn_run(struct pgconn *c) {
 	if (c->pg == NULL || c->current != NULL || (c->state != CONN_SETTLING && c->state != CONN_OPEN))
 		return;
 	c->current = next_exchange(c);
@@ -124,13 +124,13 @@ void conn_run(struct conn *c) {
 
 /* ---- receiving ---------------------------------------------------------------------------------------------------------------- */
 
-static void refused(struct conn *c, const PGresult *res) {
+static void refused(struct pgconn *c, const PGresult *res) {
 	struct exchange *x = c->current;
 	if (x->err.code == 0)
 		pgerr_result(res, x->what, &x->err);
 }
 
-static void accepted(struct conn *c, const PGresult *res) {
+static void accepted(struct pgconn *c, const PGresult *res) {
 	struct exchange *x = c->current;
 	if (c->step < c->n_steps && c->steps[c->step].prepare) {
 		c->prepared[c->steps[c->step].stmt] = true;
@@ -144,7 +144,7 @@ static void accepted(struct conn *c, const PGresult *res) {
 	}
 }
 
-static void next_step(struct conn *c) {
+static void next_step(struct pgconn *c) {
 	if (c->step < c->n_steps) {
 		if (!c->steps[c->step].prepare)
 			c->n_execs++;
@@ -155,7 +155,7 @@ static void next_step(struct conn *c) {
 		c->synced = true;
 }
 
-static void take_result(struct conn *c, PGresult *res) {
+static void take_result(struct pgconn *c, PGresult *res) {
 	switch (PQresultStatus(res)) {
 	case PGRES_PIPELINE_SYNC:
 		c->synced = true;
@@ -175,7 +175,7 @@ static void take_result(struct conn *c, PGresult *res) {
 }
 
 /* Takes what libpq has parsed. True: the turn is used up and more may be there. */
-static bool take_results(struct conn *c) {
+static bool take_results(struct pgconn *c) {
 	mono_t begin = now(c);
 	for (int n = 0; !c->synced && PQisBusy(c->pg) == 0; n++) {
 		if (n % 64 == 63 && mono_diff(now(c), begin) > TURN_US)
@@ -193,14 +193,14 @@ static bool take_results(struct conn *c) {
 	return false;
 }
 
-static int64_t retry_after(struct conn *c) {
+static int64_t retry_after(struct pgconn *c) {
 	int64_t us = RETRY_US;
 	for (int i = 1; i < c->current->tries && us < RETRY_MAX_US; i++)
 		us *= 2;
 	return rng_jitter(c->spec.rng, us);
 }
 
-void conn_end_current(struct conn *c, const struct err *err) {
+void pgconn_end_current(struct pgconn *c, const struct err *err) {
 	struct exchange *x = c->current;
 	c->current = NULL;
 	c->in_flight = c->retrying = false;
@@ -209,7 +209,7 @@ void conn_end_current(struct conn *c, const struct err *err) {
 }
 
 /* The sync was answered: over, or once more. */
-static void finish(struct conn *c) {
+static void finish(struct pgconn *c) {
 	struct exchange *x = c->current;
 	timer_cancel(&c->timer);
 	c->in_flight = false;
@@ -224,29 +224,29 @@ static void finish(struct conn *c) {
 		x->err.code = E_UNAVAILABLE;
 	struct err err = x->err;
 	bool gone = err.code == E_DB_LOST || strcmp(err.sqlstate, "25006") == 0;
-	conn_end_current(c, err.code == 0 ? NULL : &err);
+	pgconn_end_current(c, err.code == 0 ? NULL : &err);
 	/* A server that became a standby keeps its old connections: only a new one finds the primary. */
 	if (gone && c->pg != NULL)
-		conn_lost(c, &err);
+		pgconn_lost(c, &err);
 }
 
 static void on_writable(int fd, bool readable, bool writable, void *arg) {
-	conn_pump(arg);
+	pgconn_pump(arg);
 }
 
 /* True when the connection is of no use any more. */
-static bool flush(struct conn *c) {
+static bool flush(struct pgconn *c) {
 	int r = PQflush(c->pg);
 	if (r == 0) {
 		watch_deinit(&c->writing);
 		return false;
 	}
 	if (r == 1 && c->writing.ev == NULL)
-		conn_watch(c, &c->writing, false, true, on_writable);
+		pgconn_watch(c, &c->writing, false, true, on_writable);
 	return r < 0;
 }
 
-void conn_pump(struct conn *c) {
+void pgconn_pump(struct pgconn *c) {
 	if (c->pg == NULL || c->stalled || c->state < CONN_SETTLING)
 		return;
 	bool bad = PQconsumeInput(c->pg) != 1;
@@ -269,12 +269,12 @@ void conn_pump(struct conn *c) {
 		err = c->current->err;
 	else
 		pgerr_conn(c->pg, E_DB_LOST, "database connection lost", &err);
-	conn_lost(c, &err);
+	pgconn_lost(c, &err);
 }
 
 /* ---- queue and time ----------------------------------------------------------------------------------------------------------- */
 
-static void arm_expiry(struct conn *c) {
+static void arm_expiry(struct pgconn *c) {
 	struct exchange *x, *soonest = NULL;
 	TAILQ_FOREACH(x, &c->queue, link)
 		if (soonest == NULL || x->submitted.us + x->wait_us < soonest->submitted.us + soonest->wait_us)
@@ -285,7 +285,7 @@ static void arm_expiry(struct conn *c) {
 		timer_set(&c->expiry, mono_diff(mono_add(soonest->submitted, soonest->wait_us), now(c)));
 }
 
-static void refuse_waiting(struct conn *c, struct exchange *x) {
+static void refuse_waiting(struct pgconn *c, struct exchange *x) {
 	if (c->last.code != 0) {
 		x->err = c->last;
 		err_context(&x->err, "%s", x->what);
@@ -300,7 +300,7 @@ static void refuse_waiting(struct conn *c, struct exchange *x) {
 }
 
 static void on_expiry(void *arg) {
-	struct conn *c = arg;
+	struct pgconn *c = arg;
 	mono_t t = now(c);
 	struct exchange *x, *next;
 	for (x = TAILQ_FIRST(&c->queue); x != NULL; x = next) {
@@ -314,27 +314,27 @@ static void on_expiry(void *arg) {
 	arm_expiry(c);
 }
 
-static void no_answer(struct conn *c) {
+static void no_answer(struct pgconn *c) {
 	struct err err;
 	int waiting = 0;
 	/* Bytes that came while this process was not running count: pump sets the timer again. */
 	if (!c->stalled && ioctl(PQsocket(c->pg), FIONREAD, &waiting) == 0 && waiting > 0) {
-		conn_pump(c);
+		pgconn_pump(c);
 		return;
 	}
 	err_set(&err, E_DB_LOST, "%s: no answer from the database within %.1f s", c->current->what, (double)c->current->answer_us / US_PER_S);
-	conn_lost(c, &err);
+	pgconn_lost(c, &err);
 }
 
 static void on_timer(void *arg) {
-	struct conn *c = arg;
+	struct pgconn *c = arg;
 	switch (c->state) {
 	case CONN_WAITING:
-		conn_attempt(c);
+		pgconn_attempt(c);
 		break;
 	case CONN_RESOLVING:
 	case CONN_CONNECTING:
-		conn_connect_timeout(c);
+		pgconn_connect_timeout(c);
 		break;
 	case CONN_SETTLING:
 	case CONN_OPEN:
@@ -349,7 +349,7 @@ static void on_timer(void *arg) {
 }
 
 static void on_kick(void *arg) {
-	struct conn *c = arg;
+	struct pgconn *c = arg;
 	struct exchange *x;
 	while ((x = TAILQ_FIRST(&c->over)) != NULL) {
 		TAILQ_REMOVE(&c->over, x, link);
@@ -357,13 +357,13 @@ static void on_kick(void *arg) {
 		x->done(x, &err);
 	}
 	if (c->in_flight)
-		conn_pump(c);
+		pgconn_pump(c);
 	else
-		conn_run(c);
+		pgconn_run(c);
 	arm_expiry(c);
 }
 
-void conn_submit(struct conn *c, struct exchange *x) {
+void pgconn_submit(struct pgconn *c, struct exchange *x) {
 	x->tries = 0;
 	x->err = ERR_INIT;
 	x->submitted = now(c);
@@ -377,7 +377,7 @@ void conn_submit(struct conn *c, struct exchange *x) {
 	deferred_schedule(&c->kick);
 }
 
-void conn_submit_first(struct conn *c, struct exchange *x) {
+void pgconn_submit_first(struct pgconn *c, struct exchange *x) {
 	x->tries = 0;
 	x->err = ERR_INIT;
 	x->submitted = now(c);
@@ -387,8 +387,8 @@ void conn_submit_first(struct conn *c, struct exchange *x) {
 
 /* ---- life --------------------------------------------------------------------------------------------------------------------- */
 
-int conn_new(const struct conn_spec *spec, struct conn **ret, struct err *err) {
-	struct conn *c = calloc(1, sizeof *c);
+int pgconn_new(const struct pgconn_spec *spec, struct pgconn **ret, struct err *err) {
+	struct pgconn *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return err_set(err, E_NOMEM, "no memory for a database connection");
 	c->spec = *spec;
@@ -403,7 +403,7 @@ int conn_new(const struct conn_spec *spec, struct conn **ret, struct err *err) {
 	return 0;
 }
 
-void conn_start(struct conn *c) {
+void pgconn_start(struct pgconn *c) {
 	if (c->state != CONN_IDLE)
 		return;
 	c->state = CONN_WAITING;
@@ -420,15 +420,15 @@ static void cancel_all(struct exchange_queue *q) {
 	}
 }
 
-void conn_free(struct conn *c) {
+void pgconn_free(struct pgconn *c) {
 	if (c == NULL)
 		return;
-	conn_close(c);
+	pgconn_close(c);
 	c->state = CONN_IDLE;
 	if (c->current != NULL) {
 		struct err err;
 		err_set(&err, E_CANCELLED, "the ledger is closing");
-		conn_end_current(c, &err);
+		pgconn_end_current(c, &err);
 	}
 	cancel_all(&c->first);
 	cancel_all(&c->over);
@@ -440,29 +440,29 @@ void conn_free(struct conn *c) {
 	free(c);
 }
 
-void conn_drop(struct conn *c, const struct err *why) {
+void pgconn_drop(struct pgconn *c, const struct err *why) {
 	if (c->pg != NULL)
-		conn_lost(c, why);
+		pgconn_lost(c, why);
 }
 
-void conn_stall(struct conn *c, bool stalled) {
+void pgconn_stall(struct pgconn *c, bool stalled) {
 	c->stalled = stalled;
 	if (!stalled)
 		deferred_schedule(&c->kick);
 }
 
-bool conn_ready(const struct conn *c) {
+bool pgconn_ready(const struct pgconn *c) {
 	return c->state == CONN_OPEN;
 }
 
-const struct err *conn_last_error(const struct conn *c) {
+const struct err *pgconn_last_error(const struct pgconn *c) {
 	return &c->last;
 }
 
-int conn_pid(const struct conn *c) {
+int pgconn_pid(const struct pgconn *c) {
 	return c->pg == NULL ? 0 : PQbackendPID(c->pg);
 }
 
-int conn_fd(const struct conn *c) {
+int pgconn_fd(const struct pgconn *c) {
 	return c->pg == NULL ? -1 : PQsocket(c->pg);
 }

@@ -20,14 +20,14 @@
 #include "ledger/stmt.h"
 #include "loop/loop.h"
 
-struct conn;
+struct pgconn;
 struct target;
 struct rng;
 
 struct exchange {
 	const char *what;      /* for messages: "commit" */
-	/* Queues statements with conn_exec or conn_exec_once; once per try. An error ends the exchange, nothing happened. */
-	int (*send)(struct exchange *x, struct conn *c, struct err *err);
+	/* Queues statements with pgconn_exec or pgconn_exec_once; once per try. An error ends the exchange, nothing happened. */
+	int (*send)(struct exchange *x, struct pgconn *c, struct err *err);
 	/* A result without error: step counts the statements from 0. In row mode once per row. An error is given to done, after the sync. */
 	int (*result)(struct exchange *x, int step, const PGresult *res, struct err *err); /* NULL: not wanted */
 	void (*done)(struct exchange *x, const struct err *err);
@@ -43,7 +43,7 @@ struct exchange {
 	struct arena *arena;   /* parameters of this try */
 };
 
-struct conn_spec {
+struct pgconn_spec {
 	struct loop *loop;
 	const struct clock *clock;
 	struct rng *rng;
@@ -53,30 +53,30 @@ struct conn_spec {
 	int64_t connect_us, lock_us;   /* time-outs: of a connection attempt; of a lock (0 = none) */
 	size_t max_queue;
 	bool unchecked;                /* do not refuse servers without fsync, … (the private cluster before it has its database) */
-	/* A connection stands and was checked; it may only be used with conn_submit_first until conn_open_queue. NULL: opened at once. */
-	void (*up)(void *arg, struct conn *c);
+	/* A connection stands and was checked; it may only be used with pgconn_submit_first until pgconn_open_queue. NULL: opened at once. */
+	void (*up)(void *arg, struct pgconn *c);
 	/* An attempt failed, or the connection was lost (err). For state and log; once per event. */
 	void (*down)(void *arg, const struct err *err);
 	void *arg;
 };
 
-int conn_new(const struct conn_spec *spec, struct conn **ret, struct err *err); /* strings and structs of spec must live on; begins at conn_start */
-void conn_free(struct conn *c);  /* what runs and waits: done with E_CANCELLED, from within. NULL is fine */
-void conn_start(struct conn *c);
-void conn_submit(struct conn *c, struct exchange *x);       /* done is never called from within */
-void conn_submit_first(struct conn *c, struct exchange *x); /* before all that waits, also while the queue is not open */
-void conn_open_queue(struct conn *c);
-void conn_drop(struct conn *c, const struct err *why);      /* as if it had been lost: what is in flight ends with E_DB_LOST */
-void conn_stall(struct conn *c, bool stalled);              /* tests: neither reads nor writes while stalled */
-bool conn_ready(const struct conn *c);
-const struct err *conn_last_error(const struct conn *c);    /* why it is not ready; code 0 before the first attempt ended */
-int conn_pid(const struct conn *c);                         /* of the backend; 0 without one */
-int conn_fd(const struct conn *c);                          /* tests; -1 without one */
+int pgconn_new(const struct pgconn_spec *spec, struct pgconn **ret, struct err *err); /* strings and structs of spec must live on; begins at pgconn_start */
+void pgconn_free(struct pgconn *c);  /* what runs and waits: done with E_CANCELLED, from within. NULL is fine */
+void pgconn_start(struct pgconn *c);
+void pgconn_submit(struct pgconn *c, struct exchange *x);       /* done is never called from within */
+void pgconn_submit_first(struct pgconn *c, struct exchange *x); /* before all that waits, also while the queue is not open */
+void pgconn_open_queue(struct pgconn *c);
+void pgconn_drop(struct pgconn *c, const struct err *why);      /* as if it had been lost: what is in flight ends with E_DB_LOST */
+void pgconn_stall(struct pgconn *c, bool stalled);              /* tests: neither reads nor writes while stalled */
+bool pgconn_ready(const struct pgconn *c);
+const struct err *pgconn_last_error(const struct pgconn *c);    /* why it is not ready; code 0 before the first attempt ended */
+int pgconn_pid(const struct pgconn *c);                         /* of the backend; 0 without one */
+int pgconn_fd(const struct pgconn *c);                          /* tests; -1 without one */
 
 /* For send(): parameters in the exchange's arena, then the statement. Prepared once per connection, or parsed each time (a plan made for
  * these very parameters). */
-struct arena *conn_arena(struct conn *c);
-int conn_exec(struct conn *c, enum stmt s, const struct params *p, struct err *err);
-int conn_exec_once(struct conn *c, enum stmt s, const struct params *p, struct err *err);
+struct arena *pgconn_arena(struct pgconn *c);
+int pgconn_exec(struct pgconn *c, enum stmt s, const struct params *p, struct err *err);
+int pgconn_exec_once(struct pgconn *c, enum stmt s, const struct params *p, struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* Inside of a connection: conn_open.c makes and loses it, conn.c runs exchanges on it. */
+/* Inside of a connection: pgconn_open.c makes and loses it, conn.c runs exchanges on it. */
 #ifndef BERTH_LEDGER_CONN_IMPL_H
 #define BERTH_LEDGER_CONN_IMPL_H
 
@@ -6,7 +6,7 @@
 #include "ledger/resolve.h"
 #include "ledger/target.h"
 
-enum conn_state {
+enum pgconn_state {
 	CONN_IDLE,       /* not started */
 	CONN_WAITING,    /* until the next attempt */
 	CONN_RESOLVING,
@@ -18,11 +18,11 @@ enum conn_state {
 #define CONN_STEPS (4 * TABLE_COUNT + 8) /* of one exchange: fence, deletes and upserts, each perhaps with its preparation */
 
 /* What was sent, in order, so that each result finds its statement. */
-struct conn_step { enum stmt stmt; bool prepare; };
+struct pgconn_step { enum stmt stmt; bool prepare; };
 
-struct conn {
-	struct conn_spec spec;
-	enum conn_state state;
+struct pgconn {
+	struct pgconn_spec spec;
+	enum pgconn_state state;
 	PGconn *pg;
 	struct resolver *resolver;
 	int fd;                          /* a duplicate of libpq's socket, to watch: libpq closes its own when it likes, and a watch must outlive it */
@@ -38,7 +38,7 @@ struct conn {
 
 	struct exchange *current;        /* sent, or waiting for its retry */
 	bool in_flight, retrying, synced;
-	struct conn_step steps[CONN_STEPS];
+	struct pgconn_step steps[CONN_STEPS];
 	int n_steps, step, n_execs;      /* sent; being answered; statements answered, preparations not counted */
 	int nulls;                       /* in a row, without a result between */
 	bool prepared[STMT_COUNT];
@@ -47,14 +47,14 @@ struct conn {
 };
 
 /* conn.c */
-void conn_run(struct conn *c);                       /* sends the next exchange, if any may go */
-void conn_pump(struct conn *c);                      /* reads and writes what can be, delivers results */
-void conn_end_current(struct conn *c, const struct err *err);
-/* conn_open.c */
-void conn_attempt(struct conn *c);
-void conn_lost(struct conn *c, const struct err *why); /* closes; ends the exchange in flight; tries again later */
-void conn_close(struct conn *c);
-void conn_watch(struct conn *c, struct watch *w, bool read, bool write, void (*fn)(int, bool, bool, void *));
-void conn_connect_timeout(struct conn *c);
+void pgconn_run(struct pgconn *c);                       /* sends the next exchange, if any may go */
+void pgconn_pump(struct pgconn *c);                      /* reads and writes what can be, delivers results */
+void pgconn_end_current(struct pgconn *c, const struct err *err);
+/* pgconn_open.c */
+void pgconn_attempt(struct pgconn *c);
+void pgconn_lost(struct pgconn *c, const struct err *why); /* closes; ends the exchange in flight; tries again later */
+void pgconn_close(struct pgconn *c);
+void pgconn_watch(struct pgconn *c, struct watch *w, bool read, bool write, void (*fn)(int, bool, bool, void *));
+void pgconn_connect_timeout(struct pgconn *c);
 
 #endif

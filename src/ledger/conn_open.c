@@ -16,9 +16,9 @@
 #define BACKOFF_MAX_US US_PER_S
 #define OLDEST_SERVER 140000
 
-static void poll_connect(struct conn *c);
+static void poll_connect(struct pgconn *c);
 
-static void unwatch(struct conn *c) {
+static void unwatch(struct pgconn *c) {
 	watch_deinit(&c->reading);
 	watch_deinit(&c->writing);
 	if (c->fd >= 0)
@@ -26,7 +26,7 @@ static void unwatch(struct conn *c) {
 	c->fd = -1;
 }
 
-void conn_watch(struct conn *c, struct watch *w, bool read, bool write, void (*fn)(int, bool, bool, void *)) {
+void pgconn_watch(struct pgconn *c, struct watch *w, bool read, bool write, void (*fn)(int, bool, bool, void *)) {
 	if (c->fd < 0)
 		c->fd = fcntl(PQsocket(c->pg), F_DUPFD_CLOEXEC, 3);
 	if (c->fd >= 0)
@@ -35,7 +35,7 @@ void conn_watch(struct conn *c, struct watch *w, bool read, bool write, void (*f
 		c->failed = true; /* out of descriptors: the deadline ends this attempt, the next may do better */
 }
 
-void conn_close(struct conn *c) {
+void pgconn_close(struct pgconn *c) {
 	unwatch(c);
 	timer_cancel(&c->timer);
 	if (c->pg != NULL)
@@ -45,7 +45,7 @@ void conn_close(struct conn *c) {
 	memset(c->prepared, 0, sizeof c->prepared);
 }
 
-static void again_later(struct conn *c) {
+static void again_later(struct pgconn *c) {
 	int64_t us = BACKOFF_US;
 	for (int i = 0; i < c->attempts && us < BACKOFF_MAX_US; i++)
 		us *= 2;
@@ -54,10 +54,10 @@ static void again_later(struct conn *c) {
 	timer_set(&c->timer, rng_jitter(c->spec.rng, us < BACKOFF_MAX_US ? us : BACKOFF_MAX_US));
 }
 
-void conn_lost(struct conn *c, const struct err *why) {
+void pgconn_lost(struct pgconn *c, const struct err *why) {
 	struct err copy = *why;
 	bool was_open = c->state == CONN_OPEN;
-	conn_close(c);
+	pgconn_close(c);
 	c->last = copy;
 	if (was_open)
 		c->attempts = 0;
@@ -66,7 +66,7 @@ void conn_lost(struct conn *c, const struct err *why) {
 		struct err e = copy;
 		/* A try that was refused and waits to be sent again did not happen; what is in flight may have. */
 		e.code = c->in_flight ? E_DB_LOST : E_UNAVAILABLE;
-		conn_end_current(c, &e);
+		pgconn_end_current(c, &e);
 	}
 	struct exchange *x;
 	while ((x = TAILQ_FIRST(&c->first)) != NULL) {
@@ -82,11 +82,11 @@ void conn_lost(struct conn *c, const struct err *why) {
 
 /* ---- session ------------------------------------------------------------------------------------------------------------------ */
 
-static int session_send(struct exchange *x, struct conn *c, struct err *err) {
+static int session_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_text(&p, c->lock_ms);
-	return conn_exec_once(c, STMT_session, &p, err);
+	return pgconn_exec_once(c, STMT_session, &p, err);
 }
 
 static int setting_error(const char *name, const char *value, const char *wanted, struct err *err) {
@@ -94,7 +94,7 @@ static int setting_error(const char *name, const char *value, const char *wanted
 }
 
 static int session_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
-	struct conn *c = (struct conn *)((char *)x - offsetof(struct conn, session));
+	struct pgconn *c = (struct pgconn *)((char *)x - offsetof(struct pgconn, session));
 	int64_t version = result_i64(res, 0, 0);
 	const char *fsync = result_text(res, 0, 1), *commit = result_text(res, 0, 2), *encoding = result_text(res, 0, 3);
 	if (version < OLDEST_SERVER)
@@ -113,20 +113,20 @@ static int session_result(struct exchange *x, int step, const PGresult *res, str
 }
 
 static void session_done(struct exchange *x, const struct err *err) {
-	struct conn *c = (struct conn *)((char *)x - offsetof(struct conn, session));
+	struct pgconn *c = (struct pgconn *)((char *)x - offsetof(struct pgconn, session));
 	if (err != NULL) {
 		if (c->pg != NULL)
-			conn_lost(c, err);
+			pgconn_lost(c, err);
 		return;
 	}
 	c->last = ERR_INIT;
 	if (c->spec.up != NULL)
 		c->spec.up(c->spec.arg, c);
 	else
-		conn_open_queue(c);
+		pgconn_open_queue(c);
 }
 
-void conn_open_queue(struct conn *c) {
+void pgconn_open_queue(struct pgconn *c) {
 	if (c->pg == NULL || c->state == CONN_OPEN)
 		return;
 	c->state = CONN_OPEN;
@@ -140,32 +140,32 @@ static void ignore_notice(void *arg, const char *message) {
 }
 
 static void on_readable(int fd, bool readable, bool writable, void *arg) {
-	conn_pump(arg);
+	pgconn_pump(arg);
 }
 
 static void on_connect_ready(int fd, bool readable, bool writable, void *arg) {
 	poll_connect(arg);
 }
 
-static void connected(struct conn *c) {
+static void connected(struct pgconn *c) {
 	timer_cancel(&c->timer);
 	PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
 	if (PQsetnonblocking(c->pg, 1) != 0 || PQenterPipelineMode(c->pg) != 1) {
 		struct err err;
 		pgerr_conn(c->pg, E_INTERNAL, "pipeline mode", &err);
-		conn_lost(c, &err);
+		pgconn_lost(c, &err);
 		return;
 	}
-	conn_watch(c, &c->reading, true, false, on_readable);
+	pgconn_watch(c, &c->reading, true, false, on_readable);
 	c->state = CONN_SETTLING;
 	snprintf(c->lock_ms, sizeof c->lock_ms, "%lld", (long long)(c->spec.lock_us / US_PER_MS));
 	c->session = (struct exchange){ .what = "session settings", .send = session_send, .result = session_result, .done = session_done,
 		.wait_us = c->spec.connect_us, .answer_us = c->spec.connect_us, .max_tries = 1 };
-	conn_submit_first(c, &c->session);
+	pgconn_submit_first(c, &c->session);
 }
 
 /* libpq changes the socket from host to host: the watch is made anew for each step. */
-static void poll_connect(struct conn *c) {
+static void poll_connect(struct pgconn *c) {
 	unwatch(c);
 	PostgresPollingStatusType s = PQconnectPoll(c->pg);
 	if (s == PGRES_POLLING_OK) {
@@ -175,18 +175,18 @@ static void poll_connect(struct conn *c) {
 	if (s == PGRES_POLLING_FAILED) {
 		struct err err;
 		pgerr_conn(c->pg, E_UNAVAILABLE, "database", &err);
-		conn_lost(c, &err);
+		pgconn_lost(c, &err);
 		return;
 	}
 	bool reading = s == PGRES_POLLING_READING;
-	conn_watch(c, &c->reading, reading, !reading, on_connect_ready);
+	pgconn_watch(c, &c->reading, reading, !reading, on_connect_ready);
 }
 
-static void connect_to(struct conn *c, const char *const *addresses) {
+static void connect_to(struct pgconn *c, const char *const *addresses) {
 	struct target_args args;
 	struct err err;
 	if (target_args(c->spec.target, addresses, c->spec.name, &args, &err) != 0) {
-		conn_lost(c, &err);
+		pgconn_lost(c, &err);
 		return;
 	}
 	c->state = CONN_CONNECTING;
@@ -196,20 +196,20 @@ static void connect_to(struct conn *c, const char *const *addresses) {
 		abort();
 	if (PQstatus(c->pg) == CONNECTION_BAD) {
 		pgerr_conn(c->pg, E_UNAVAILABLE, "database", &err);
-		conn_lost(c, &err);
+		pgconn_lost(c, &err);
 		return;
 	}
 	/* libpq's first step is always to wait for the socket to become writable. */
-	conn_watch(c, &c->reading, false, true, on_connect_ready);
+	pgconn_watch(c, &c->reading, false, true, on_connect_ready);
 }
 
 static void on_resolved(void *arg, const char *const *lists, size_t n) {
-	struct conn *c = arg;
+	struct pgconn *c = arg;
 	if (c->state == CONN_RESOLVING)
 		connect_to(c, lists);
 }
 
-static int resolve(struct conn *c, struct err *err) {
+static int resolve(struct pgconn *c, struct err *err) {
 	const char *names[TARGET_HOSTS];
 	size_t n = target_n_hosts(c->spec.target);
 	for (size_t i = 0; i < n; i++)
@@ -219,7 +219,7 @@ static int resolve(struct conn *c, struct err *err) {
 	return resolver_start(c->resolver, names, n, err);
 }
 
-void conn_attempt(struct conn *c) {
+void pgconn_attempt(struct pgconn *c) {
 	assert(c->pg == NULL);
 	const char *none[TARGET_HOSTS] = { NULL };
 	bool look_up = false;
@@ -233,11 +233,11 @@ void conn_attempt(struct conn *c) {
 	c->state = CONN_RESOLVING;
 	struct err err;
 	if (resolve(c, &err) != 0)
-		conn_lost(c, &err);
+		pgconn_lost(c, &err);
 }
 
-void conn_connect_timeout(struct conn *c) {
+void pgconn_connect_timeout(struct pgconn *c) {
 	struct err err;
 	err_set(&err, E_UNAVAILABLE, "no connection to the database within %.1f s: %s", (double)c->spec.connect_us / US_PER_S, target_shown(c->spec.target));
-	conn_lost(c, &err);
+	pgconn_lost(c, &err);
 }

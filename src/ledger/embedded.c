@@ -39,7 +39,7 @@ struct embedded {
 	bool was_up;
 	struct stmts stmts;
 	struct target *target;
-	struct conn *probe;
+	struct pgconn *probe;
 	struct exchange ask;
 	bool exists;
 	struct deferred drop_probe;  /* a connection cannot be freed from a callback of its own */
@@ -67,7 +67,7 @@ static void conninfo(const struct embedded *e, const char *database, char *to, s
 
 static void on_drop_probe(void *arg) {
 	struct embedded *e = arg;
-	conn_free(e->probe);
+	pgconn_free(e->probe);
 	e->probe = NULL;
 	target_free(e->target);
 	e->target = NULL;
@@ -128,12 +128,12 @@ static void made(struct exchange *x, const struct err *err) {
 	/* else the connection comes back and asks again */
 }
 
-static int make_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_embedded_create, NULL, err);
+static int make_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_embedded_create, NULL, err);
 }
 
-static int exists_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_embedded_exists, NULL, err);
+static int exists_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_embedded_exists, NULL, err);
 }
 
 static int exists_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -151,14 +151,14 @@ static void looked(struct exchange *x, const struct err *err) {
 	}
 	e->ask = (struct exchange){ .what = "making the database", .send = make_send, .done = made, .wait_us = CONNECT_US,
 		.answer_us = 4 * CONNECT_US, .max_tries = 1 };
-	conn_submit_first(e->probe, &e->ask);
+	pgconn_submit_first(e->probe, &e->ask);
 }
 
-static void on_probe_up(void *arg, struct conn *c) {
+static void on_probe_up(void *arg, struct pgconn *c) {
 	struct embedded *e = arg;
 	e->ask = (struct exchange){ .what = "looking for the database", .send = exists_send, .result = exists_result, .done = looked,
 		.wait_us = CONNECT_US, .answer_us = CONNECT_US, .max_tries = 1 };
-	conn_submit_first(c, &e->ask);
+	pgconn_submit_first(c, &e->ask);
 }
 
 /* While it recovers it refuses; a wrong password will stay wrong. */
@@ -177,17 +177,17 @@ static void probe(struct embedded *e) {
 	if (e->probe != NULL)
 		return;
 	conninfo(e, "postgres", info, sizeof info);
-	struct conn_spec spec = { .loop = e->loop, .clock = e->clock, .rng = &e->rng, .stmts = &e->stmts, .name = "berthd start",
+	struct pgconn_spec spec = { .loop = e->loop, .clock = e->clock, .rng = &e->rng, .stmts = &e->stmts, .name = "berthd start",
 		.connect_us = CONNECT_US, .max_queue = 1, .unchecked = true, .up = on_probe_up, .down = on_probe_down, .arg = e };
 	if (target_new(info, &e->target, &err) != 0) {
 		fail(e, &err);
 		return;
 	}
 	spec.target = e->target;
-	if (conn_new(&spec, &e->probe, &err) != 0)
+	if (pgconn_new(&spec, &e->probe, &err) != 0)
 		fail(e, &err);
 	else
-		conn_start(e->probe);
+		pgconn_start(e->probe);
 }
 
 /* ---- the postmaster -------------------------------------------------------------------------------------------------------------------- */

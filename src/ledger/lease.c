@@ -25,10 +25,10 @@ static void copy_text(char *to, size_t size, const char *from) {
 	to[n] = '\0';
 }
 
-static int call_send(struct exchange *x, struct conn *c, struct err *err) {
+static int call_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct lease_call *k = owner_of(x, struct lease_call, x);
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	if (k->stmt == STMT_lease_take)
 		params_i64(&p, k->expected);
 	if (k->stmt != STMT_lease_read)
@@ -37,7 +37,7 @@ static int call_send(struct exchange *x, struct conn *c, struct err *err) {
 		params_text(&p, k->me.rest);
 		params_text(&p, k->me.rpc);
 	}
-	return conn_exec(c, k->stmt, &p, err);
+	return pgconn_exec(c, k->stmt, &p, err);
 }
 
 static int call_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -81,7 +81,7 @@ void lease_read(struct ledger *ledger, ledger_lease_fn done, void *arg) {
 	struct ledger_pg *l = pg_of(ledger);
 	struct lease_call *k = call_new(l, STMT_lease_read, NULL, arg);
 	k->done = done;
-	conn_submit(l->lease_conn, &k->x);
+	pgconn_submit(l->lease_conn, &k->x);
 }
 
 void lease_take(struct ledger *ledger, int64_t expected, const struct lease_view *me, ledger_lease_fn done, void *arg) {
@@ -89,21 +89,21 @@ void lease_take(struct ledger *ledger, int64_t expected, const struct lease_view
 	struct lease_call *k = call_new(l, STMT_lease_take, me, arg);
 	k->expected = expected;
 	k->done = done;
-	conn_submit(l->lease_conn, &k->x);
+	pgconn_submit(l->lease_conn, &k->x);
 }
 
 void lease_renew(struct ledger *ledger, const struct lease_view *me, ledger_lease_fn done, void *arg) {
 	struct ledger_pg *l = pg_of(ledger);
 	struct lease_call *k = call_new(l, STMT_lease_renew, me, arg);
 	k->done = done;
-	conn_submit(l->lease_conn, &k->x);
+	pgconn_submit(l->lease_conn, &k->x);
 }
 
 void lease_release(struct ledger *ledger, const struct lease_view *me, ledger_done done, void *arg) {
 	struct ledger_pg *l = pg_of(ledger);
 	struct lease_call *k = call_new(l, STMT_lease_release, me, arg);
 	k->released = done;
-	conn_submit(l->lease_conn, &k->x);
+	pgconn_submit(l->lease_conn, &k->x);
 }
 
 /* ---- a new database has no lease row yet, and nobody may migrate without it -------------------------------------------------------- */
@@ -119,11 +119,11 @@ static void made(struct exchange *x, const struct err *err) {
 	/* Refused: two servers at once on a new database; then the other one made it, or the first use says what is wrong. */
 	if (err != NULL)
 		log_info("making the lease row", log_e(err));
-	conn_open_queue(l->lease_conn);
+	pgconn_open_queue(l->lease_conn);
 }
 
-static int ready_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_migration_ready, NULL, err);
+static int ready_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_migration_ready, NULL, err);
 }
 
 static int ready_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -136,19 +136,19 @@ static void looked(struct exchange *x, const struct err *err) {
 	if (l->closing)
 		return;
 	if (err != NULL) {
-		conn_drop(l->lease_conn, err);
+		pgconn_drop(l->lease_conn, err);
 	} else if (l->lease_exists) {
-		conn_open_queue(l->lease_conn);
+		pgconn_open_queue(l->lease_conn);
 	} else {
 		l->lease_ready = (struct exchange){ .what = "preparing a new database", .script = l->migrations[0].text, .done = made,
 			.wait_us = l->cfg.lease_us, .answer_us = l->cfg.load_us, .max_tries = 1 };
-		conn_submit_first(l->lease_conn, &l->lease_ready);
+		pgconn_submit_first(l->lease_conn, &l->lease_ready);
 	}
 }
 
-void lease_up(void *arg, struct conn *c) {
+void lease_up(void *arg, struct pgconn *c) {
 	struct ledger_pg *l = arg;
 	l->lease_ready = (struct exchange){ .what = "looking for the lease", .send = ready_send, .result = ready_result, .done = looked,
 		.wait_us = l->cfg.lease_us, .answer_us = l->cfg.lease_us, .max_tries = 2 };
-	conn_submit_first(c, &l->lease_ready);
+	pgconn_submit_first(c, &l->lease_ready);
 }

@@ -56,14 +56,14 @@ static void on_commit_down(void *arg, const struct err *err) {
 	deferred_schedule(&l->tell_checks);
 }
 
-struct conn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct conn *),
+struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct pgconn *),
     void (*down)(void *, const struct err *), struct err *err) {
-	struct conn *c;
-	struct conn_spec spec = { .loop = l->loop, .clock = l->clock, .rng = &l->rng, .target = l->target, .stmts = &l->stmts, .name = name,
+	struct pgconn *c;
+	struct pgconn_spec spec = { .loop = l->loop, .clock = l->clock, .rng = &l->rng, .target = l->target, .stmts = &l->stmts, .name = name,
 		.connect_us = l->cfg.connect_us, .lock_us = lock_us, .max_queue = max_queue, .up = up, .down = down, .arg = l };
-	if (conn_new(&spec, &c, err) != 0)
+	if (pgconn_new(&spec, &c, err) != 0)
 		return NULL;
-	conn_start(c);
+	pgconn_start(c);
 	return c;
 }
 
@@ -71,9 +71,9 @@ struct conn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us
 
 static void on_tell_checks(void *arg) {
 	struct ledger_pg *l = arg;
-	const struct err *last = conn_last_error(l->commit_conn);
+	const struct err *last = pgconn_last_error(l->commit_conn);
 	/* A connection that stands has no last error; before the first attempt ended it has neither. */
-	if (last->code == 0 && conn_pid(l->commit_conn) == 0)
+	if (last->code == 0 && pgconn_pid(l->commit_conn) == 0)
 		return;
 	struct err err = *last;
 	struct check *k = l->checks;
@@ -94,7 +94,7 @@ void ledger_pg_check(struct ledger_pg *l, ledger_done done, void *arg) {
 	k->arg = arg;
 	k->next = l->checks;
 	l->checks = k;
-	if (conn_ready(l->commit_conn) || conn_last_error(l->commit_conn)->code != 0)
+	if (pgconn_ready(l->commit_conn) || pgconn_last_error(l->commit_conn)->code != 0)
 		deferred_schedule(&l->tell_checks);
 }
 
@@ -157,12 +157,12 @@ void ledger_pg_free(struct ledger_pg *l) {
 	if (l == NULL)
 		return;
 	l->closing = true;
-	conn_free(l->commit_conn);
+	pgconn_free(l->commit_conn);
 	raise_deinit(l);
 	recover_deinit(l);
-	conn_free(l->lease_conn);
-	conn_free(l->read_conn);
-	conn_free(l->bytes_conn);
+	pgconn_free(l->lease_conn);
+	pgconn_free(l->read_conn);
+	pgconn_free(l->bytes_conn);
 	uploads_deinit(l);
 	readings_deinit(l);
 	cancel_checks(l);
@@ -182,8 +182,8 @@ void ledger_pg_epoch_floor(struct ledger_pg *l, int64_t epoch) {
 }
 
 void ledger_pg_state(const struct ledger_pg *l, struct ledger_pg_state *ret) {
-	*ret = (struct ledger_pg_state){ .commit = conn_ready(l->commit_conn), .lease = conn_ready(l->lease_conn),
-		.read = conn_ready(l->read_conn), .bytes = conn_ready(l->bytes_conn) };
+	*ret = (struct ledger_pg_state){ .commit = pgconn_ready(l->commit_conn), .lease = pgconn_ready(l->lease_conn),
+		.read = pgconn_ready(l->read_conn), .bytes = pgconn_ready(l->bytes_conn) };
 	if (!ret->commit)
-		snprintf(ret->error, sizeof ret->error, "%.255s", conn_last_error(l->commit_conn)->text);
+		snprintf(ret->error, sizeof ret->error, "%.255s", pgconn_last_error(l->commit_conn)->text);
 }

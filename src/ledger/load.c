@@ -22,15 +22,15 @@ static void over(struct ledger_pg *l, const struct err *err) {
 	d->row = NULL;
 	d->busy = false;
 	if (err != NULL && !l->closing)
-		conn_drop(l->commit_conn, err); /* its snapshot ends with it */
+		pgconn_drop(l->commit_conn, err); /* its snapshot ends with it */
 	done(d->arg, err == NULL ? &d->loaded : NULL, err);
 }
 
-static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct conn *, struct err *),
+static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct pgconn *, struct err *),
     int (*result)(struct exchange *, int, const PGresult *, struct err *), void (*done)(struct exchange *, const struct err *)) {
 	l->load.x = (struct exchange){ .what = what, .send = send, .result = result, .done = done, .wait_us = l->cfg.wait_us,
 		.answer_us = l->cfg.load_us, .max_tries = 1 };
-	conn_submit(l->commit_conn, &l->load.x);
+	pgconn_submit(l->commit_conn, &l->load.x);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------------------- */
@@ -42,12 +42,12 @@ static void table_params(struct ledger_pg *l, enum table t, struct params *p) {
 		params_time(p, (wall_t){ clock_wall(l->clock).us - l->cfg.idempotency_us });
 }
 
-static int table_send(struct exchange *x, struct conn *c, struct err *err) {
+static int table_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct ledger_pg *l = of(x);
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	table_params(l, (enum table)l->load.table, &p);
-	return conn_exec_once(c, STMT_LOAD + l->load.table, &p, err);
+	return pgconn_exec_once(c, STMT_LOAD + l->load.table, &p, err);
 }
 
 static int table_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -68,8 +68,8 @@ static void table_done(struct exchange *x, const struct err *err) {
 	next_table(l);
 }
 
-static int end_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_end, NULL, err);
+static int end_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_end, NULL, err);
 }
 
 static void end_done(struct exchange *x, const struct err *err) {
@@ -90,9 +90,9 @@ static void next_table(struct ledger_pg *l) {
 
 /* ---- the steps before ------------------------------------------------------------------------------------------------------------ */
 
-static int snapshot_send(struct exchange *x, struct conn *c, struct err *err) {
-	int r = conn_exec_once(c, STMT_begin_snapshot, NULL, err);
-	return r != 0 ? r : conn_exec_once(c, STMT_cell_state, NULL, err);
+static int snapshot_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	int r = pgconn_exec_once(c, STMT_begin_snapshot, NULL, err);
+	return r != 0 ? r : pgconn_exec_once(c, STMT_cell_state, NULL, err);
 }
 
 static int snapshot_result(struct exchange *x, int step, const PGresult *res, struct err *err) {

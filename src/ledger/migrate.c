@@ -18,21 +18,21 @@ static void over(struct ledger_pg *l, const struct err *err) {
 	migrate_fn done = l->migrate.done;
 	l->migrate.done = NULL;
 	if (err != NULL && !l->closing)
-		conn_drop(l->commit_conn, err); /* whatever transaction is open ends with the connection */
+		pgconn_drop(l->commit_conn, err); /* whatever transaction is open ends with the connection */
 	done(l->migrate.arg, err);
 }
 
-static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct conn *, struct err *),
+static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct pgconn *, struct err *),
     int (*result)(struct exchange *, int, const PGresult *, struct err *), void (*done)(struct exchange *, const struct err *)) {
 	l->migrate.x = (struct exchange){ .what = what, .send = send, .result = result, .done = done, .wait_us = l->cfg.wait_us,
 		.answer_us = l->cfg.load_us, .max_tries = 1 };
-	conn_submit(l->commit_conn, &l->migrate.x);
+	pgconn_submit(l->commit_conn, &l->migrate.x);
 }
 
 /* ---- what was applied ----------------------------------------------------------------------------------------------------------- */
 
-static int list_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_migration_list, NULL, err);
+static int list_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_migration_list, NULL, err);
 }
 
 static int compare_one(struct ledger_pg *l, int64_t number, const char *name, const char *sha256, struct err *err) {
@@ -60,16 +60,16 @@ static int list_result(struct exchange *x, int step, const PGresult *res, struct
 
 /* ---- one migration: begin and lock, script, note and commit ---------------------------------------------------------------------- */
 
-static int note_send(struct exchange *x, struct conn *c, struct err *err) {
+static int note_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct ledger_pg *l = of(x);
 	const struct migration *m = &l->migrations[l->migrate.newest + 1];
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_i64(&p, m->number);
 	params_text(&p, m->name);
 	params_text(&p, m->sha256);
-	int r = conn_exec_once(c, STMT_migration_note, &p, err);
-	return r != 0 ? r : conn_exec_once(c, STMT_end, NULL, err);
+	int r = pgconn_exec_once(c, STMT_migration_note, &p, err);
+	return r != 0 ? r : pgconn_exec_once(c, STMT_end, NULL, err);
 }
 
 static void note_done(struct exchange *x, const struct err *err) {
@@ -94,11 +94,11 @@ static void script_done(struct exchange *x, const struct err *err) {
 	submit(l, "recording a migration", note_send, NULL, note_done);
 }
 
-static int lock_send(struct exchange *x, struct conn *c, struct err *err) {
-	int r = conn_exec_once(c, STMT_begin, NULL, err);
+static int lock_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	int r = pgconn_exec_once(c, STMT_begin, NULL, err);
 	if (r == 0)
-		r = conn_exec_once(c, STMT_migration_lock, NULL, err);
-	return r != 0 ? r : conn_exec_once(c, STMT_migration_list, NULL, err);
+		r = pgconn_exec_once(c, STMT_migration_lock, NULL, err);
+	return r != 0 ? r : pgconn_exec_once(c, STMT_migration_list, NULL, err);
 }
 
 /* Looked at again under the lock: another server may have been faster. */
@@ -106,8 +106,8 @@ static int lock_result(struct exchange *x, int step, const PGresult *res, struct
 	return step == 2 ? list_result(x, step, res, err) : 0;
 }
 
-static int end_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_end, NULL, err);
+static int end_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_end, NULL, err);
 }
 
 static void end_done(struct exchange *x, const struct err *err) {
@@ -152,8 +152,8 @@ static void bootstrapped(struct exchange *x, const struct err *err) {
 		submit(l, "reading the list of migrations", list_send, list_result, listed);
 }
 
-static int ready_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_migration_ready, NULL, err);
+static int ready_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_migration_ready, NULL, err);
 }
 
 static int ready_result(struct exchange *x, int step, const PGresult *res, struct err *err) {

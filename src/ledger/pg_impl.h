@@ -11,7 +11,7 @@
 typedef void (*raise_fn)(void *arg, int64_t epoch, const struct err *err);
 struct raise {
 	struct exchange x, unblock;
-	struct conn *killer;     /* only while blocked */
+	struct pgconn *killer;     /* only while blocked */
 	struct timer blocked;
 	bool unblocking;
 	int64_t epoch;
@@ -71,7 +71,7 @@ struct ledger_pg {
 	struct migration *migrations;
 	size_t n_migrations;
 	struct target *target;
-	struct conn *commit_conn, *lease_conn, *read_conn, *bytes_conn;
+	struct pgconn *commit_conn, *lease_conn, *read_conn, *bytes_conn;
 	int64_t epoch, epoch_floor; /* ours, 0 before the first load */
 	struct raise raise;
 	struct migrate migrate;
@@ -91,7 +91,7 @@ struct ledger_pg {
 static inline struct ledger_pg *pg_of(struct ledger *l) { return (struct ledger_pg *)l; }
 #define owner_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
 
-struct conn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct conn *),
+struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct pgconn *),
     void (*down)(void *, const struct err *), struct err *err);
 
 void raise_start(struct ledger_pg *l, raise_fn done, void *arg);
@@ -101,12 +101,12 @@ void migrate_start(struct ledger_pg *l, migrate_fn done, void *arg);
 int cell_state_read(const PGresult *res, struct ledger_loaded *ret, struct err *err);
 
 void commit_start(struct ledger *l, const struct changeset *cs, ledger_done done, void *arg);
-void commit_up(void *arg, struct conn *c);   /* a new commit connection */
+void commit_up(void *arg, struct pgconn *c);   /* a new commit connection */
 void load_start(struct ledger *l, ledger_row_fn row, ledger_loaded_fn done, void *arg);
 void recover_start(struct ledger *l, ledger_loaded_fn done, void *arg);
 void recover_deinit(struct ledger_pg *l);
 void read_start(struct ledger *l, const struct ledger_read *spec, ledger_rows_fn done, void *arg);
-void lease_up(void *arg, struct conn *c);    /* a new lease connection: makes the lease row when the database is new */
+void lease_up(void *arg, struct pgconn *c);    /* a new lease connection: makes the lease row when the database is new */
 void lease_read(struct ledger *l, ledger_lease_fn done, void *arg);
 void lease_take(struct ledger *l, int64_t expected, const struct lease_view *me, ledger_lease_fn done, void *arg);
 void lease_renew(struct ledger *l, const struct lease_view *me, ledger_lease_fn done, void *arg);

@@ -24,13 +24,13 @@ static const struct { enum stmt stmt; int64_t slice; } steps[] = {
 };
 #define STEPS (int)(sizeof steps / sizeof *steps)
 
-static int prune_send(struct exchange *x, struct conn *c, struct err *err) {
+static int prune_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct prune *k = owner_of(x, struct prune, x);
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_time(&p, k->before[k->step]);
 	params_i64(&p, steps[k->step].slice);
-	return conn_exec(c, steps[k->step].stmt, &p, err);
+	return pgconn_exec(c, steps[k->step].stmt, &p, err);
 }
 
 static int prune_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -45,7 +45,7 @@ static void prune_done(struct exchange *x, const struct err *err) {
 		if (k->last == 0)
 			k->step++;
 		if (k->step < STEPS) {
-			conn_submit(k->l->bytes_conn, &k->x);
+			pgconn_submit(k->l->bytes_conn, &k->x);
 			return;
 		}
 	}
@@ -68,5 +68,5 @@ void prune_start(struct ledger *ledger, wall_t events_before, wall_t plans_befor
 	k->arg = arg;
 	k->x = (struct exchange){ .what = "removing old history", .send = prune_send, .result = prune_result, .done = prune_done,
 		.wait_us = l->cfg.bytes_us, .answer_us = l->cfg.bytes_us, .max_tries = 4 };
-	conn_submit(l->bytes_conn, &k->x);
+	pgconn_submit(l->bytes_conn, &k->x);
 }

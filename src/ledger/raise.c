@@ -13,12 +13,12 @@
 
 static void try_unblock(void *arg);
 
-static int unblock_send(struct exchange *x, struct conn *c, struct err *err) {
+static int unblock_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct ledger_pg *l = owner_of(x, struct ledger_pg, raise.unblock);
 	struct params p;
-	params_init(&p, conn_arena(c));
-	params_i64(&p, conn_pid(l->commit_conn));
-	return conn_exec_once(c, STMT_fence_unblock, &p, err);
+	params_init(&p, pgconn_arena(c));
+	params_i64(&p, pgconn_pid(l->commit_conn));
+	return pgconn_exec_once(c, STMT_fence_unblock, &p, err);
 }
 
 static int unblock_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -39,7 +39,7 @@ static void unblock_done(struct exchange *x, const struct err *err) {
 
 static void try_unblock(void *arg) {
 	struct ledger_pg *l = arg;
-	if (l->raise.unblocking || conn_pid(l->commit_conn) == 0)
+	if (l->raise.unblocking || pgconn_pid(l->commit_conn) == 0)
 		return;
 	struct err err;
 	if (l->raise.killer == NULL) {
@@ -52,16 +52,16 @@ static void try_unblock(void *arg) {
 	l->raise.unblock = (struct exchange){ .what = "ending a blocking session", .send = unblock_send, .result = unblock_result,
 		.done = unblock_done, .wait_us = l->cfg.connect_us, .answer_us = l->cfg.connect_us, .max_tries = 1 };
 	l->raise.unblocking = true;
-	conn_submit(l->raise.killer, &l->raise.unblock);
+	pgconn_submit(l->raise.killer, &l->raise.unblock);
 }
 
-static int raise_send(struct exchange *x, struct conn *c, struct err *err) {
+static int raise_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct ledger_pg *l = owner_of(x, struct ledger_pg, raise.x);
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	params_i64(&p, l->epoch_floor > l->epoch ? l->epoch_floor : l->epoch);
 	timer_set(&l->raise.blocked, l->cfg.blocked_us);
-	return conn_exec_once(c, STMT_fence_raise, &p, err);
+	return pgconn_exec_once(c, STMT_fence_raise, &p, err);
 }
 
 static int raise_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -77,7 +77,7 @@ static void raise_done(struct exchange *x, const struct err *err) {
 	raise_fn done = l->raise.done;
 	l->raise.done = NULL;
 	timer_cancel(&l->raise.blocked);
-	conn_free(l->raise.killer);
+	pgconn_free(l->raise.killer);
 	l->raise.killer = NULL;
 	if (err == NULL) {
 		l->epoch = l->raise.epoch;
@@ -96,11 +96,11 @@ void raise_start(struct ledger_pg *l, raise_fn done, void *arg) {
 	r->arg = arg;
 	r->x = (struct exchange){ .what = "raising the epoch", .send = raise_send, .result = raise_result, .done = raise_done,
 		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.commit_us, .max_tries = TRIES };
-	conn_submit(l->commit_conn, &r->x);
+	pgconn_submit(l->commit_conn, &r->x);
 }
 
 void raise_deinit(struct ledger_pg *l) {
-	conn_free(l->raise.killer);
+	pgconn_free(l->raise.killer);
 	l->raise.killer = NULL;
 	timer_deinit(&l->raise.blocked);
 }

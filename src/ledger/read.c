@@ -73,13 +73,13 @@ static const struct query {
 	[QUERY_REVISIONS] = { TABLE_revision, STMT_query_revisions, STMT_query_revisions, fill_paged },
 };
 
-static int read_send(struct exchange *x, struct conn *c, struct err *err) {
+static int read_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct read *r = owner_of(x, struct read, x);
 	const struct query *q = &queries[r->spec.query];
 	struct params p;
-	params_init(&p, conn_arena(c));
+	params_init(&p, pgconn_arena(c));
 	q->fill(&r->spec, &p);
-	return conn_exec_once(c, r->spec.newest_first ? q->newest : q->stmt, &p, err);
+	return pgconn_exec_once(c, r->spec.newest_first ? q->newest : q->stmt, &p, err);
 }
 
 static int read_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -128,5 +128,5 @@ void read_start(struct ledger *ledger, const struct ledger_read *spec, ledger_ro
 	r->arg = arg;
 	r->x = (struct exchange){ .what = "reading history", .send = read_send, .result = read_result, .done = read_done,
 		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.read_us, .max_tries = 3 };
-	conn_submit(l->read_conn, &r->x);
+	pgconn_submit(l->read_conn, &r->x);
 }

@@ -24,8 +24,8 @@ static void failed(struct ledger_pg *l, const struct err *err) {
 		over(l, err);
 }
 
-static int state_send(struct exchange *x, struct conn *c, struct err *err) {
-	return conn_exec_once(c, STMT_cell_state, NULL, err);
+static int state_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	return pgconn_exec_once(c, STMT_cell_state, NULL, err);
 }
 
 static int state_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -49,7 +49,7 @@ static void raised(void *arg, int64_t epoch, const struct err *err) {
 	l->recover.loaded.epoch = epoch;
 	l->recover.x = (struct exchange){ .what = "looking for a commit", .send = state_send, .result = state_result, .done = state_done,
 		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.commit_us, .max_tries = 3 };
-	conn_submit(l->commit_conn, &l->recover.x);
+	pgconn_submit(l->commit_conn, &l->recover.x);
 }
 
 static void try_again(void *arg) {
