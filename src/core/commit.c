@@ -253,9 +253,7 @@ static int load_row(void *arg, enum table t, void *row, struct err *err) {
 }
 
 static bool ledger_is_older(struct core *c, const struct ledger_loaded *res) {
-	if (strcmp(c->witness.cell, res->cell) != 0)
-		return false;
-	if (c->witness.event <= res->last_event && c->witness.epoch <= res->epoch)
+	if (!witness_newer(c, c->witness.cell, c->witness.epoch, c->witness.event))
 		return false;
 	snprintf(c->reason, sizeof c->reason,
 	    "the database is older than what was seen before (event %lld, epoch %lld; it has %lld, %lld): accept it with berthd --accept-older",
@@ -288,6 +286,7 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 	c->fleet = fresh;
 	c->epoch = res->epoch;
 	memcpy(c->cell, res->cell, sizeof c->cell);
+	witness_accepted(c);
 	bool older = ledger_is_older(c, res);
 	log_info("active", log_s("cell", c->cell), log_i("epoch", c->epoch), log_i("event", res->last_event));
 	core_loaded(c);

@@ -107,7 +107,10 @@ struct core {
 	bool room;                  /* some group is roomier */
 	bool dropped_reports;       /* in serial mode: ask everybody again afterwards */
 	bool turning, recovering, load_again;
-	struct { char cell[37]; int64_t epoch, event; } witness;
+	struct { char cell[37]; int64_t epoch, event; } witness; /* the newest that our data directory or any base has seen */
+	int64_t accepted_epoch;     /* witnesses of earlier epochs were accepted as lost by a person */
+	void (*accepted)(void *arg, const struct err *err);
+	void *accepted_arg;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	wall_t started;
@@ -126,6 +129,8 @@ void core_fail_op(struct core *c, struct core_op *op, const struct err *err);
 void core_refuse_waiting(struct core *c);
 bool core_may_act(const struct core *c);         /* we hold the lease, by our own clock, now */
 void core_loaded(struct core *c);                /* the new fleet is in place: live state again */
+bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event);
+void witness_accepted(struct core *c);
 
 /* commit.c */
 struct bundle *bundle_new(void);
@@ -146,7 +151,7 @@ void lease_start(struct core *c);
 void lease_tick(struct core *c);
 mono_t lease_deadline(const struct core *c);
 void lease_give_up(struct core *c);              /* stepping down: the fleet is dropped */
-void lease_release(struct core *c, ledger_done done, void *arg);
+void lease_hand_over(struct core *c, ledger_done done, void *arg);
 
 /* conduct.c */
 void conduct_init(struct core *c);

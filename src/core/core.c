@@ -111,7 +111,7 @@ static void stop_when_idle(struct core *c) {
 		return;
 	if (c->fleet != NULL && core_may_act(c) && !c->recovering && !commit_idle(c))
 		return;
-	lease_release(c, released, c);
+	lease_hand_over(c, released, c);
 }
 
 void core_stop(struct core *c, void (*done)(void *arg), void *arg) {
@@ -393,7 +393,38 @@ void core_loaded(struct core *c) {
 
 /* ---- P13 ---------------------------------------------------------------------------------------------------------------------------------- */
 void core_witness(struct core *c, const char *cell, int64_t epoch, int64_t event) {
+	bool same = strcmp(c->witness.cell, cell) == 0;
 	snprintf(c->witness.cell, sizeof c->witness.cell, "%s", cell);
-	c->witness.epoch = epoch;
-	c->witness.event = event;
+	c->witness.epoch = same && c->witness.epoch > epoch ? c->witness.epoch : epoch;
+	c->witness.event = same && c->witness.event > event ? c->witness.event : event;
+}
+
+bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event) {
+	if (cell == NULL || strcmp(cell, c->cell) != 0 || epoch < c->accepted_epoch)
+		return false;
+	return epoch > c->epoch || event > fleet_last_event(c->fleet);
+}
+
+void core_accept_older(struct core *c, void (*done)(void *arg, const struct err *err), void *arg) {
+	struct err err = ERR_INIT;
+	if (c->mode != CORE_READ_ONLY || c->loading != NULL || c->accepted != NULL) {
+		err_set(&err, E_STATE, "there is no older database to accept");
+		done(arg, &err);
+		return;
+	}
+	c->accepted = done;
+	c->accepted_arg = arg;
+	c->env.ledger->ops->epoch_floor(c->env.ledger, c->witness.epoch);
+	commit_drop(c, NULL, true);
+	core_load(c);
+}
+
+/* The load after core_accept_older(): its epoch is above everything that was witnessed. */
+void witness_accepted(struct core *c) {
+	if (c->accepted == NULL)
+		return;
+	void (*done)(void *, const struct err *) = c->accepted;
+	c->accepted = NULL;
+	c->accepted_epoch = c->epoch;
+	done(c->accepted_arg, NULL);
 }

@@ -169,12 +169,6 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	return NULL;
 }
 
-static bool witness_newer(struct core *c, const Berth__V1__Hello *h) {
-	if (h->witness_cell == NULL || strcmp(h->witness_cell, c->cell) != 0)
-		return false;
-	return h->witness_epoch > c->epoch || h->witness_event > fleet_last_event(c->fleet);
-}
-
 static void welcome(struct core *c, struct base *b, struct driver_link *k, const char *new_key) {
 	struct arena *a = arena_new();
 	Berth__V1__Welcome w = BERTH__V1__WELCOME__INIT;
@@ -238,7 +232,8 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 	bool new_key;
 	if (!may_hear(c))
 		return;
-	if (witness_newer(c, h)) {
+	if (witness_newer(c, h->witness_cell, h->witness_epoch, h->witness_event)) {
+		core_witness(c, h->witness_cell, h->witness_epoch, h->witness_event);
 		snprintf(c->reason, sizeof c->reason, "the database is older than what base %s was told: accept it with berthd --accept-older", h->base);
 		core_set_mode(c, CORE_READ_ONLY, c->reason);
 		return;
@@ -265,6 +260,8 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 		b->row.incarnation++;
 	}
 	b->row.seen_at = c->wall;
+	if (h->high_generation > b->row.generation) /* an older database was accepted: commands go on above what the agent obeyed */
+		b->row.generation = h->high_generation;
 	if (b->row.state != BASE_READY)
 		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
 	struct event_facts f = { .kind = "base.connected", .base = b };

@@ -148,7 +148,7 @@ void lease_give_up(struct core *c) {
 	core_wake(c);
 }
 
-void lease_release(struct core *c, ledger_done done, void *arg) {
+void lease_hand_over(struct core *c, ledger_done done, void *arg) {
 	struct lease_view me;
 	lease_me(c, &me);
 	c->lease.releasing = true;

@@ -68,6 +68,8 @@ struct ledger_ops {
 	void (*load)(struct ledger *l, ledger_row_fn row, ledger_loaded_fn done, void *arg);
 	/* After E_DB_LOST: reconnect, raise the epoch, tell where the ledger stands. Keeps trying until it has an answer or ledger_stop. */
 	void (*recover)(struct ledger *l, ledger_loaded_fn done, void *arg);
+	/* P13: the next load or recovery raises the epoch above this one, too. */
+	void (*epoch_floor)(struct ledger *l, int64_t epoch);
 	void (*read)(struct ledger *l, const struct ledger_read *spec, ledger_rows_fn done, void *arg);
 
 	/* Bytes of an artifact by sha256. begin → add… → end (durable, digest and size checked by the caller before end). add's done says when the

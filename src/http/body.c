@@ -37,7 +37,7 @@ void body_window(struct conn *c) {
 	uint64_t wanted = (uint64_t)(s->limits.min_body_rate * s->limits.body_window_us / US_PER_S);
 	if (!c->paused && !c->paused_in_window && c->window_bytes < wanted) {
 		s->stats.timed_out++;
-		conn_refuse(c, 408, "the request body came too slowly");
+		http_conn_refuse(c, 408, "the request body came too slowly");
 		return;
 	}
 	c->window_bytes = 0;
@@ -81,7 +81,7 @@ static size_t step_chunked(struct conn *c, const char *p, size_t n) {
 	switch (chunk_step(&c->chunk, p, n, &used, &data, &reason)) {
 	case CHUNK_BAD:
 		c->server->stats.malformed++;
-		conn_refuse(c, 400, reason);
+		http_conn_refuse(c, 400, reason);
 		return n;
 	case CHUNK_END:
 		c->body_done = true;
@@ -92,7 +92,7 @@ static size_t step_chunked(struct conn *c, const char *p, size_t n) {
 		break;
 	}
 	if (c->mode == HTTP_BODY_BUFFER && data > c->max_body - c->body_bytes) {
-		conn_refuse(c, 413, "the request body is too large");
+		http_conn_refuse(c, 413, "the request body is too large");
 		return n;
 	}
 	size_t taken = hand_over(c, p + used, data);
@@ -120,7 +120,7 @@ static void body_complete(struct conn *c) {
 void body_step(struct conn *c) {
 	struct http_req *r = c->req;
 	struct evbuffer *in = bufferevent_get_input(c->bev);
-	/* A request answered before its body came is not read on: conn_answered() left CONN_BODY. */
+	/* A request answered before its body came is not read on: http_conn_answered() left CONN_BODY. */
 	while (still_reading(c, r) && !c->body_done) {
 		struct evbuffer_iovec v;
 		if (evbuffer_peek(in, -1, NULL, &v, 1) < 1 || v.iov_len == 0)

@@ -1,6 +1,6 @@
 /* One connection: reads heads, hands bodies to body.c, keeps the deadlines, and ends without losing an answer.
  *
- * Nothing here frees a connection while somebody may still hold it on the stack: conn_close() marks it and the next turn frees it. */
+ * Nothing here frees a connection while somebody may still hold it on the stack: http_conn_close() marks it and the next turn frees it. */
 #include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -26,7 +26,7 @@
 static void process(struct conn *c);
 static void hup_unwatch(struct conn *c);
 
-size_t conn_queued(const struct conn *c) {
+size_t http_conn_queued(const struct conn *c) {
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
@@ -34,7 +34,7 @@ static size_t unread_input(const struct conn *c) {
 	return evbuffer_get_length(bufferevent_get_input(c->bev));
 }
 
-void conn_advance_soon(struct conn *c) {
+void http_conn_advance_soon(struct conn *c) {
 	deferred_schedule(&c->advance);
 }
 
@@ -69,7 +69,7 @@ static void hup_unwatch(struct conn *c) {
 	c->hup = NULL;
 }
 
-void conn_close(struct conn *c) {
+void http_conn_close(struct conn *c) {
 	if (c->state == CONN_CLOSED)
 		return;
 	c->state = CONN_CLOSED;
@@ -80,9 +80,9 @@ void conn_close(struct conn *c) {
 	deferred_schedule(&c->advance);
 }
 
-void conn_evict(struct conn *c) {
+void http_conn_evict(struct conn *c) {
 	c->reset = true;
-	conn_close(c);
+	http_conn_close(c);
 }
 
 /* The request loses its connection. Whom it belongs to from here on is written at `gone` in http/server.h. */
@@ -102,7 +102,7 @@ static void detach_req(struct conn *c) {
 
 static void drop(struct conn *c) {
 	detach_req(c);
-	conn_close(c);
+	http_conn_close(c);
 }
 
 /* Everything is written. With input that nobody read, a close would reset the connection and could take the answer with it. */
@@ -110,32 +110,32 @@ static void finish_flush(struct conn *c) {
 	if (c->tls)
 		tls_close_notify(c->bev);
 	if (!c->unread || c->eof) {
-		conn_close(c);
+		http_conn_close(c);
 		return;
 	}
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 	c->state = CONN_LINGER;
 	timer_set(&c->deadline, LINGER_US);
-	conn_advance_soon(c);
+	http_conn_advance_soon(c);
 }
 
 static void begin_flush(struct conn *c) {
 	c->state = CONN_FLUSH;
 	timer_cancel(&c->deadline);
 	c->unread = c->unread || unread_input(c) > 0;
-	if (conn_queued(c) == 0)
+	if (http_conn_queued(c) == 0)
 		finish_flush(c);
 	else
-		conn_advance_soon(c);
+		http_conn_advance_soon(c);
 }
 
-void conn_refuse(struct conn *c, int status, const char *reason) {
+void http_conn_refuse(struct conn *c, int status, const char *reason) {
 	bool mid_answer = c->req != NULL && c->req->begun;
 	detach_req(c);
 	if (c->state == CONN_CLOSED)
 		return;
 	if (mid_answer || (c->tls && !c->ready)) {
-		conn_evict(c);
+		http_conn_evict(c);
 		return;
 	}
 	c->keep_alive = false;
@@ -144,7 +144,7 @@ void conn_refuse(struct conn *c, int status, const char *reason) {
 	begin_flush(c);
 }
 
-void conn_answered(struct conn *c) {
+void http_conn_answered(struct conn *c) {
 	c->unread = c->unread || (c->state == CONN_BODY && !c->body_done);
 	if (!c->keep_alive || c->unread || c->server->draining) {
 		begin_flush(c);
@@ -154,7 +154,7 @@ void conn_answered(struct conn *c) {
 	c->head_started = false;
 	timer_set(&c->deadline, c->server->limits.idle_us);
 	if (c->eof || unread_input(c) > 0)
-		conn_advance_soon(c);
+		http_conn_advance_soon(c);
 }
 
 static void begin_request(struct conn *c) {
@@ -172,10 +172,10 @@ static void begin_request(struct conn *c) {
 		return;
 	c->mode = mode;
 	if (mode == HTTP_BODY_REFUSE) { /* the program refused and gave no reason */
-		conn_refuse(c, 500, "the request was refused without an answer");
+		http_conn_refuse(c, 500, "the request was refused without an answer");
 	} else if (mode == HTTP_BODY_BUFFER && c->req->head.content_length > 0 && (uint64_t)c->req->head.content_length > c->max_body) {
 		s->stats.over_limit++;
-		conn_refuse(c, 413, "the request body is larger than this operation takes");
+		http_conn_refuse(c, 413, "the request body is larger than this operation takes");
 	} else {
 		body_start(c);
 		body_step(c);
@@ -184,7 +184,7 @@ static void begin_request(struct conn *c) {
 
 static void refuse_head(struct conn *c, int status, const char *reason) {
 	c->server->stats.malformed++;
-	conn_refuse(c, status, reason);
+	http_conn_refuse(c, status, reason);
 }
 
 static void take_head(struct conn *c, const char *p, size_t n) {
@@ -209,7 +209,7 @@ static void step_head(struct conn *c) {
 			begin_flush(c);
 		return;
 	}
-	if (conn_queued(c) > HTTP_QUEUE_LOW) /* pipelined without reading the answers: on_write() comes back */
+	if (http_conn_queued(c) > HTTP_QUEUE_LOW) /* pipelined without reading the answers: on_write() comes back */
 		return;
 	if (!c->head_started) {
 		c->head_started = true;
@@ -233,7 +233,7 @@ static void step_linger(struct conn *c) {
 	c->lingered += n;
 	evbuffer_drain(bufferevent_get_input(c->bev), n);
 	if (c->state == CONN_LINGER && c->eof)
-		conn_close(c);
+		http_conn_close(c);
 }
 
 /* Reads as long as what is read finds a place. With reading off only the hang-up is watched. */
@@ -264,7 +264,7 @@ static void process(struct conn *c) {
 	case CONN_CLOSED:
 		break;
 	case CONN_FLUSH:
-		if (conn_queued(c) == 0)
+		if (http_conn_queued(c) == 0)
 			finish_flush(c);
 		else
 			step_linger(c);
@@ -281,7 +281,7 @@ static void process(struct conn *c) {
 
 static void call_drained(struct conn *c) {
 	struct http_req *r = c->req;
-	if (r == NULL || r->drained == NULL || conn_queued(c) >= HTTP_QUEUE_LOW)
+	if (r == NULL || r->drained == NULL || http_conn_queued(c) >= HTTP_QUEUE_LOW)
 		return;
 	void (*fn)(struct http_req *, void *) = r->drained;
 	r->drained = NULL;
@@ -291,7 +291,7 @@ static void call_drained(struct conn *c) {
 static void on_advance(void *arg) {
 	struct conn *c = arg;
 	if (c->state == CONN_CLOSED) {
-		conn_free(c);
+		http_conn_free(c);
 		return;
 	}
 	reply_file_pump(c);
@@ -337,26 +337,26 @@ static void on_deadline(void *arg) {
 	} else if (c->state == CONN_HEAD && c->head_started) {
 		s->stats.timed_out++;
 		if (unread_input(c) > 0)
-			conn_refuse(c, 408, "the request head did not arrive in time");
+			http_conn_refuse(c, 408, "the request head did not arrive in time");
 		else
-			conn_close(c);
-	} else if (c->state == CONN_HEAD && conn_queued(c) > 0) {
+			http_conn_close(c);
+	} else if (c->state == CONN_HEAD && http_conn_queued(c) > 0) {
 		timer_set(&c->deadline, s->limits.idle_us); /* still writing out the last answer: on_stall watches that */
 	} else if (c->state == CONN_HEAD) {
 		begin_flush(c);
 	} else if (c->state == CONN_LINGER) {
-		conn_close(c);
+		http_conn_close(c);
 	}
 }
 
 static void on_stall(void *arg) {
 	struct conn *c = arg;
 	c->stalling = false;
-	if (conn_queued(c) == 0)
+	if (http_conn_queued(c) == 0)
 		return;
 	if (!c->wrote) {
 		c->server->stats.evicted++;
-		conn_evict(c);
+		http_conn_evict(c);
 		return;
 	}
 	c->wrote = false;
@@ -375,7 +375,7 @@ static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info,
 	timer_set(&c->stall, c->server->limits.write_stall_us);
 }
 
-void conn_drain(struct conn *c) {
+void http_conn_drain(struct conn *c) {
 	c->keep_alive = false;
 	if (c->state == CONN_HEAD && unread_input(c) == 0)
 		begin_flush(c);
@@ -407,7 +407,7 @@ static void tune_socket(int fd, const struct sockaddr *peer) {
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
-void conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *peer, struct address_count *address, int tag) {
+void http_conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *peer, struct address_count *address, int tag) {
 	struct conn *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		abort();
@@ -436,7 +436,7 @@ void conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *pe
 	s->stats.accepted++;
 }
 
-void conn_free(struct conn *c) {
+void http_conn_free(struct conn *c) {
 	struct http_server *s = c->server;
 	struct address_count *address = c->address;
 	c->state = CONN_CLOSED;

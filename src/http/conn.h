@@ -24,7 +24,7 @@ struct evbuffer;
 struct evbuffer_cb_entry;
 
 /* Where a connection stands in reading; whether its answer is done is told by req and answered. */
-enum conn_state {
+enum http_conn_state {
 	CONN_HEAD,   /* waits for a request head */
 	CONN_BODY,   /* head() was called, the body is coming */
 	CONN_WAIT,   /* request() was called; the answer is pending or streaming */
@@ -54,7 +54,7 @@ struct conn {
 	struct timer deadline;         /* head, idle, body rate, linger: one at a time */
 	struct timer stall;            /* of writing */
 	struct deferred advance;       /* goes on outside of the caller's stack */
-	enum conn_state state;
+	enum http_conn_state state;
 	struct http_req *req; /* current one until its answer is complete */
 	enum http_body_mode mode;
 	struct chunk chunk;
@@ -130,15 +130,15 @@ struct http_server {
 };
 
 /* conn.c */
-void conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *peer, struct address_count *address, int tag);
-void conn_free(struct conn *c);  /* now; not from its own callbacks */
-void conn_close(struct conn *c); /* stops everything, frees on the next turn */
-void conn_evict(struct conn *c); /* the same with a reset, so that the kernel keeps nothing for a peer that does not read */
-void conn_refuse(struct conn *c, int status, const char *reason);
-void conn_answered(struct conn *c); /* the current answer is complete in the output queue */
-void conn_advance_soon(struct conn *c);
-void conn_drain(struct conn *c); /* the server stops: idle ones close */
-size_t conn_queued(const struct conn *c);
+void http_conn_new(struct http_server *s, int fd, SSL *ssl, const struct sockaddr *peer, struct address_count *address, int tag);
+void http_conn_free(struct conn *c);  /* now; not from its own callbacks */
+void http_conn_close(struct conn *c); /* stops everything, frees on the next turn */
+void http_conn_evict(struct conn *c); /* the same with a reset, so that the kernel keeps nothing for a peer that does not read */
+void http_conn_refuse(struct conn *c, int status, const char *reason);
+void http_conn_answered(struct conn *c); /* the current answer is complete in the output queue */
+void http_conn_advance_soon(struct conn *c);
+void http_conn_drain(struct conn *c); /* the server stops: idle ones close */
+size_t http_conn_queued(const struct conn *c);
 
 /* body.c */
 void body_begin(struct conn *c);  /* before head(): what is to come */

@@ -38,7 +38,7 @@ static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sock
 		turn_away(ls, fd);
 		return;
 	}
-	conn_new(ls->server, fd, ssl, peer, address, ls->tag);
+	http_conn_new(ls->server, fd, ssl, peer, address, ls->tag);
 }
 
 /* Out of descriptors: the waiting connection keeps the socket readable, so accepting at once again would spin. */

@@ -52,7 +52,7 @@ static void *unconst(const void *p) {
  * so is everything when something already waits, or when the bytes have to go through TLS. */
 static void send_pair(struct conn *c, const struct buf *head, const void *body, size_t n) {
 	size_t done = 0;
-	if (!c->tls && conn_queued(c) == 0) {
+	if (!c->tls && http_conn_queued(c) == 0) {
 		struct iovec v[2] = { { head->data, head->len }, { unconst(body), n } };
 		struct msghdr m = { .msg_iov = v, .msg_iovlen = n > 0 ? 2 : 1 };
 		ssize_t sent = sendmsg(bufferevent_getfd(c->bev), &m, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -119,7 +119,7 @@ void http_reply(struct http_req *r, int status, const char *type, const void *bo
 	if (c != NULL) {
 		start_answer(c, r, status, type, (int64_t)n, body, n);
 		detach(r, c);
-		conn_answered(c);
+		http_conn_answered(c);
 	} else if (r->conn != NULL) {
 		detach(r, r->conn);
 	}
@@ -151,26 +151,26 @@ bool http_reply_write(struct http_req *r, const void *p, size_t n) {
 	r->written += n;
 	if (!r->no_body && n > 0)
 		add_piece(c, r->chunk_framed, p, n);
-	return conn_queued(c) <= HTTP_QUEUE_HIGH;
+	return http_conn_queued(c) <= HTTP_QUEUE_HIGH;
 }
 
 void http_reply_on_drained(struct http_req *r, void (*drained)(struct http_req *, void *), void *arg) {
 	struct conn *c = live(r);
 	r->drained = drained;
 	r->drained_arg = arg;
-	if (c != NULL && conn_queued(c) < HTTP_QUEUE_LOW)
-		conn_advance_soon(c);
+	if (c != NULL && http_conn_queued(c) < HTTP_QUEUE_LOW)
+		http_conn_advance_soon(c);
 }
 
 size_t http_reply_queued(const struct http_req *r) {
 	struct conn *c = live(r);
-	return c == NULL ? 0 : conn_queued(c);
+	return c == NULL ? 0 : http_conn_queued(c);
 }
 
 static void end_body(struct conn *c, bool chunk_framed) {
 	if (chunk_framed)
 		evbuffer_add(output(c), "0\r\n\r\n", 5);
-	conn_answered(c);
+	http_conn_answered(c);
 }
 
 void http_reply_end(struct http_req *r) {
@@ -180,7 +180,7 @@ void http_reply_end(struct http_req *r) {
 		detach(r, r->conn);
 	bool cut = r->length >= 0 && !r->no_body && r->written < (uint64_t)r->length;
 	if (c != NULL && cut)
-		conn_evict(c); /* fewer bytes than announced: only a reset tells the client */
+		http_conn_evict(c); /* fewer bytes than announced: only a reset tells the client */
 	else if (c != NULL)
 		end_body(c, r->chunk_framed && !r->no_body);
 	req_free(r);
@@ -194,7 +194,7 @@ static void finish_file(struct conn *c) {
 }
 
 void reply_file_pump(struct conn *c) {
-	if (c->file.fd < 0 || c->state == CONN_CLOSED || conn_queued(c) > HTTP_QUEUE_LOW)
+	if (c->file.fd < 0 || c->state == CONN_CLOSED || http_conn_queued(c) > HTTP_QUEUE_LOW)
 		return;
 	char *piece = malloc(HTTP_FILE_PIECE);
 	if (piece == NULL)
@@ -211,7 +211,7 @@ void reply_file_pump(struct conn *c) {
 	}
 	free(piece);
 	if (got <= 0)
-		conn_evict(c); /* unreadable, or shorter than announced */
+		http_conn_evict(c); /* unreadable, or shorter than announced */
 	else if (c->file.left == 0)
 		finish_file(c);
 }
@@ -222,7 +222,7 @@ static void send_plain(struct conn *c, int fd, uint64_t offset, uint64_t n, bool
 		evbuffer_add_printf(output(c), "%llx\r\n", (unsigned long long)n);
 	if (evbuffer_add_file(output(c), fd, (ev_off_t)offset, (ev_off_t)n) != 0) {
 		close(fd);
-		conn_evict(c);
+		http_conn_evict(c);
 		return;
 	}
 	if (chunk_framed)
@@ -243,7 +243,7 @@ void http_reply_file(struct http_req *r, int fd, uint64_t offset, uint64_t n) {
 	detach(r, c);
 	req_free(r);
 	if (own < 0) {
-		conn_evict(c);
+		http_conn_evict(c);
 	} else if (!c->tls) {
 		send_plain(c, own, offset, n, chunk_framed);
 	} else {
@@ -252,7 +252,7 @@ void http_reply_file(struct http_req *r, int fd, uint64_t offset, uint64_t n) {
 		timer_cancel(&c->deadline);
 		c->state = CONN_WAIT;
 		c->file = (struct file_out){ own, offset, n, chunk_framed };
-		conn_advance_soon(c);
+		http_conn_advance_soon(c);
 	}
 }
 

@@ -95,14 +95,14 @@ void http_req_resume(struct http_req *r) {
 	if (c == NULL || !c->paused)
 		return;
 	c->paused = false;
-	conn_advance_soon(c);
+	http_conn_advance_soon(c);
 }
 
 void http_req_release(struct http_req *r) {
 	struct conn *c = r->conn;
 	if (c != NULL) {
 		c->req = NULL;
-		conn_evict(c);
+		http_conn_evict(c);
 	}
 	req_free(r);
 }

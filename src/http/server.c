@@ -63,7 +63,7 @@ static void on_drain_timer(void *arg) {
 	struct http_server *s = arg;
 	struct conn *c;
 	LIST_FOREACH(c, &s->conns, link)
-		conn_evict(c); /* on_drain_check runs when the last one is freed */
+		http_conn_evict(c); /* on_drain_check runs when the last one is freed */
 }
 
 int http_server_new(
@@ -96,7 +96,7 @@ void http_server_drain(struct http_server *s, int64_t us, void (*done)(void *), 
 	free_listeners(s);
 	struct conn *c;
 	LIST_FOREACH(c, &s->conns, link)
-		conn_drain(c);
+		http_conn_drain(c);
 	timer_set(&s->drain_timer, us);
 	deferred_schedule(&s->drain_check);
 }
@@ -107,7 +107,7 @@ void http_server_free(struct http_server *s) {
 	s->drained = NULL;
 	free_listeners(s);
 	while (!LIST_EMPTY(&s->conns))
-		conn_free(LIST_FIRST(&s->conns));
+		http_conn_free(LIST_FIRST(&s->conns));
 	timer_deinit(&s->drain_timer);
 	deferred_deinit(&s->drain_check);
 	free(s);

@@ -15,7 +15,7 @@ struct sse {
 
 static bool overfull(const struct sse *s, size_t more) {
 	const struct conn *c = s->req->conn;
-	return c != NULL && conn_queued(c) + more > c->server->limits.max_output;
+	return c != NULL && http_conn_queued(c) + more > c->server->limits.max_output;
 }
 
 static bool send_text(struct sse *s, const struct buf *b) {
@@ -24,7 +24,7 @@ static bool send_text(struct sse *s, const struct buf *b) {
 		return false;
 	if (overfull(s, b->len)) {
 		c->server->stats.evicted++;
-		conn_evict(c);
+		http_conn_evict(c);
 		return false;
 	}
 	http_reply_write(s->req, b->data, b->len);

@@ -10,10 +10,16 @@
 #define MAX_READS 256
 #define MAX_BYTES 1024
 
+static void epoch_floor(struct ledger *ledger, int64_t epoch) {
+	struct ledger_pg *l = (struct ledger_pg *)(void *)ledger;
+	if (epoch > l->epoch_floor)
+		l->epoch_floor = epoch;
+}
+
 static const struct ledger_ops ops = {
 	.commit = commit_start,
 	.load = load_start,
-	.recover = recover_start,
+	.recover = recover_start, .epoch_floor = epoch_floor,
 	.read = read_start,
 	.upload_begin = upload_begin,
 	.upload_add = upload_add,
@@ -176,10 +182,6 @@ struct ledger *ledger_pg_ledger(struct ledger_pg *l) {
 	return &l->ledger;
 }
 
-void ledger_pg_epoch_floor(struct ledger_pg *l, int64_t epoch) {
-	if (epoch > l->epoch_floor)
-		l->epoch_floor = epoch;
-}
 
 void ledger_pg_state(const struct ledger_pg *l, struct ledger_pg_state *ret) {
 	*ret = (struct ledger_pg_state){ .commit = pgconn_ready(l->commit_conn), .lease = pgconn_ready(l->lease_conn),

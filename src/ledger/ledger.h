@@ -37,8 +37,6 @@ struct ledger *ledger_pg_ledger(struct ledger_pg *l); /* for core_env */
 /* Once the first attempt to connect has ended: NULL when the server suits (version, fsync, synchronous_commit, encoding), E_UNSUPPORTED when
  * it never will without a change, E_UNAVAILABLE when it could not be asked (it is tried on and on). */
 void ledger_pg_check(struct ledger_pg *l, ledger_done done, void *arg);
-/* P13: the next load or recovery raises the epoch above this one, too. */
-void ledger_pg_epoch_floor(struct ledger_pg *l, int64_t epoch);
 
 struct ledger_pg_state { bool commit, lease, read, bytes; char error[256]; /* of the commit connection, "" when it stands */ };
 void ledger_pg_state(const struct ledger_pg *l, struct ledger_pg_state *ret);

@@ -8,16 +8,11 @@
 #ifndef BERTH_MODEL_FLEET_H
 #define BERTH_MODEL_FLEET_H
 
+#include "base/hash.h"
 #include "model/row.h"
 #include "model/spec.h"
 
 #include <sys/queue.h>
-#include <uthash.h>
-#include <xxhash.h>
-
-/* uthash's own hash function falls through its switch labels without saying so, which clang refuses. */
-#undef HASH_FUNCTION
-#define HASH_FUNCTION(key, size, hash) ((hash) = (unsigned)XXH3_64bits((key), (size)))
 
 struct err;
 struct arena;

@@ -99,7 +99,8 @@ START_TEST(a_load_raises_the_epoch_above_the_floor) {
 	int64_t before = s.loaded.epoch;
 	do_load(&w, l, &s);
 	ck_assert_int_eq(s.loaded.epoch, before + 1);
-	ledger_pg_epoch_floor(l, 1000);
+	struct ledger *led = ledger_pg_ledger(l);
+	led->ops->epoch_floor(led, 1000);
 	do_load(&w, l, &s);
 	ck_assert_int_eq(s.loaded.epoch, 1001);
 	ledger_pg_free(l);

@@ -15,7 +15,7 @@ struct store {
 	int64_t last_event, last_event_at;
 };
 
-struct session { struct ledger ledger; struct store *store; bool dead; int64_t epoch; const int64_t *frozen_until; };
+struct session { struct ledger ledger; struct store *store; bool dead; int64_t epoch, floor; const int64_t *frozen_until; };
 
 /* One call under way: carries what its completion needs. */
 struct call {
@@ -318,6 +318,8 @@ static void load_arrives(void *arg) {
 		call_free(c);
 		return;
 	}
+	if (st->epoch < c->from->floor)
+		st->epoch = c->from->floor;
 	c->res.epoch = c->from->epoch = ++st->epoch;
 	cell_commit(st, &c->res);
 	size_t total = 0;
@@ -333,6 +335,10 @@ static void load_arrives(void *arg) {
 			c->snapshot[c->n_snapshot++].row = row_copy(&table_defs[t], st->tables[t].v[i], c->arena);
 		}
 	sim_after(st->sim, sim_delay(st->sim, 1000, 200 * US_PER_MS), load_answer, c);
+}
+
+static void st_epoch_floor(struct ledger *l, int64_t epoch) {
+	((struct session *)(void *)l)->floor = epoch;
 }
 
 static void st_load(struct ledger *l, ledger_row_fn row, ledger_loaded_fn done, void *arg) {
@@ -451,7 +457,7 @@ static void st_lease_release(struct ledger *l, const struct lease_view *me, ledg
 }
 
 static const struct ledger_ops store_ops = {
-	.commit = st_commit, .load = st_load, .recover = st_recover, .lease_read = st_lease_read, .lease_take = st_lease_take,
+	.commit = st_commit, .load = st_load, .recover = st_recover, .epoch_floor = st_epoch_floor, .lease_read = st_lease_read, .lease_take = st_lease_take,
 	.lease_renew = st_lease_renew, .lease_release = st_lease_release,
 };
 
