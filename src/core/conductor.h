@@ -123,6 +123,7 @@ static inline bool text_same(const char *a, const char *b) {
 }
 
 /* core.c */
+void core_look_at_clock(struct core *c);         /* at the start of a turn and of each input from outside one */
 void core_wake(struct core *c);
 void core_set_mode(struct core *c, enum core_mode m, const char *reason);
 void core_fail_op(struct core *c, struct core_op *op, const struct err *err);

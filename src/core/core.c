@@ -266,16 +266,18 @@ static bool more_to_do(const struct core *c) {
 	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > 0 || !mono_before(c->mono, agenda_next(&c->agenda));
 }
 
+void core_look_at_clock(struct core *c) {
+	wall_t wall = clock_wall(&c->env.clock);
+	c->mono = c->plans.mono = clock_mono(&c->env.clock);
+	if (wall.us > c->wall.us)
+		c->wall = c->plans.wall = wall; /* event time never runs backwards */
+}
+
 void core_turn(struct core *c) {
 	if (c->turning)
 		return;
 	c->turning = true;
-	c->mono = clock_mono(&c->env.clock);
-	wall_t wall = clock_wall(&c->env.clock);
-	if (wall.us > c->wall.us)
-		c->wall = wall; /* event time never runs backwards */
-	c->plans.mono = c->mono;
-	c->plans.wall = c->wall;
+	core_look_at_clock(c);
 	lease_tick(c);
 	if (turn_may_decide(c) && !(c->serial > 0 && c->flying != NULL))
 		decide(c);
@@ -371,10 +373,8 @@ static void repairs_live_again(struct core *c) {
 }
 
 void core_loaded(struct core *c) {
-	c->mono = clock_mono(&c->env.clock);
+	core_look_at_clock(c);
 	c->plans.fleet = c->fleet;
-	c->plans.mono = c->mono;
-	c->plans.wall = c->wall;
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
 	c->due_plans.n = 0;

@@ -214,7 +214,7 @@ static bool may_hear(struct core *c) {
 		c->dropped_reports = true;
 		return false;
 	}
-	c->mono = c->plans.mono = clock_mono(&c->env.clock);
+	core_look_at_clock(c);
 	return true;
 }
 

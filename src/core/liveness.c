@@ -5,7 +5,7 @@
 #define ZONE_MIN 3
 
 void base_heard(struct core *c, struct base *b) {
-	b->seen = c->mono = clock_mono(&c->env.clock);
+	b->seen = c->mono;
 }
 
 static void check_again(struct core *c, struct base *b, int64_t age, int64_t at) {
