@@ -69,7 +69,8 @@ void effect_send(struct brain *b, const Berth__V1__AgentMessage *m, bool urgent)
 
 void effect_simple(struct brain *b, enum brain_effect_kind kind) {
 	struct node *n = node_new(kind);
-	if (kind == BRAIN_BASE_TERM || kind == BRAIN_BASE_KILL) /* like the end: not held up by a full disk */
+	/* To stop the base is not held up by a full disk, and a fetch right after the Welcome needs to know where from. */
+	if (kind == BRAIN_BASE_TERM || kind == BRAIN_BASE_KILL || kind == BRAIN_JOINED)
 		TAILQ_INSERT_TAIL(&b->urgent, n, link);
 	else
 		TAILQ_INSERT_TAIL(&b->ordered, n, link);
