@@ -148,6 +148,7 @@ static int op_apply(struct core *c, struct core_op *core_op, struct err *err) {
 static void op_applied(struct core_op *core_op, const struct err *err) {
 	struct api_op *op = (struct api_op *)core_op;
 	op->in_core = false;
+	op->introduced = true;
 	struct err gone = ERR_INIT;
 	if (op->cancelled)
 		err_set(&gone, E_CANCELLED, "the client left");
@@ -168,6 +169,13 @@ void op_again(struct api_op *op) {
 	core_submit(op->api->core, &op->core);
 }
 
+bool op_who_unknown(struct api_op *op) {
+	if (op->introduced)
+		return false;
+	op->then = op_again;
+	return true;
+}
+
 /* ---- for transports -------------------------------------------------------------------------------------------------------------- */
 void api_start(struct api *a, struct api_call *call) {
 	struct api_op *op = calloc(1, sizeof *op);
@@ -177,6 +185,7 @@ void api_start(struct api *a, struct api_call *call) {
 	op->call = call;
 	op->core.apply = op_apply;
 	op->core.done = op_applied;
+	op->core.read = (call->op->flags & OP_READ) != 0;
 	op->meta = meta_of(call->request);
 	op->kept = arena_new();
 	deferred_init(&op->later, a->loop, run_later, op);

@@ -181,7 +181,7 @@ void api_authenticate(struct api *a, const char *bearer, enum role least, const 
 	struct check *x = calloc(1, sizeof *x);
 	if (x == NULL)
 		abort();
-	*x = (struct check){ .core = { .apply = check_apply, .done = check_done },
+	*x = (struct check){ .core = { .apply = check_apply, .done = check_done, .read = true },
 		.api = a,
 		.has_bearer = bearer != NULL,
 		.least = least,

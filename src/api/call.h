@@ -34,7 +34,7 @@ struct api_op {
 	struct core_op core;         /* first: core callbacks cast back */
 	struct api *api;
 	struct api_call *call;       /* NULL once answered */
-	bool cancelled, in_core;
+	bool cancelled, in_core, introduced;
 	uint8_t bearer_hash[32];
 	const Berth__V1__Meta *meta; /* of the request, or an empty one */
 	struct arena *kept;          /* lives as long as the op: pages, reads of history */
@@ -90,6 +90,9 @@ struct api {
 
 /* api.c */
 void op_again(struct api_op *op);                         /* apply once more, with op->step set by the caller */
+/* For domain operations that take the caller from the core instead of an argument: the core read it before the first apply found out who
+ * calls. True: come back in the next apply (nothing else is to be done in this one). */
+bool op_who_unknown(struct api_op *op);
 void op_finish(struct api_op *op);                        /* answers with reply, or waits for the plan */
 void op_answer(struct api_op *op);                        /* answers now */
 void op_fail(struct api_op *op, const struct err *err);

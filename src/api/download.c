@@ -166,6 +166,7 @@ void api_artifact_open(struct api *a, const struct api_caller *who, const char *
 		abort();
 	o->core.apply = open_apply;
 	o->core.done = open_found;
+	o->core.read = true;
 	o->api = a;
 	o->tenant_id = who->tenant_id;
 	memcpy(o->sha256, sha256, strnlen(sha256, SHA256_HEX - 1)); /* another length is simply not found */

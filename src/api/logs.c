@@ -78,6 +78,7 @@ void api_logs_start(struct api *a, const struct api_caller *who, const char *bas
 		abort();
 	x->core.apply = find_apply;
 	x->core.done = found;
+	x->core.read = true;
 	x->api = a;
 	x->tenant_id = who->tenant_id;
 	memcpy(x->name, base, strnlen(base, sizeof x->name - 1));

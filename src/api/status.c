@@ -64,14 +64,28 @@ static void note_groups(struct report *x, const struct tenant *t) {
 	}
 }
 
+/* A rolling deployment is as it should be unless what it waits for is no part of its own progress. */
+static bool stuck(const struct waiting *w, size_t n) {
+	return n > 0 && (strcmp(w[0].rule, "no_room") == 0 || strcmp(w[0].rule, "base_away") == 0);
+}
+
+#define MAX_EXPLAINED 500 /* rolling ones looked into; a turn is short (rule 10) */
+
 static void note_deployments(struct report *x, struct api_op *op) {
+	int explained = 0;
 	for (struct deployment *d = op->tenant->deployments; d != NULL; d = d->hh_name.next) {
-		const char *reason = d->row.state == DEPLOYMENT_WAITING ? "deployment_waiting" : d->row.state == DEPLOYMENT_DEGRADED ? "deployment_degraded" : NULL;
+		struct waiting *w = NULL;
+		size_t n = 0;
+		bool rolling = d->row.state == DEPLOYMENT_ROLLING && explained < MAX_EXPLAINED;
+		if (rolling || d->row.state == DEPLOYMENT_WAITING || d->row.state == DEPLOYMENT_DEGRADED) {
+			n = explained++ < MAX_EXPLAINED ? explain_deployment(op->api->core, d, x->arena, &w) : 0;
+			rolling = rolling && stuck(w, n);
+		}
+		bool waiting = rolling || d->row.state == DEPLOYMENT_WAITING;
+		const char *reason = waiting ? "deployment_waiting" : d->row.state == DEPLOYMENT_DEGRADED ? "deployment_degraded" : NULL;
 		Berth__V1__Attention *m = reason != NULL ? note(x, reason, d->row.name) : NULL;
 		if (m == NULL)
 			continue;
-		struct waiting *w = NULL;
-		size_t n = explain_deployment(op->api->core, d, x->arena, &w);
 		m->text = arena_printf(x->arena, "%d of %d ready%s%s", d->n_ready, d->n_wanted, n > 0 ? ": " : "", n > 0 ? w[0].text : "");
 		m->command = n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command) : arena_printf(x->arena, "berth why %s", d->row.name);
 	}
@@ -133,6 +147,10 @@ int op_status_get(struct api_op *op, struct err *err) {
 	PUT(m, epoch, s.epoch);
 	PUT(m, last_event, fleet_last_event(op->fleet));
 	PUT(m, active, s.mode == CORE_ACTIVE);
+	if (s.mode == CORE_READ_ONLY) {
+		PUT(m, read_only, 1);
+		m->read_only_reason = view_text(s.reason, op->arena);
+	}
 	m->address = view_text(core_cfg(op->api->core)->rest, op->arena);
 	m->start_time = pb_time(s.started, op->arena);
 	counts(op, m);

@@ -60,8 +60,10 @@ static void look_done(struct core_op *core_op, const struct err *err) {
 	bool answer = w->last || (err == NULL && !k->still);
 	if (answer && !op->cancelled) {
 		bool known = k->plan_now != NULL;
-		if (known)
+		if (known) {
 			op->reply = pb_copy(k->plan_now, op->kept);
+			op->status = word_terminal(WORD_PLAN, (int)((const Berth__V1__Plan *)op->reply)->state) ? 200 : op->status;
+		}
 		arena_free(k->arena);
 		free(k);
 		wait_free(w);
@@ -84,7 +86,7 @@ static void wait_look(struct wait *w) {
 	struct look *k = calloc(1, sizeof *k);
 	if (k == NULL)
 		abort();
-	*k = (struct look){ .core = { .apply = look_apply, .done = look_done, .who = w->op->core.who },
+	*k = (struct look){ .core = { .apply = look_apply, .done = look_done, .who = w->op->core.who, .read = true },
 		.wait = w,
 		.api = w->op->api,
 		.plan = w->op->wait_plan,
