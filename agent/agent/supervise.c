@@ -49,7 +49,7 @@ struct supervise {
 	void *arg;
 };
 
-int64_t process_start_time(int64_t pid) {
+static int64_t start_time(int64_t pid, bool dead_too) {
 	char path[64], text[1024];
 	snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -61,7 +61,7 @@ int64_t process_start_time(int64_t pid) {
 		return 0;
 	text[n] = '\0';
 	char *p = strrchr(text, ')'); /* the name before it may hold anything */
-	if (p == NULL || p[1] != ' ' || p[2] == 'Z' || p[2] == 'X')
+	if (p == NULL || p[1] != ' ' || (!dead_too && (p[2] == 'Z' || p[2] == 'X')))
 		return 0;
 	p += 2; /* field 3 */
 	for (int field = 3; field < 22 && p != NULL; field++) {
@@ -69,6 +69,10 @@ int64_t process_start_time(int64_t pid) {
 		p = p == NULL ? NULL : p + 1;
 	}
 	return p == NULL ? 0 : strtoll(p, NULL, 10);
+}
+
+int64_t process_start_time(int64_t pid) {
+	return start_time(pid, false);
 }
 
 char *placeholders_fill(const char *text, const char *const *names, const char *const *values) {
@@ -295,7 +299,7 @@ static void cleaned(struct job *job) {
 	if (rc != 0)
 		s->started(s->arg, 0, 0, &err);
 	else
-		s->started(s->arg, pid, process_start_time(pid), NULL);
+		s->started(s->arg, pid, start_time(pid, true), NULL); /* it may be over already */
 }
 
 void supervise_start(struct supervise *s) {
