@@ -97,7 +97,8 @@ static void stored(struct ledger_upload *u) {
 	if (left(u) >= PIECE)
 		return;
 	size_t rest = left(u);
-	memmove(u->data.data, u->data.data + u->taken, rest);
+	if (rest > 0)
+		memmove(u->data.data, u->data.data + u->taken, rest);
 	u->data.len = rest;
 	u->taken = 0;
 }

@@ -52,6 +52,7 @@ struct pgconn_spec {
 	const char *name;              /* application_name */
 	int64_t connect_us, lock_us;   /* time-outs: of a connection attempt; of a lock (0 = none) */
 	size_t max_queue;
+	bool generic_plans;            /* prepared statements keep one plan */
 	bool unchecked;                /* do not refuse servers without fsync, … (the private cluster before it has its database) */
 	/* A connection stands and was checked; it may only be used with pgconn_submit_first until pgconn_open_queue. NULL: opened at once. */
 	void (*up)(void *arg, struct pgconn *c);

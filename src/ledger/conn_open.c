@@ -86,6 +86,7 @@ static int session_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct params p;
 	params_init(&p, pgconn_arena(c));
 	params_text(&p, c->lock_ms);
+	params_text(&p, c->spec.generic_plans ? "force_generic_plan" : "auto");
 	return pgconn_exec_once(c, STMT_session, &p, err);
 }
 

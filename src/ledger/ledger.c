@@ -66,7 +66,7 @@ struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_
     void (*down)(void *, const struct err *), struct err *err) {
 	struct pgconn *c;
 	struct pgconn_spec spec = { .loop = l->loop, .clock = l->clock, .rng = &l->rng, .target = l->target, .stmts = &l->stmts, .name = name,
-		.connect_us = l->cfg.connect_us, .lock_us = lock_us, .max_queue = max_queue, .up = up, .down = down, .arg = l };
+		.connect_us = l->cfg.connect_us, .lock_us = lock_us, .max_queue = max_queue, .generic_plans = up == commit_up, .up = up, .down = down, .arg = l };
 	if (pgconn_new(&spec, &c, err) != 0)
 		return NULL;
 	pgconn_start(c);
