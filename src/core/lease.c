@@ -29,6 +29,7 @@ static mono_t lease_end(struct core *c, int64_t again_us) {
 	mono_t now = clock_mono(&c->env.clock);
 	c->lease.busy = false;
 	c->lease.next = mono_add(now, again_us);
+	core_wake(c); /* the deadline has moved */
 	return now;
 }
 
