@@ -77,6 +77,16 @@ static void agent_welcome(struct driver_link *k, const Berth__V1__Welcome *w) {
 	send(g, &m);
 }
 
+/* Strangers decide how often this happens, so not each one is a line. */
+static void log_refusal(struct agent *g, const char *code, const char *detail) {
+	struct drive *d = g->link.drive;
+	struct bucket before = d->refusals;
+	if (bucket_take(&d->refusals, clock_mono(&clock_real), US_PER_S, 50 * US_PER_S) > 0)
+		d->refusals = before;
+	else
+		log_info("agent refused", log_s("peer", g->peer), log_s("code", code), log_s("detail", detail));
+}
+
 /* Refused before it was welcomed in this model: the core does not know it, so it hears no core_base_gone. */
 static void agent_refuse(struct driver_link *k, const char *code, const char *detail, bool final) {
 	struct agent *g = of(k);
@@ -91,7 +101,7 @@ static void agent_refuse(struct driver_link *k, const char *code, const char *de
 	m.kind_case = BERTH__V1__SERVER_MESSAGE__KIND_REFUSED;
 	m.refused = &r;
 	send(g, &m);
-	log_info("agent refused", log_s("peer", g->peer), log_s("code", code), log_s("detail", detail));
+	log_refusal(g, code, detail);
 	shut(g, E_OK, detail != NULL ? detail : code);
 }
 

@@ -58,6 +58,7 @@ struct drive {
 	char why[160];                 /* of leave; "" = staying */
 	struct expiry_queue greetings, silences;
 	struct rations rations;
+	struct bucket refusals;        /* of log lines */
 	int64_t next_log;
 	struct drive_stats stats;
 };

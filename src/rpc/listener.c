@@ -83,7 +83,8 @@ static grpc_ssl_certificate_config_reload_status fetch(void *arg, grpc_ssl_serve
 	l->renewed = false;
 	if (renewed) {
 		grpc_ssl_pem_key_cert_pair pair = { l->pem.key, l->pem.cert };
-		*config = grpc_ssl_server_certificate_config_create(l->pem.ca, &pair, 1);
+		/* gRPC 1.51 asserts that there are authorities, also when it asks no client for a certificate: then these are never used */
+		*config = grpc_ssl_server_certificate_config_create(l->pem.ca != NULL ? l->pem.ca : l->pem.cert, &pair, 1);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return renewed ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include <grpc/slice.h>
+#include <grpc/support/log.h>
 #include <grpc/support/time.h>
 
 #include "api/api.h"
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "core/core.h"
 #include "rpc/descset.h"
 #include "rpc/rpc_int.h"
@@ -88,7 +90,7 @@ static int check_active(const struct rpc *r, char active[128], struct err *err) 
 		return 0;
 	memcpy(active, s.peer_rpc, 128);
 	if (active[0] == '\0')
-		return err_set(err, E_UNAVAILABLE, "this server stands by and knows of no active one yet; try again");
+		return err_set(err, E_UNAVAILABLE, "this server stands by and knows of no active one yet%s%s; try again", s.reason[0] != '\0' ? ": " : "", s.reason);
 	return err_set(err, E_UNAVAILABLE, "this server stands by; the active one is at %s", active);
 }
 
@@ -197,6 +199,13 @@ static grpc_server *server_new(const struct rpc_limits *l) {
 	return server;
 }
 
+/* gRPC calls what clients do wrong an error; it is theirs, so it is a debug line here. Only its last words are ours: it aborts after
+ * them. Runs on any thread. */
+static void on_grpc_log(gpr_log_func_args *line) {
+	bool fatal = strncmp(line->message, "assertion failed", 16) == 0;
+	log_at(fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "grpc", log_s("text", line->message), log_s("file", line->file), log_i("line", line->line));
+}
+
 int rpc_new(struct loop *l, struct cq *cq, struct api *api, struct core *core, const struct rpc_limits *limits, struct rpc **ret, struct err *err) {
 	struct rpc *r = calloc(1, sizeof *r);
 	if (r == NULL)
@@ -214,6 +223,7 @@ int rpc_new(struct loop *l, struct cq *cq, struct api *api, struct core *core, c
 	TAILQ_INIT(&r->watchers);
 	expiry_queue_init(&r->stalls, l, r->limits.stall_us, on_stall, r);
 	expiry_queue_init(&r->idles, l, r->limits.request_us, on_idle, r);
+	gpr_set_log_function(on_grpc_log);
 	r->server = server_new(&r->limits);
 	grpc_server_register_completion_queue(r->server, cq_queue(cq), NULL);
 	*ret = r;

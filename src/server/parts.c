@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "drive/drive.h"
@@ -43,14 +44,29 @@ static void on_wake(void *arg) {
 
 /* ---- each part --------------------------------------------------------------------------------------------------------------------- */
 
-static void name_node(struct berthd *s) {
-	char host[64] = "localhost";
-	uint8_t bits[4];
-	char hex[2 * sizeof bits + 1];
+/* The same name at each start on this data folder, whose lock is ours: a lease under it was an earlier process of ours, which is dead, and
+ * need not run out first. */
+static int name_node(struct berthd *s, struct err *err) {
+	char path[600], host[64] = "localhost", id[33] = "", *text;
+	snprintf(path, sizeof path, "%s/node", s->opt.data_dir);
+	int r = file_read(path, 256, &text, NULL, err);
+	if (r == 0) {
+		snprintf(id, sizeof id, "%.*s", (int)strspn(text, "0123456789abcdef"), text);
+		free(text);
+	} else if (r != E_NOT_FOUND) {
+		return r;
+	}
+	if (strlen(id) != 16) {
+		uint8_t bits[8];
+		random_bytes(bits, sizeof bits);
+		hex_encode(bits, sizeof bits, id);
+		r = file_write(path, id, strlen(id), 0600, err);
+		if (r != 0)
+			return r;
+	}
 	gethostname(host, sizeof host - 1);
-	random_bytes(bits, sizeof bits);
-	hex_encode(bits, sizeof bits, hex);
-	snprintf(s->node, sizeof s->node, "%.40s:%d:%s", host, (int)getpid(), hex); /* the lease keeps 63 characters */
+	snprintf(s->node, sizeof s->node, "%.40s:%s", host, id); /* the lease keeps 63 characters */
+	return 0;
 }
 
 static int make_ledger(struct berthd *s, const char *conninfo, struct err *err) {
@@ -115,9 +131,10 @@ static int make_core(struct berthd *s, struct err *err) {
 	char path[600];
 	struct core_config c;
 	int r = list_servers(s, err);
+	if (r == 0)
+		r = name_node(s, err);
 	if (r != 0)
 		return r;
-	name_node(s);
 	core_configure(s, &c);
 	deferred_init(&s->turn, s->loop, on_turn, s);
 	timer_init(&s->deadline, s->loop, on_turn, s);

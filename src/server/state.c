@@ -18,9 +18,6 @@ static void tell(const struct berthd *s, const struct core_state *st) {
 	const char *name = mode_names[st->mode];
 	sd_notifyf(0, "STATUS=%s", name);
 	switch (st->mode) {
-	case CORE_ACTIVE:
-		log_info("active", log_s("cell", st->cell), log_i("epoch", st->epoch), log_i("last_event", st->last_event));
-		break;
 	case CORE_STANDBY:
 		log_info("standing by", log_s("active", st->peer_rest));
 		break;
@@ -62,7 +59,7 @@ static void accept_older(struct berthd *s) {
 
 void state_changed(void *arg, const struct core_state *st) {
 	struct berthd *s = arg;
-	if (st->mode != s->mode || st->mode == CORE_ACTIVE)
+	if (st->mode != s->mode)
 		tell(s, st);
 	s->mode = st->mode;
 	rpc_health_changed(s->rpc);
