@@ -370,7 +370,7 @@ static void quarantine(struct brain *b, const char *module, const char *version,
 	ARENA_AUTO a = arena_new();
 	h.module = arena_strdup(a, module);
 	h.version = arena_strdup(a, version);
-	h.cause = arena_strndup(a, cause, strnlen(cause, 2048));
+	h.cause = clean_text(a, cause, 1024);
 	h.state = arena_strdup(a, "broken");
 	keep_int(&h, quarantined, 1);
 	keep_int(&h, failures, 1);

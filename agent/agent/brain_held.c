@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/name.h"
 #include "brain_int.h"
 #include "proto/held.h"
 #include "proto/json.h"
 
 #define MAX_GONE 4096
+#define MAX_CAUSE 1024
 
 struct held *held_find(const struct brain *b, const char *module, const char *version) {
 	struct held *h;
@@ -96,7 +98,8 @@ void held_take(struct brain *b, const struct arklet_reply *list) {
 	TAILQ_FOREACH(h, &b->held, link)
 		h->seen = false;
 	for (size_t i = 0; i < list->n_biz; i++)
-		held_take_one(b, &list->biz[i]);
+		if (name_valid(NAME_PLAIN, list->biz[i].name) && name_valid(NAME_VERSION, list->biz[i].version))
+			held_take_one(b, &list->biz[i]); /* the others have no name in Berth */
 	for (h = TAILQ_FIRST(&b->held); h != NULL; h = next) {
 		next = TAILQ_NEXT(h, link);
 		if (!h->seen && !h->absent && !list->truncated)
@@ -131,7 +134,7 @@ Berth__V1__HeldModule *held_message(struct brain *b, const struct held *h, struc
 	m->module = arena_strdup(a, h->module);
 	m->version = arena_strdup(a, h->version);
 	m->state = arena_strdup(a, arklet_state_name(h->state));
-	m->cause = h->cause == NULL || *h->cause == '\0' ? NULL : arena_strndup(a, h->cause, strnlen(h->cause, 2048));
+	m->cause = h->cause == NULL || *h->cause == '\0' ? NULL : clean_text(a, h->cause, MAX_CAUSE);
 	keep_int(m, instance, w == NULL ? 0 : w->instance);
 	keep_int(m, generation, w == NULL ? 0 : w->generation);
 	keep_int(m, failures, h->failures);

@@ -182,6 +182,8 @@ void report_resend(struct brain *b);
 void report_heartbeat(struct brain *b);
 void report_forget_changes(struct brain *b);                       /* the Hello tells everything */
 
+char *clean_text(struct arena *a, const char *s, size_t max);      /* valid UTF-8 of at most max bytes, on lines; NULL stays NULL */
+
 /* server */
 void server_tick(struct brain *b);
 void server_message(struct brain *b, const Berth__V1__ServerMessage *m);

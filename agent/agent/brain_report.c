@@ -4,9 +4,12 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "brain_int.h"
 #include "proto/json.h"
 
+#define MANY_HELD 256
+#define MAX_NOTE 2048
 #define WITNESS_US (60 * US_PER_S) /* how stale the stored witness may be */
 
 void report_facts(struct brain *b) {
@@ -49,6 +52,35 @@ void report_forget_changes(struct brain *b) {
 	b->full_due = false;
 }
 
+/* What a base writes may be any bytes; the server takes whole messages of clean UTF-8 or none, and a report that it cannot take would
+ * come again for ever. */
+char *clean_text(struct arena *a, const char *s, size_t max) {
+	if (s == NULL)
+		return NULL;
+	size_t n = strlen(s), at = 0;
+	char *out = arena_alloc(a, max + 1);
+	for (size_t i = 0; i < n;) {
+		size_t len = utf8_length(s + i, n - i);
+		bool control = len == 1 && (unsigned char)s[i] < ' ' && s[i] != '\n' && s[i] != '\t';
+		size_t take = len == 0 ? 1 : len;
+		if (at + take > max)
+			break;
+		if (len == 0 || control)
+			out[at] = '?';
+		else
+			memcpy(out + at, s + i, len);
+		at += take;
+		i += take;
+	}
+	return out;
+}
+
+/* A Hello is bounded at the server; with very many modules their causes go by single reports only. */
+static void causes_cut(Berth__V1__HeldModule **list, size_t n) {
+	for (size_t i = 0; i < n && n > MANY_HELD; i++)
+		list[i]->cause = NULL;
+}
+
 /* All held, and the quarantined that are not: an operator has to see them as long as they are set aside. */
 static size_t fill_held(struct brain *b, bool dirty_only, Berth__V1__HeldModule ***ret, struct arena *a) {
 	size_t n = b->state->n_quarantine, k = 0;
@@ -62,6 +94,7 @@ static size_t fill_held(struct brain *b, bool dirty_only, Berth__V1__HeldModule 
 	for (size_t i = 0; !dirty_only && i < b->state->n_quarantine; i++)
 		if (held_find(b, b->state->quarantine[i]->module, b->state->quarantine[i]->version) == NULL)
 			list[k++] = (Berth__V1__HeldModule *)pb_copy(&b->state->quarantine[i]->pb, a);
+	causes_cut(list, k);
 	*ret = list;
 	return k;
 }
@@ -93,7 +126,7 @@ static void fill_facts(struct brain *b, Berth__V1__Report *r, struct arena *a) {
 	keep_int(r, restarts, b->state->restarts);
 	keep_int(r, crash_loop, b->crash_loop);
 	if (b->note != NULL && *b->note != '\0')
-		r->base_note = arena_strdup(a, b->note);
+		r->base_note = clean_text(a, b->note, MAX_NOTE);
 }
 
 static bool changes_due(const struct brain *b) {

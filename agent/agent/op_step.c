@@ -13,6 +13,7 @@
 #define PAUSE_MAX_US (2 * US_PER_S)
 #define RESTORE_TIMEOUT_US (300 * US_PER_S)
 #define MAX_ATTEMPTS 2
+#define MAX_CODE 64
 #define MAX_CAUSE 2048
 #define MAX_OUTPUT 4096
 
@@ -37,15 +38,15 @@ static void tell_outcome(struct brain *b, struct op *op, bool ok, const char *co
 	keep_int(&o, duration_us, op->began ? mono_diff(b->now, op->since) : 0);
 	keep_int(&o, fetch_us, op->fetch_us);
 	keep_int(&o, memory_bytes, op->memory_bytes);
-	o.code = arena_strdup(a, code);
+	o.code = clean_text(a, code, MAX_CODE);
 	o.state = arena_strdup(a, state);
 	o.module = op->module->module;
 	o.version = op->module->version;
 	if (f != NULL) {
 		keep_int(&o, fault, f->fault);
 		keep_int(&o, retryable, f->retryable);
-		o.cause = arena_strndup(a, f->cause, strnlen(f->cause, MAX_CAUSE));
-		o.output = op->output == NULL ? NULL : arena_strndup(a, op->output, strnlen(op->output, MAX_OUTPUT));
+		o.cause = clean_text(a, f->cause, MAX_CAUSE);
+		o.output = clean_text(a, op->output, MAX_OUTPUT);
 	}
 	report_outcome(b, &o);
 }

@@ -100,6 +100,17 @@ static int add_labels(struct arena *mem, char **labels, Berth__V1__Hello *h, str
 	return 0;
 }
 
+static int check_words(const struct agent_options *o, struct err *err) {
+	int rc = o->group == NULL ? 0 : name_check(NAME_PLAIN, o->group, "", "group name", err);
+	if (rc == 0 && o->tenant != NULL)
+		rc = name_check(NAME_PLAIN, o->tenant, "", "tenant name", err);
+	if (rc == 0 && o->zone != NULL)
+		rc = name_check(NAME_LABEL_VALUE, o->zone, "", "zone", err);
+	for (size_t i = 0; rc == 0 && o->taint != NULL && o->taint[i] != NULL; i++)
+		rc = name_check(NAME_LABEL_KEY, o->taint[i], "", "taint", err);
+	return rc;
+}
+
 static void find_address(struct agent *a, const struct agent_options *o) {
 	if (o->address != NULL)
 		snprintf(a->address, sizeof a->address, "%s", o->address);
@@ -114,8 +125,8 @@ static int make_hello(struct arena *mem, struct agent *a, const struct agent_opt
 		rc = add_labels(mem, o->label, h, err);
 	if (rc == 0 && o->runtime != NULL && a->runtime == BERTH__V1__RUNTIME__RUNTIME_NONE)
 		rc = err_set(err, E_INVALID, "--runtime %s: give native, ark or node", o->runtime);
-	if (rc == 0 && o->group != NULL)
-		rc = name_check(NAME_PLAIN, o->group, "", "group name", err);
+	if (rc == 0)
+		rc = check_words(o, err);
 	if (rc != 0)
 		return rc;
 	find_address(a, o);

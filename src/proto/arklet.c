@@ -53,7 +53,7 @@ const char *arklet_text(struct arena *a, const json_t *object, const char *key) 
 		return NULL;
 	const char *s = json_string_value(j);
 	size_t n = strnlen(s, MAX_TEXT);
-	while (n > 0 && n == MAX_TEXT && ((unsigned char)s[n] & 0xc0) == 0x80)
+	while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
 		n--; /* not in the middle of a character */
 	return arena_strndup(a, s, n);
 }

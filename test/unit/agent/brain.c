@@ -7,6 +7,7 @@
 
 #include "../../suite.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "berth/v1/agent.pb-c.h"
 #include "proto/json.h"
@@ -884,7 +885,49 @@ START_TEST(bad_input_is_refused_not_followed) {
 }
 END_TEST
 
-TEST_SUITE("agent/brain", joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
+START_TEST(says_nothing_that_is_not_utf8) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	struct brain_exit x = { .known = true, .signo = 11, .text = "was killed by SIGSEGV", .output = "caf\xc3\xa9 \xff\xfe \x01 end\xc3" };
+	brain_base_exited(w->brain, &x, w->now);
+	settle(w);
+	const char *note = w->reports[w->n_reports - 1]->base_note;
+	ck_assert(utf8_valid(note, strlen(note)));
+	ck_assert_ptr_nonnull(strstr(note, "caf\xc3\xa9 ?? ? end?"));
+	world_free(w);
+}
+END_TEST
+
+START_TEST(beside_a_foreign_base_it_waits_and_restores) {
+	struct world *w = calloc(1, sizeof *w);
+	w->arena = arena_new();
+	w->now = (mono_t){ 1000 * US_PER_S };
+	w->unreachable = true;
+	brain_boot(w, false, false);
+	Berth__V1__WantedModule m = wanted("hello", "1.0.0", 3), *list[] = { &m };
+	welcome_as(w, 5, 0, list, 1);
+	pass(w, 70 * US_PER_S);
+	ck_assert_int_eq(w->starts, 0);
+	ck_assert(!brain_ready(w->brain));
+	ck_assert_ptr_nonnull(strstr(w->reports[w->n_reports - 1]->base_note, "not answered")); /* told once, not at each try */
+	w->unreachable = false;
+	pass(w, 2 * US_PER_S);
+	ck_assert(brain_ready(w->brain));
+	w->unreachable = true;
+	pass(w, 20 * US_PER_S);
+	ck_assert(!brain_ready(w->brain));
+	w->n_biz = 0;
+	w->unreachable = false;
+	pass(w, 2 * US_PER_S);
+	ck_assert_uint_eq(w->n_biz, 1);
+	brain_stop(w->brain, "SIGTERM", w->now);
+	settle(w);
+	ck_assert(w->exited && w->kills == 0);
+	world_free(w);
+}
+END_TEST
+
+TEST_SUITE("agent/brain", says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores, joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
     joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
     restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
     replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
