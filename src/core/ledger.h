@@ -73,7 +73,7 @@ struct ledger_ops {
 	void (*read)(struct ledger *l, const struct ledger_read *spec, ledger_rows_fn done, void *arg);
 
 	/* Bytes of an artifact by sha256. begin → add… → end (durable, digest and size checked by the caller before end). add's done says when the
-	 * next piece may come. abort removes what was written. */
+	 * next piece may come. The upload is over with the answer to end, whatever that is, or with abort before it, which removes what was written. */
 	struct ledger_upload *(*upload_begin)(struct ledger *l, const char *sha256);
 	void (*upload_add)(struct ledger_upload *u, const void *p, size_t n, ledger_done done, void *arg);
 	void (*upload_end)(struct ledger_upload *u, const char *sha256, ledger_done done, void *arg);

@@ -1,7 +1,7 @@
 /* Uploads: pieces of 1 MiB under a name of the upload, renamed in one transaction at the end (rule 14), so that bytes under a digest are
  * always whole. Memory per upload: one piece, and what the caller handed over last.
  *
- * An upload is freed when its end was answered, or by upload_abort; its pieces that were left in the table are removed by then, or by
+ * An upload is over with the answer to upload_end, whatever that is, or with upload_abort before it; its pieces that were left in the table are removed by then, or by
  * bytes_collect when the database was away. */
 #include "ledger/pg_impl.h"
 
@@ -27,6 +27,7 @@ struct ledger_upload {
 	size_t taken;
 	int64_t seq;
 	enum upload_step step;
+	bool ending;             /* its end was asked for: it is over with the answer, whatever that is */
 	bool aborted;
 	struct err failed;       /* every later call gets it */
 	struct deferred answer;  /* for calls that need no exchange */
@@ -125,6 +126,10 @@ static void upload_done(struct exchange *x, const struct err *err) {
 		submit(u, UPLOAD_DROP);
 	} else if (collided) {
 		submit(u, UPLOAD_END);
+	} else if (err != NULL && u->ending) {
+		struct err failed = *err;
+		submit(u, UPLOAD_DROP);
+		tell(u, &failed);
 	} else if (err != NULL) {
 		u->failed = *err;
 		tell(u, err); /* the caller aborts */
@@ -154,6 +159,10 @@ static void submit(struct ledger_upload *u, enum upload_step step) {
 static void on_answer(void *arg) {
 	struct ledger_upload *u = arg;
 	struct err failed = u->failed;
+	if (u->ending) {
+		submit(u, UPLOAD_DROP);
+		u->ending = false;
+	}
 	tell(u, failed.code == 0 ? NULL : &failed);
 }
 
@@ -187,6 +196,7 @@ void upload_end(struct ledger_upload *u, const char *sha256, ledger_done done, v
 	assert(u->step == UPLOAD_IDLE && u->done == NULL && !u->aborted);
 	u->done = done;
 	u->arg = arg;
+	u->ending = true;
 	snprintf(u->sha256, sizeof u->sha256, "%s", sha256);
 	if (u->failed.code != 0)
 		deferred_schedule(&u->answer);

@@ -459,6 +459,10 @@ const struct err *pgconn_last_error(const struct pgconn *c) {
 	return &c->last;
 }
 
+int pgconn_failures(const struct pgconn *c) {
+	return c->attempts;
+}
+
 int pgconn_pid(const struct pgconn *c) {
 	return c->pg == NULL ? 0 : PQbackendPID(c->pg);
 }

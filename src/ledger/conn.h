@@ -71,6 +71,7 @@ void pgconn_drop(struct pgconn *c, const struct err *why);      /* as if it had 
 void pgconn_stall(struct pgconn *c, bool stalled);              /* tests: neither reads nor writes while stalled */
 bool pgconn_ready(const struct pgconn *c);
 const struct err *pgconn_last_error(const struct pgconn *c);    /* why it is not ready; code 0 before the first attempt ended */
+int pgconn_failures(const struct pgconn *c);                    /* attempts that failed since it stood last */
 int pgconn_pid(const struct pgconn *c);                         /* of the backend; 0 without one */
 int pgconn_fd(const struct pgconn *c);                          /* tests; -1 without one */
 

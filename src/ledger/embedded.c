@@ -110,9 +110,12 @@ static void up(struct embedded *e) {
 			e->changed(e->changed_arg, NULL);
 		return;
 	}
+	struct err err;
+	conninfo(e, "berth", info, sizeof info);
+	if (cluster_conninfo_write(&e->cluster, info, &err) != 0)
+		log_warn("cannot write down how to reach the private PostgreSQL", log_e(&err));
 	embedded_done done = e->done;
 	e->done = NULL;
-	conninfo(e, "berth", info, sizeof info);
 	done(e->arg, info, NULL);
 }
 
@@ -354,6 +357,7 @@ static void on_timer(void *arg) {
 			break;
 		}
 		e->step = STEP_STOPPED;
+		rmdir(e->cluster.socket_dir);
 		e->stopped(e->stopped_arg, NULL);
 		break;
 	case STEP_STOP_HARD:

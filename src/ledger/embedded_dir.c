@@ -249,6 +249,12 @@ int cluster_fresh_done(const struct cluster *k, struct err *err) {
 	return dir_sync_parent(k->data, err);
 }
 
+int cluster_conninfo_write(const struct cluster *k, const char *conninfo, struct err *err) {
+	char path[PATH_MAX];
+	int r = join(path, sizeof path, k->dir, "pg.conninfo", err);
+	return r != 0 ? r : file_write(path, conninfo, strlen(conninfo), 0600, err);
+}
+
 int cluster_password_file(const struct cluster *k, char path[PATH_MAX], struct err *err) {
 	int r = join(path, PATH_MAX, k->socket_dir, "password", err);
 	if (r == 0)

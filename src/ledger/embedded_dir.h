@@ -28,6 +28,7 @@ int cluster_version_check(const struct cluster *k, struct err *err);
 int cluster_fresh_make(struct cluster *k, struct err *err);  /* empty folder for initdb, and a new secret */
 int cluster_fresh_done(const struct cluster *k, struct err *err); /* initdb was fine: it becomes the cluster */
 int cluster_password_file(const struct cluster *k, char path[PATH_MAX], struct err *err); /* for initdb, readable by its user; remove it afterwards */
+int cluster_conninfo_write(const struct cluster *k, const char *conninfo, struct err *err); /* for people and psql */
 /* The living postmaster of this data, 0 when there is none; its socket folder replaces ours. */
 pid_t cluster_living(struct cluster *k);
 void cluster_stale_remove(const struct cluster *k);          /* pid file and sockets of one that is surely gone */

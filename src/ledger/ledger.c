@@ -10,16 +10,11 @@
 #define MAX_READS 256
 #define MAX_BYTES 1024
 
-static void epoch_floor(struct ledger *ledger, int64_t epoch) {
-	struct ledger_pg *l = (struct ledger_pg *)(void *)ledger;
-	if (epoch > l->epoch_floor)
-		l->epoch_floor = epoch;
-}
-
 static const struct ledger_ops ops = {
 	.commit = commit_start,
 	.load = load_start,
-	.recover = recover_start, .epoch_floor = epoch_floor,
+	.recover = recover_start,
+	.epoch_floor = raise_floor,
 	.read = read_start,
 	.upload_begin = upload_begin,
 	.upload_add = upload_add,
@@ -44,22 +39,29 @@ void ledger_pg_config_defaults(struct ledger_pg_config *c) {
 	};
 }
 
-static void on_down(void *arg, const struct err *err) {
-	log_warn("no database connection", log_s("for", "reads"), log_e(err));
-}
-
-static void on_bytes_down(void *arg, const struct err *err) {
-	log_warn("no database connection", log_s("for", "artifacts"), log_e(err));
-}
-
-static void on_lease_down(void *arg, const struct err *err) {
-	log_warn("no database connection", log_s("for", "lease"), log_e(err));
+/* A database that is away is tried each second on four connections: only the first failure is told, and one in a hundred after it. */
+static void tell_down(const struct pgconn *c, const char *what, const struct err *err) {
+	int n = pgconn_failures(c);
+	if (n == 1 || n % 100 == 0)
+		log_warn("no database connection", log_s("for", what), log_i("failures", n), log_e(err));
 }
 
 static void on_commit_down(void *arg, const struct err *err) {
 	struct ledger_pg *l = arg;
-	log_warn("no database connection", log_s("for", "commits"), log_e(err));
+	tell_down(l->commit_conn, "commits", err);
 	deferred_schedule(&l->tell_checks);
+}
+
+static void on_lease_down(void *arg, const struct err *err) {
+	tell_down(((struct ledger_pg *)arg)->lease_conn, "lease", err);
+}
+
+static void on_read_down(void *arg, const struct err *err) {
+	tell_down(((struct ledger_pg *)arg)->read_conn, "reads", err);
+}
+
+static void on_bytes_down(void *arg, const struct err *err) {
+	tell_down(((struct ledger_pg *)arg)->bytes_conn, "artifacts", err);
 }
 
 struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct pgconn *),
@@ -122,7 +124,7 @@ static int connect_all(struct ledger_pg *l, struct err *err) {
 	if (l->commit_conn != NULL)
 		l->lease_conn = pg_conn_make(l, "berthd lease", l->cfg.lease_us / 2, 64, lease_up, on_lease_down, err);
 	if (l->lease_conn != NULL)
-		l->read_conn = pg_conn_make(l, "berthd read", l->cfg.lock_us, MAX_READS, NULL, on_down, err);
+		l->read_conn = pg_conn_make(l, "berthd read", l->cfg.lock_us, MAX_READS, NULL, on_read_down, err);
 	if (l->read_conn != NULL)
 		l->bytes_conn = pg_conn_make(l, "berthd bytes", l->cfg.lock_us, MAX_BYTES, NULL, on_bytes_down, err);
 	return l->bytes_conn != NULL ? 0 : err->code;
@@ -181,7 +183,6 @@ void ledger_pg_free(struct ledger_pg *l) {
 struct ledger *ledger_pg_ledger(struct ledger_pg *l) {
 	return &l->ledger;
 }
-
 
 void ledger_pg_state(const struct ledger_pg *l, struct ledger_pg_state *ret) {
 	*ret = (struct ledger_pg_state){ .commit = pgconn_ready(l->commit_conn), .lease = pgconn_ready(l->lease_conn),

@@ -96,6 +96,7 @@ struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_
 
 void raise_start(struct ledger_pg *l, raise_fn done, void *arg);
 void raise_deinit(struct ledger_pg *l);
+void raise_floor(struct ledger *l, int64_t epoch);
 void migrate_start(struct ledger_pg *l, migrate_fn done, void *arg);
 /* Fills the answer of the statement cell_state. */
 int cell_state_read(const PGresult *res, struct ledger_loaded *ret, struct err *err);

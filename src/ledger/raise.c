@@ -99,6 +99,12 @@ void raise_start(struct ledger_pg *l, raise_fn done, void *arg) {
 	pgconn_submit(l->commit_conn, &r->x);
 }
 
+void raise_floor(struct ledger *ledger, int64_t epoch) {
+	struct ledger_pg *l = pg_of(ledger);
+	if (epoch > l->epoch_floor)
+		l->epoch_floor = epoch;
+}
+
 void raise_deinit(struct ledger_pg *l) {
 	pgconn_free(l->raise.killer);
 	l->raise.killer = NULL;

@@ -226,6 +226,19 @@ START_TEST(an_upload_over_a_lost_connection_fails_and_is_collected) {
 }
 END_TEST
 
+START_TEST(an_end_that_fails_ends_the_upload) {
+	struct world w;
+	struct ledger_pg *l = ready(&w);
+	sql(&w, w.admin, "alter table artifact_chunk rename to away");
+	ck_assert_int_eq(put(&w, l, "x", content(&w, 10), 10, 10), E_DB_REFUSED);
+	sql(&w, w.admin, "alter table away rename to artifact_chunk");
+	ck_assert_int_eq(put(&w, l, "x", content(&w, 10), 10, 10), 0);
+	ck_assert(LIST_EMPTY(&l->uploads));
+	ledger_pg_free(l);
+	world_close(&w);
+}
+END_TEST
+
 TEST_SUITE("ledger/bytes", bytes_come_back_from_any_offset, an_abort_leaves_nothing, the_same_bytes_twice_are_kept_once,
     uploads_at_the_same_time_do_not_mix, orphans_are_collected_and_nothing_else, a_reading_is_cancelled_at_any_time,
-    an_upload_over_a_lost_connection_fails_and_is_collected)
+    an_end_that_fails_ends_the_upload, an_upload_over_a_lost_connection_fails_and_is_collected)
