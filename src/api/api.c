@@ -104,9 +104,10 @@ static const char *first(const char *a, const char *b) {
 
 static int prepare(struct api_op *op, struct err *err) {
 	const struct api_call *call = op->call;
-	bool makes_tenant = call->op->request == &berth__v1__create_token_request__descriptor && !(op->meta->has_dry_run && op->meta->dry_run);
-	int rc = caller_find(op->api, op->bearer_hash, call->bearer != NULL, call->op->role, text_field(call->request, "tenant"), makes_tenant, op->arena,
-	    &op->who, &op->tenant, err);
+	bool makes_tenant =
+	    call->op->request == &berth__v1__create_token_request__descriptor && !(op->meta->has_dry_run && op->meta->dry_run);
+	int rc = caller_find(op->api, op->bearer_hash, call->bearer != NULL, call->op->role, text_field(call->request, "tenant"),
+	    makes_tenant, op->arena, &op->who, &op->tenant, err);
 	if (rc != 0)
 		return rc;
 	op->who.address = call->address;
@@ -220,10 +221,14 @@ void api_stream_more(struct api *a, struct api_call *call) {
 		stream_more(call->op_state);
 }
 
-void api_drain(struct api *a) {
-	a->draining = true;
+void api_leave(struct api *a) {
 	waits_end(a);
 	streams_end(a);
+}
+
+void api_drain(struct api *a) {
+	a->draining = true;
+	api_leave(a);
 }
 
 static void on_committed(void *arg, const struct row_event *const *events, size_t n) {

@@ -83,6 +83,9 @@ void api_start(struct api *a, struct api_call *call);
 void api_cancel(struct api *a, struct api_call *call);   /* the client left: done follows with E_CANCELLED (a decided change stays decided) */
 void api_drain(struct api *a);                           /* stopping: waits answer at once with what is known, streams end */
 
+/* This server is not the active one any more: waits answer with what is known, streams end so that their clients come back and are forwarded. */
+void api_leave(struct api *a);
+
 /* For the byte paths that are no messages (artifact upload and download, logs stream): checks a token on the model.
  * Answers through done on a later turn. caller's strings live in the arena. */
 void api_authenticate(struct api *a, const char *bearer, enum role least, const char *tenant, struct arena *arena,

@@ -3,8 +3,8 @@
 
 #include "api/call.h"
 
-struct artifact *artifact_put(struct core *c, struct tenant *t, const char *sha256, int64_t size, const char *url, const char *credentials,
-    const char *media_type) {
+struct artifact *artifact_put(
+    struct core *c, struct tenant *t, const char *sha256, int64_t size, const char *url, const char *credentials, const char *media_type) {
 	struct fleet *f = core_fleet(c);
 	struct artifact *x = fleet_artifact(t, sha256);
 	if (x != NULL) {
@@ -33,7 +33,8 @@ int op_artifact_get(struct api_op *op, struct err *err) {
 		return rc;
 	const struct artifact *x = fleet_artifact(op->tenant, r->sha256);
 	if (x == NULL)
-		return err_set(err, E_NOT_FOUND, "there is no artifact with sha256 %s; upload it: PUT /v1/artifacts/%s", r->sha256, r->sha256);
+		return err_set(
+		    err, E_NOT_FOUND, "there is no artifact with sha256 %s; upload it: PUT /v1/artifacts/%s", r->sha256, r->sha256);
 	op->reply = (ProtobufCMessage *)view_artifact(x, op->arena);
 	return 0;
 }
@@ -51,7 +52,10 @@ int op_artifact_list(struct api_op *op, struct err *err) {
 }
 
 /* ---- from a URL ---------------------------------------------------------------------------------------------------------------------- */
-struct fetched { char *sha256; int64_t size; };
+struct fetched {
+	char *sha256;
+	int64_t size;
+};
 
 static const Berth__V1__Artifact *wish(const struct api_op *op) {
 	return ((const Berth__V1__CreateArtifactRequest *)op->call->request)->artifact;
@@ -85,9 +89,11 @@ int op_artifact_create(struct api_op *op, struct err *err) {
 	const Berth__V1__Artifact *want = wish(op);
 	const struct fetched *f = op->state;
 	if (op->step == 1)
-		return answer(op, artifact_put(op->api->core, op->tenant, f->sha256, f->size, want->url, want->credentials, want->media_type));
+		return answer(
+		    op, artifact_put(op->api->core, op->tenant, f->sha256, f->size, want->url, want->credentials, want->media_type));
 	if (want == NULL || want->url == NULL)
-		return err_field(err, E_INVALID, "/url", "an external artifact needs a url; to upload bytes: PUT /v1/artifacts/{sha256} or POST /v1/artifacts:upload");
+		return err_field(err, E_INVALID, "/url",
+		    "an external artifact needs a url; to upload bytes: PUT /v1/artifacts/{sha256} or POST /v1/artifacts:upload");
 	if ((strncmp(want->url, "http://", 7) != 0 && strncmp(want->url, "https://", 8) != 0) || strlen(want->url) > 2048)
 		return err_field(err, E_INVALID, "/url", "url must be an http or https URL of at most 2048 bytes");
 	int rc = want->sha256 != NULL ? check_sha256(want->sha256, "/sha256", err) : 0;

@@ -1,5 +1,5 @@
-/* Who calls and what they may: tokens by hash, base keys by hash, roles, tenants. Runs inside apply or an authenticate op, on the model of now.
- * A token acts in its own tenant; an admin token of tenant "default" is the cell's admin and acts in every tenant. */
+/* Who calls and what they may: tokens by hash, base keys by hash, roles, tenants. Runs inside apply or an authenticate op, on the model of
+ * now. A token acts in its own tenant; an admin token of tenant "default" is the cell's admin and acts in every tenant. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,10 @@
 
 /* Base keys are found by a walk once and then by this table; a hit is always checked against the base's row. */
 struct base_keys {
-	struct slot { uint64_t head; int64_t base_id; } *slots;
+	struct slot {
+		uint64_t head;
+		int64_t base_id;
+	} * slots;
 	size_t size, used;
 };
 
@@ -86,25 +89,28 @@ static int unknown_token(bool has_bearer, struct err *err) {
 }
 
 static int forbidden(const struct api_caller *who, enum role least, struct err *err) {
-	return err_set(err, E_FORBIDDEN, "token \"%s\" has role %s; this needs %s", who->actor, word_text(WORD_ROLE, who->role), word_text(WORD_ROLE, least));
+	return err_set(err, E_FORBIDDEN, "token \"%s\" has role %s; this needs %s", who->actor, word_text(WORD_ROLE, who->role),
+	    word_text(WORD_ROLE, least));
 }
 
 struct tenant *find_tenant(struct api *a, const char *name, struct err *err) {
 	struct tenant *t = fleet_tenant(core_fleet(a->core), name);
 	if (t == NULL)
-		err_set(err, E_NOT_FOUND, "there is no tenant \"%.64s\"; one is made with its first token: berth token create NAME --tenant TENANT", name);
+		err_set(err, E_NOT_FOUND,
+		    "there is no tenant \"%.64s\"; one is made with its first token: berth token create NAME --tenant TENANT", name);
 	return t;
 }
 
 /* The tenant asked for, when this caller may act there. */
-static int tenant_choose(struct api *a, struct tenant *own, const char *name, bool make, struct api_caller *who, struct tenant **ret, struct err *err) {
+static int tenant_choose(
+    struct api *a, struct tenant *own, const char *name, bool make, struct api_caller *who, struct tenant **ret, struct err *err) {
 	if (name == NULL || strcmp(name, own->row.name) == 0) {
 		*ret = own;
 		return 0;
 	}
 	if (who->role != ROLE_ADMIN || strcmp(own->row.name, CELL_TENANT) != 0)
 		return err_set(err, E_FORBIDDEN, "token \"%s\" belongs to tenant %s", who->actor, own->row.name);
-	int rc = name_check(NAME_PLAIN, name, "/tenant", "tenant", err);
+	int rc = name_check(NAME_PLAIN, name, "/tenant", "tenant name", err);
 	if (rc != 0)
 		return rc;
 	struct fleet *f = core_fleet(a->core);
@@ -127,8 +133,8 @@ static int base_caller(struct api *a, const uint8_t hash[32], struct arena *aren
 	return 0;
 }
 
-int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool make_tenant, struct arena *arena,
-    struct api_caller *ret, struct tenant **ret_tenant, struct err *err) {
+int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool make_tenant,
+    struct arena *arena, struct api_caller *ret, struct tenant **ret_tenant, struct err *err) {
 	struct token *t = has_bearer ? fleet_token_by_hash(core_fleet(a->core), hash) : NULL;
 	bool expired = t != NULL && t->row.expires_at.us != 0 && t->row.expires_at.us <= core_now(a->core).us;
 	if (has_bearer && t == NULL && least == ROLE_BASE && base_caller(a, hash, arena, ret, ret_tenant) == 0)

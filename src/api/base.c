@@ -68,7 +68,7 @@ static int wish_check(const Berth__V1__Base *want, const char *id, struct err *e
 	for (size_t i = 0; i < want->n_taints; i++) {
 		char at[32];
 		snprintf(at, sizeof at, "/taints/%zu", i);
-		int rc = name_check(NAME_LABEL_KEY, want->taints[i], at, "taint", err);
+		int rc = name_check(NAME_LABEL_KEY, want->taints[i], at, "taint name", err);
 		if (rc != 0)
 			return rc;
 	}
@@ -132,6 +132,6 @@ int op_base_ready(struct api_op *op, struct err *err) {
 	if (b->row.state == BASE_READY)
 		return answer(op, b);
 	const char *reason = b->row.state_reason;
-	return err_set(err, E_UNAVAILABLE, "base %s is %s: %s%s%s", b->row.name, word_text(WORD_BASE, b->row.state), word_sentence(WORD_BASE, b->row.state),
-	    reason != NULL && *reason != '\0' ? "; " : "", reason != NULL ? reason : "");
+	return err_set(err, E_UNAVAILABLE, "base %s is %s: %s%s%s", b->row.name, word_text(WORD_BASE, b->row.state),
+	    word_sentence(WORD_BASE, b->row.state), reason != NULL && *reason != '\0' ? "; " : "", reason != NULL ? reason : "");
 }

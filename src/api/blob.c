@@ -16,7 +16,10 @@
 
 #define TEMP_PREFIX "part-"
 
-struct entry { char name[SHA256_HEX]; int64_t used, size; };
+struct entry {
+	char name[SHA256_HEX];
+	int64_t used, size;
+};
 
 /* Every finished file; leftovers of an earlier life are removed when `clean`. */
 static struct entry *scan(struct blobs *b, bool clean, size_t *ret_n) {
@@ -35,7 +38,8 @@ static struct entry *scan(struct blobs *b, bool clean, size_t *ret_n) {
 		struct stat st;
 		if (clean && strncmp(e->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0)
 			unlinkat(b->dir_fd, e->d_name, 0);
-		if (strlen(e->d_name) != SHA256_HEX - 1 || fstatat(b->dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+		if (strlen(e->d_name) != SHA256_HEX - 1 || fstatat(b->dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
 		if (n == room) {
 			room = room == 0 ? 64 : room * 2;
@@ -115,7 +119,8 @@ int blobs_admit(struct blobs *b, struct err *err) {
 	if (b == NULL)
 		return err_set(err, E_UNSUPPORTED, "this server has no folder for artifacts; set cache-dir");
 	if (b->busy >= b->api->config.max_uploads)
-		return err_set(err, E_TOO_MANY, "%u artifact transfers are under way, which is the most this server does at a time; try again", b->busy);
+		return err_set(err, E_TOO_MANY,
+		    "%u artifact transfers are under way, which is the most this server does at a time; try again", b->busy);
 	b->busy++;
 	return 0;
 }

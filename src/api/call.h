@@ -188,6 +188,7 @@ Berth__V1__Task *view_task(const struct row_task *r, struct arena *a);
 Berth__V1__Plan *view_dry_run(const struct api_op *op, const struct dry_run *d, struct arena *a);
 Berth__V1__Event *view_event(const char *tenant, const struct row_event *r, struct arena *a);
 void view_waiting(const struct waiting *w, size_t n, struct arena *a, Berth__V1__Waiting ***ret, size_t *ret_n);
+long long deployment_target(const struct deployment *d); /* instances it asks for: its replicas, or what "all" means now */
 Berth__V1__Amount *view_amount(struct amount v, struct arena *a);
 Berth__V1__Amount *view_replicas(int64_t n, struct arena *a);
 Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a); /* NULL when nothing is given */

@@ -75,7 +75,7 @@ static int dry_removal(struct api_op *op, const struct deployment *d, enum plan_
 		x->from_replicas = d->current->row.replicas;
 	}
 	x->placed = arena_alloc(op->arena, ((size_t)d->n_instances + 1) * sizeof *x->placed);
-	TAILQ_FOREACH (i, &d->instances, deployment_link)
+	TAILQ_FOREACH(i, &d->instances, deployment_link)
 		x->placed[x->n_placed++] = (struct dry_placed){ i->base->row.name, d->row.name, "uninstall", 1 };
 	x->n_batches = x->n_placed > 0;
 	x->batch_size[0] = (int64_t)x->n_placed;
@@ -117,9 +117,19 @@ static int dry_rollback(struct api_op *op, const struct deployment *d, int64_t t
 	const struct revision *before = d->current != NULL ? TAILQ_PREV(d->current, revision_list, link) : NULL;
 	const struct revision *r = to != 0 ? fleet_revision(d, to) : before;
 	if (r == NULL)
-		return err_field(err, E_NOT_FOUND, "/to", "revision %" PRId64 " of %s is not kept; berth deployment revisions %s lists them", to, d->row.name, d->row.name);
-	struct deploy_spec spec = { .name = d->row.name, .version = r->version->row.name, .has_replicas = true, .replicas = r->row.replicas, .has_args = true,
-		.args = r->row.args, .has_env = true, .env = r->row.env, .strategy = &r->strategy, .only_existing = true, .online = true };
+		return err_field(err, E_NOT_FOUND, "/to",
+		    "revision %" PRId64 " of %s is not kept; berth deployment revisions %s lists them", to, d->row.name, d->row.name);
+	struct deploy_spec spec = { .name = d->row.name,
+		.version = r->version->row.name,
+		.has_replicas = true,
+		.replicas = r->row.replicas,
+		.has_args = true,
+		.args = r->row.args,
+		.has_env = true,
+		.env = r->row.env,
+		.strategy = &r->strategy,
+		.only_existing = true,
+		.online = true };
 	return dry_run(op, &spec, err);
 }
 
@@ -161,7 +171,8 @@ int op_deployment_list(struct api_op *op, struct err *err) {
 	const struct deployment *last = page_after(op) != 0 ? fleet_deployment_by_id(op->fleet, page_after(op)) : NULL;
 	struct deployment *d = last != NULL && last->tenant == op->tenant ? last->hh_name.next : op->tenant->deployments;
 	for (; d != NULL; d = d->hh_name.next) {
-		bool wanted = (g == NULL || d->group == g) && (m == NULL || d->module == m) && (!r->has_state || r->state == 0 || d->row.state == (int)r->state);
+		bool wanted = (g == NULL || d->group == g) && (m == NULL || d->module == m) &&
+		              (!r->has_state || r->state == 0 || d->row.state == (int)r->state);
 		if (d->row.id <= page_after(op))
 			continue;
 		if (!page_add(op, d->row.id, wanted ? (ProtobufCMessage *)view_deployment(op, d, false, op->arena) : NULL))
@@ -247,17 +258,17 @@ static void explain_refusals(const struct refusal *x, size_t n, struct arena *a,
 static void explain_instances(const struct deployment *d, const struct base *only, struct arena *a, Berth__V1__ExplainDeploymentReply *m) {
 	const struct instance *i;
 	m->instances = arena_alloc(a, ((size_t)d->n_instances + 1) * sizeof *m->instances);
-	TAILQ_FOREACH (i, &d->instances, deployment_link) /* only what is not as wanted, or on the base that was asked for */
+	TAILQ_FOREACH(i, &d->instances, deployment_link) /* only what is not as wanted, or on the base that was asked for */
 		if (only != NULL ? i->base == only : i->row.state != INSTANCE_READY)
 			m->instances[m->n_instances++] = view_instance(i, a);
 }
 
 static char *explain_summary(const struct api_op *op, const struct deployment *d, const Berth__V1__ExplainDeploymentReply *m) {
 	if (m->n_waiting_for > 0)
-		return arena_printf(op->arena, "%s is %s (%d of %d ready): %s", d->row.name, word_text(WORD_DEPLOYMENT, d->row.state), d->n_ready, d->n_wanted,
-		    m->waiting_for[0]->text != NULL ? m->waiting_for[0]->text : "");
-	return arena_printf(op->arena, "%s is %s (%d of %d ready): %s", d->row.name, word_text(WORD_DEPLOYMENT, d->row.state), d->n_ready, d->n_wanted,
-	    word_sentence(WORD_DEPLOYMENT, d->row.state));
+		return arena_printf(op->arena, "%s is %s (%d of %lld ready): %s", d->row.name, word_text(WORD_DEPLOYMENT, d->row.state),
+		    d->n_ready, deployment_target(d), m->waiting_for[0]->text != NULL ? m->waiting_for[0]->text : "");
+	return arena_printf(op->arena, "%s is %s (%d of %lld ready): %s", d->row.name, word_text(WORD_DEPLOYMENT, d->row.state), d->n_ready,
+	    deployment_target(d), word_sentence(WORD_DEPLOYMENT, d->row.state));
 }
 
 int op_deployment_explain(struct api_op *op, struct err *err) {

@@ -11,7 +11,7 @@
 typedef void (*open_done)(void *arg, int fd, int64_t size, const struct err *err);
 
 struct opening {
-	struct core_op core;             /* first */
+	struct core_op core; /* first */
 	struct api *api;
 	int64_t tenant_id, size;
 	char sha256[SHA256_HEX];
@@ -57,7 +57,8 @@ static void whole(struct fill *f) {
 	char have[SHA256_HEX];
 	blob_file_digest(&f->file, have);
 	if (strcmp(have, f->sha256) != 0 || f->file.size != f->size) {
-		err_set(&err, E_DIGEST, "the ledger's bytes of artifact %s have sha256 %s and %" PRId64 " bytes; upload it again", f->sha256, have, f->file.size);
+		err_set(&err, E_DIGEST, "the ledger's bytes of artifact %s have sha256 %s and %" PRId64 " bytes; upload it again",
+		    f->sha256, have, f->file.size);
 		log_error("artifact is damaged in the ledger", log_e(&err));
 	} else {
 		blob_file_keep(f->blobs, &f->file, f->sha256, &err);
@@ -150,7 +151,7 @@ static void open_found(struct core_op *op, const struct err *err) {
 		return;
 	}
 	struct fill *f;
-	LIST_FOREACH (f, &b->fills, link) {
+	LIST_FOREACH(f, &b->fills, link) {
 		if (strcmp(f->sha256, o->sha256) == 0) {
 			TAILQ_INSERT_TAIL(&f->waiters, o, wait);
 			return;

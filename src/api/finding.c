@@ -10,7 +10,8 @@ int op_finding_list(struct api_op *op, struct err *err) {
 	if (rc != 0)
 		return rc;
 	for (struct finding *x = fleet_findings_first(op->fleet); x != NULL; x = TAILQ_NEXT(x, link)) {
-		bool wanted = x->tenant == op->tenant && (b == NULL || x->base == b) && (!r->has_kind || r->kind == 0 || x->row.kind == (int)r->kind);
+		bool wanted =
+		    x->tenant == op->tenant && (b == NULL || x->base == b) && (!r->has_kind || r->kind == 0 || x->row.kind == (int)r->kind);
 		if (x->row.id <= page_after(op))
 			continue;
 		if (!page_add(op, x->row.id, wanted ? (ProtobufCMessage *)view_finding(op->fleet, x, op->arena) : NULL))

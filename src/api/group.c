@@ -17,7 +17,7 @@ static int limit_check(const Berth__V1__BaseGroup *want, struct err *err) {
 static int wish_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	int rc = limit_check(want, err);
 	if (rc == 0 && want->zone_key != NULL)
-		rc = name_check(NAME_LABEL_KEY, want->zone_key, "/zoneKey", "label", err);
+		rc = name_check(NAME_LABEL_KEY, want->zone_key, "/zoneKey", "label name", err);
 	if (rc == 0 && !pairs_check(want->labels, want->n_labels, true, "/labels", err))
 		rc = E_INVALID;
 	return rc;
@@ -78,7 +78,7 @@ int op_group_create(struct api_op *op, struct err *err) {
 	const Berth__V1__BaseGroup *want = r->group;
 	if (want == NULL)
 		return err_field(err, E_INVALID, "/name", "a base group needs a name");
-	int rc = name_check(NAME_PLAIN, want->name, "/name", "base group", err);
+	int rc = name_check(NAME_PLAIN, want->name, "/name", "base group name", err);
 	if (rc == 0)
 		rc = wish_check(want, err);
 	if (rc == 0)
@@ -145,13 +145,14 @@ int op_group_delete(struct api_op *op, struct err *err) {
 	if (rc != 0)
 		return rc;
 	if (g->n_bases > 0)
-		return err_set(err, E_STATE, "group %s has %d base(s), %s among them; forget them first: berth base forget %s", r->group, g->n_bases,
-		    TAILQ_FIRST(&g->bases)->row.name, TAILQ_FIRST(&g->bases)->row.name);
+		return err_set(err, E_STATE, "group %s has %d base(s), %s among them; forget them first: berth base forget %s", r->group,
+		    g->n_bases, TAILQ_FIRST(&g->bases)->row.name, TAILQ_FIRST(&g->bases)->row.name);
 	const struct deployment *d = op->tenant->deployments;
 	while (d != NULL && d->group != g)
 		d = d->hh_name.next;
 	if (g->n_deployments > 0)
-		return err_set(err, E_STATE, "group %s has %d deployment(s), %s among them; delete them first", r->group, g->n_deployments, d != NULL ? d->row.name : "?");
+		return err_set(err, E_STATE, "group %s has %d deployment(s), %s among them; delete them first", r->group, g->n_deployments,
+		    d != NULL ? d->row.name : "?");
 	struct event_facts facts = { .kind = "group.deleted" };
 	core_event(op->api->core, &facts, "base group %s was deleted", r->group);
 	fleet_group_remove(op->fleet, g);

@@ -33,7 +33,8 @@ static void arrived(void *arg, struct ledger_rows *rows, const struct err *err) 
 	fn(op, rows, err);
 }
 
-void history_read(struct api_op *op, const struct ledger_read *spec, void (*fn)(struct api_op *op, struct ledger_rows *rows, const struct err *err)) {
+void history_read(
+    struct api_op *op, const struct ledger_read *spec, void (*fn)(struct api_op *op, struct ledger_rows *rows, const struct err *err)) {
 	struct reading *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		abort();

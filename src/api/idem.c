@@ -1,6 +1,6 @@
-/* Idempotency (rule 11): the answer of a change is stored in the same commit as the change, under a hash of (tenant, token, operation, key).
- * A duplicate in flight needs no table of its own: apply runs in order on one thread, so it finds the first one's stored answer in the
- * model, and its reply hangs on the commit that makes both true. */
+/* Idempotency (rule 11): the answer of a change is stored in the same commit as the change, under a hash of (tenant, token, operation,
+ * key). A duplicate in flight needs no table of its own: apply runs in order on one thread, so it finds the first one's stored answer in
+ * the model, and its reply hangs on the commit that makes both true. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +59,8 @@ int idem_replay(struct api_op *op, bool *ret_found, struct err *err) {
 		return 0;
 	body_hash(op, body);
 	if (memcmp(x->row.body_hash, body, sizeof body) != 0)
-		return err_set(err, E_IDEMPOTENCY, "Idempotency-Key \"%.64s\" was used for another request; take a new key for a new request", key);
+		return err_set(
+		    err, E_IDEMPOTENCY, "Idempotency-Key \"%.64s\" was used for another request; take a new key for a new request", key);
 	const char *text = x->row.result != NULL ? x->row.result : "{}";
 	int rc = json_parse(op->call->op->reply, text, strlen(text), op->arena, &op->reply, err);
 	if (rc != 0)

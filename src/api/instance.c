@@ -11,8 +11,9 @@ struct filter {
 };
 
 static bool selected(const struct api_op *op, const struct filter *f, const struct instance *i) {
-	return i->base->tenant == op->tenant && (f->module == NULL || i->version->module == f->module) && (f->base == NULL || i->base == f->base) &&
-	       (f->deployment == NULL || i->deployment == f->deployment) && (f->state == 0 || i->row.state == f->state);
+	return i->base->tenant == op->tenant && (f->module == NULL || i->version->module == f->module) &&
+	       (f->base == NULL || i->base == f->base) && (f->deployment == NULL || i->deployment == f->deployment) &&
+	       (f->state == 0 || i->row.state == f->state);
 }
 
 /* False: the page is full. */
@@ -28,7 +29,8 @@ static int filter_read(struct api_op *op, const Berth__V1__ListInstancesRequest 
 		return err->code;
 	if (r->base != NULL && *r->base != '\0' && (f->base = find_base(op, r->base, "/base", err)) == NULL)
 		return err->code;
-	if (r->deployment != NULL && *r->deployment != '\0' && (f->deployment = find_deployment(op, r->deployment, "/deployment", err)) == NULL)
+	if (r->deployment != NULL && *r->deployment != '\0' &&
+	    (f->deployment = find_deployment(op, r->deployment, "/deployment", err)) == NULL)
 		return err->code;
 	return 0;
 }
@@ -44,10 +46,10 @@ static void offer_sorted(struct api_op *op, const struct filter *f) {
 	const struct instance **all = arena_alloc(op->arena, ((size_t)n + 1) * sizeof *all), *i;
 	size_t k = 0;
 	if (f->base != NULL) {
-		TAILQ_FOREACH (i, &f->base->instances, base_link)
+		TAILQ_FOREACH(i, &f->base->instances, base_link)
 			all[k++] = i;
 	} else {
-		TAILQ_FOREACH (i, &f->deployment->instances, deployment_link)
+		TAILQ_FOREACH(i, &f->deployment->instances, deployment_link)
 			all[k++] = i;
 	}
 	qsort(all, k, sizeof *all, by_id);

@@ -11,7 +11,7 @@
 #define MAX_BYTES (1024 * 1024)
 
 struct api_logs {
-	struct core_op core;         /* first */
+	struct core_op core; /* first */
 	struct api *api;
 	int64_t tenant_id, base_id, bytes;
 	char name[64];
@@ -65,7 +65,8 @@ static void found(struct core_op *op, const struct err *err) {
 	if (x->handle != NULL)
 		return;
 	if (b == NULL || b->drive == NULL)
-		err_set(&own, E_UNAVAILABLE, "base %s is not connected, and its output is kept by its agent; see the agent's log on its machine", x->name);
+		err_set(&own, E_UNAVAILABLE,
+		    "base %s is not connected, and its output is kept by its agent; see the agent's log on its machine", x->name);
 	else
 		err_set(&own, E_UNSUPPORTED, "base %s has no agent that keeps its output", x->name);
 	logs_end(x, &own);
@@ -102,8 +103,13 @@ void api_logs_stop(struct api_logs *x) {
 	free(x);
 }
 
-/* ---- as an operation: the last bytes in one answer ------------------------------------------------------------------------------------ */
-struct collect { struct api_op *op; struct api_logs *logs; struct buf text; };
+/* ---- as an operation: the last bytes in one answer ------------------------------------------------------------------------------------
+ */
+struct collect {
+	struct api_op *op;
+	struct api_logs *logs;
+	struct buf text;
+};
 
 static void collect_forget(struct api_op *op) {
 	struct collect *k = op->state;

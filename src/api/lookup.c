@@ -13,7 +13,10 @@
 #define NAMES_SEEN 2000 /* looked at for a likeness */
 #define NAMES_SHOWN 10
 
-struct names { const char *v[NAMES_SEEN]; size_t n; };
+struct names {
+	const char *v[NAMES_SEEN];
+	size_t n;
+};
 
 static void *missing(const char *noun, const char *name, const char *pointer, const struct names *all, struct err *err) {
 	const char *near = name_nearest(name, all->v, all->n);
@@ -38,12 +41,12 @@ static bool plain(const char *name, const char *pointer, const char *what, struc
 }
 
 /* One finder per noun: the same steps over different hashes. */
-#define FINDER(type, noun, head)                                                                                                         \
-	static struct type *missing_##type(const struct tenant *t, const char *name, const char *pointer, struct err *err) {             \
-		struct names all = { .n = 0 };                                                                                           \
-		for (struct type *x = t->head; x != NULL && all.n < NAMES_SEEN; x = x->hh_name.next)                                     \
-			all.v[all.n++] = x->row.name;                                                                                    \
-		return missing(noun, name, pointer, &all, err);                                                                          \
+#define FINDER(type, noun, head)                                                                                             \
+	static struct type *missing_##type(const struct tenant *t, const char *name, const char *pointer, struct err *err) { \
+		struct names all = { .n = 0 };                                                                               \
+		for (struct type *x = t->head; x != NULL && all.n < NAMES_SEEN; x = x->hh_name.next)                         \
+			all.v[all.n++] = x->row.name;                                                                        \
+		return missing(noun, name, pointer, &all, err);                                                              \
 	}
 FINDER(module, "module", modules)
 FINDER(group, "base group", groups)
@@ -52,35 +55,35 @@ FINDER(deployment, "deployment", deployments)
 FINDER(token, "token", tokens)
 
 struct module *find_module(struct api_op *op, const char *name, const char *pointer, struct err *err) {
-	if (!plain(name, pointer, "module", err))
+	if (!plain(name, pointer, "module name", err))
 		return NULL;
 	struct module *x = fleet_module(op->tenant, name);
 	return x != NULL ? x : missing_module(op->tenant, name, pointer, err);
 }
 
 struct group *find_group(struct api_op *op, const char *name, const char *pointer, struct err *err) {
-	if (!plain(name, pointer, "base group", err))
+	if (!plain(name, pointer, "base group name", err))
 		return NULL;
 	struct group *x = fleet_group(op->tenant, name);
 	return x != NULL ? x : missing_group(op->tenant, name, pointer, err);
 }
 
 struct base *find_base(struct api_op *op, const char *name, const char *pointer, struct err *err) {
-	if (!plain(name, pointer, "base", err))
+	if (!plain(name, pointer, "base name", err))
 		return NULL;
 	struct base *x = fleet_base(op->tenant, name);
 	return x != NULL ? x : missing_base(op->tenant, name, pointer, err);
 }
 
 struct deployment *find_deployment(struct api_op *op, const char *name, const char *pointer, struct err *err) {
-	if (!plain(name, pointer, "deployment", err))
+	if (!plain(name, pointer, "deployment name", err))
 		return NULL;
 	struct deployment *x = fleet_deployment(op->tenant, name);
 	return x != NULL ? x : missing_deployment(op->tenant, name, pointer, err);
 }
 
 struct token *find_token(struct api_op *op, const char *name, struct err *err) {
-	if (!plain(name, "", "token", err))
+	if (!plain(name, "", "token name", err))
 		return NULL;
 	struct token *x = fleet_token(op->tenant, name);
 	return x != NULL ? x : missing_token(op->tenant, name, "", err);
@@ -88,13 +91,13 @@ struct token *find_token(struct api_op *op, const char *name, struct err *err) {
 
 struct version *find_version(struct api_op *op, struct module *m, const char *name, const char *pointer, struct err *err) {
 	(void)op;
-	if (name_check(NAME_VERSION, name, pointer, "version", err) != 0)
+	if (name_check(NAME_VERSION, name, pointer, "version name", err) != 0)
 		return NULL;
 	struct version *x = fleet_version(m, name);
 	if (x != NULL)
 		return x;
 	struct names all = { .n = 0 };
-	TAILQ_FOREACH (x, &m->versions, link)
+	TAILQ_FOREACH(x, &m->versions, link)
 		if (all.n < NAMES_SEEN)
 			all.v[all.n++] = x->row.name;
 	char noun[96];
@@ -128,7 +131,8 @@ int check_etag(const struct api_op *op, int64_t etag, const char *what, struct e
 	int rc = etag_wanted(op, &wanted, err);
 	if (rc != 0 || wanted == 0 || wanted == etag)
 		return rc;
-	return err_set(err, E_PRECONDITION, "%s changed since it was read: its etag is \"%" PRId64 "\", not \"%" PRId64 "\"; read it again", what, etag, wanted);
+	return err_set(err, E_PRECONDITION, "%s changed since it was read: its etag is \"%" PRId64 "\", not \"%" PRId64 "\"; read it again",
+	    what, etag, wanted);
 }
 
 int refuse_dry_run(const struct api_op *op, struct err *err) {
@@ -141,7 +145,8 @@ bool pairs_check(Berth__V1__Entry *const *v, size_t n, bool labels, const char *
 	for (size_t i = 0; i < n; i++) {
 		char at[96];
 		snprintf(at, sizeof at, "%s/%.60s", pointer, v[i]->key != NULL ? v[i]->key : "");
-		if (labels && (name_check(NAME_LABEL_KEY, v[i]->key, at, "label", err) != 0 || name_check(NAME_LABEL_VALUE, v[i]->value, at, "label value", err) != 0))
+		if (labels && (name_check(NAME_LABEL_KEY, v[i]->key, at, "label name", err) != 0 ||
+		                  name_check(NAME_LABEL_VALUE, v[i]->value, at, "label value", err) != 0))
 			return false;
 		if (!labels && (v[i]->key == NULL || *v[i]->key == '\0' || strchr(v[i]->key, '=') != NULL)) {
 			err_field(err, E_INVALID, at, "the name of an environment variable is neither empty nor holds =");

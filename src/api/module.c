@@ -1,5 +1,5 @@
-/* Modules and their versions. A version is immutable: the same name with other bytes is refused with both digests, unless the request names a
- * group with mutableVersions; then it becomes a new revision of that version. */
+/* Modules and their versions. A version is immutable: the same name with other bytes is refused with both digests, unless the request names
+ * a group with mutableVersions; then it becomes a new revision of that version. */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ int op_module_create(struct api_op *op, struct err *err) {
 	const Berth__V1__Module *want = r->module;
 	if (want == NULL)
 		return err_field(err, E_INVALID, "/name", "a module needs a name");
-	int rc = name_check(NAME_PLAIN, want->name, "/name", "module", err);
+	int rc = name_check(NAME_PLAIN, want->name, "/name", "module name", err);
 	if (rc == 0)
 		rc = refuse_dry_run(op, err);
 	if (rc != 0)
@@ -85,7 +85,7 @@ static const char *version_holder(const struct api_op *op, const struct version 
 		const struct revision *r;
 		if (d->module != v->module)
 			continue;
-		TAILQ_FOREACH (r, &d->revisions, link)
+		TAILQ_FOREACH(r, &d->revisions, link)
 			if (r->version == v)
 				return arena_printf(op->arena, "revision %lld of deployment %s", (long long)r->row.number, d->row.name);
 	}
@@ -104,11 +104,12 @@ int op_module_delete(struct api_op *op, struct err *err) {
 		return rc;
 	if (m->n_deployments > 0) {
 		const struct deployment *d = deployment_using(op, m);
-		return err_set(err, E_STATE, "module %s is used by %d deployment(s), %s among them; delete them first: berth deployment delete %s", r->module,
+		return err_set(err, E_STATE,
+		    "module %s is used by %d deployment(s), %s among them; delete them first: berth deployment delete %s", r->module,
 		    m->n_deployments, d != NULL ? d->row.name : "?", d != NULL ? d->row.name : "NAME");
 	}
 	struct version *v;
-	TAILQ_FOREACH (v, &m->versions, link) {
+	TAILQ_FOREACH(v, &m->versions, link) {
 		const char *holder = version_holder(op, v);
 		if (holder != NULL)
 			return err_set(err, E_STATE, "version %s of module %s is used by %s", v->row.name, r->module, holder);
@@ -131,7 +132,7 @@ static int requires_read(struct api_op *op, const Berth__V1__Version *want, char
 		const Berth__V1__Requirement *q = want->requires[i];
 		char at[64];
 		snprintf(at, sizeof at, "/requires/%zu/module", i);
-		int rc = name_check(NAME_PLAIN, q->module, at, "module", err);
+		int rc = name_check(NAME_PLAIN, q->module, at, "module name", err);
 		if (rc != 0)
 			return rc;
 		list[i] = q->range != NULL && *q->range != '\0' ? arena_printf(op->arena, "%s:%s", q->module, q->range) : q->module;
@@ -146,7 +147,9 @@ static int context_check(const char *path, struct err *err) {
 	bool fine = path[0] == '/' && strlen(path) < 128 && strstr(path, "//") == NULL && strstr(path, "..") == NULL;
 	for (const char *p = path; *p != '\0' && fine; p++)
 		fine = (unsigned char)*p > 0x20 && (unsigned char)*p < 0x7f && strchr("?#\\\"", *p) == NULL;
-	return fine ? 0 : err_field(err, E_INVALID, "/contextPath", "a context path is \"/\" and path segments of visible ASCII, at most 127 bytes");
+	return fine ? 0
+	            : err_field(
+	                  err, E_INVALID, "/contextPath", "a context path is \"/\" and path segments of visible ASCII, at most 127 bytes");
 }
 
 static int version_row(struct api_op *op, const Berth__V1__Version *want, struct row_version *ret, struct err *err) {
@@ -184,27 +187,30 @@ static const char *version_differs(const struct version *v, const Berth__V1__Ver
 	return want->n_requires > 0 && !text_same(v->row.requires, row->requires) ? "requires" : NULL;
 }
 
-static int version_known(struct api_op *op, const struct version *v, const struct artifact *art, const Berth__V1__Version *want, const struct row_version *row,
-    bool mutable, bool *ret_same, struct err *err) {
+static int version_known(struct api_op *op, const struct version *v, const struct artifact *art, const Berth__V1__Version *want,
+    const struct row_version *row, bool mutable, bool *ret_same, struct err *err) {
 	const char *field = version_differs(v, want, row);
 	*ret_same = v->artifact == art && field == NULL;
 	if (*ret_same || mutable)
 		return 0;
 	(void)op;
 	if (v->artifact != art)
-		return err_set(err, E_IMMUTABLE, "%s:%s is registered with sha256 %s; yours has %s. A version never changes: choose a new version name, or name a group with mutableVersions",
+		return err_set(err, E_IMMUTABLE,
+		    "%s:%s is registered with sha256 %s; yours has %s. A version never changes: choose a new version name, or name a group "
+		    "with mutableVersions",
 		    v->module->row.name, v->row.name, v->artifact->row.sha256, art->row.sha256);
 	char at[64];
 	snprintf(at, sizeof at, "/%s", field);
-	return err_field(err, E_IMMUTABLE, at, "%s:%s is registered with another %s; a version never changes: choose a new version name", v->module->row.name,
-	    v->row.name, field);
+	return err_field(err, E_IMMUTABLE, at, "%s:%s is registered with another %s; a version never changes: choose a new version name",
+	    v->module->row.name, v->row.name, field);
 }
 
-static int version_put(struct api_op *op, struct module *m, const Berth__V1__Version *want, struct row_version *row, bool mutable, struct version **ret,
-    struct err *err) {
+static int version_put(struct api_op *op, struct module *m, const Berth__V1__Version *want, struct row_version *row, bool mutable,
+    struct version **ret, struct err *err) {
 	struct artifact *art = fleet_artifact(op->tenant, want->artifact);
 	if (art == NULL || !art->row.stored)
-		return err_field(err, E_NOT_FOUND, "/artifact", "there is no artifact with sha256 %s; upload it first: PUT /v1/artifacts/%s", want->artifact, want->artifact);
+		return err_field(err, E_NOT_FOUND, "/artifact",
+		    "there is no artifact with sha256 %s; upload it first: PUT /v1/artifacts/%s", want->artifact, want->artifact);
 	struct version *v = fleet_version(m, want->version);
 	row->revision = 1;
 	if (v != NULL) {
@@ -242,9 +248,9 @@ int op_version_create(struct api_op *op, struct err *err) {
 	const Berth__V1__Version *want = r->version != NULL ? r->version : &nothing;
 	struct row_version row = { 0 };
 	bool mutable = false;
-	int rc = name_check(NAME_PLAIN, r->module, "", "module", err);
+	int rc = name_check(NAME_PLAIN, r->module, "", "module name", err);
 	if (rc == 0)
-		rc = name_check(NAME_VERSION, want->version, "/version", "version", err);
+		rc = name_check(NAME_VERSION, want->version, "/version", "version name", err);
 	if (rc == 0 && want->module != NULL && strcmp(want->module, r->module) != 0)
 		rc = err_field(err, E_INVALID, "/module", "the path says %s", r->module);
 	if (rc == 0)
@@ -262,7 +268,8 @@ int op_version_create(struct api_op *op, struct err *err) {
 	if (m == NULL && art != NULL && art->row.stored)
 		m = module_add(op, r->module, NULL); /* the first version brings its module */
 	if (m == NULL && find_module(op, r->module, "", err) == NULL)
-		return err_field(err, E_NOT_FOUND, "/artifact", "there is no artifact with sha256 %s; upload it first: PUT /v1/artifacts/%s", want->artifact, want->artifact);
+		return err_field(err, E_NOT_FOUND, "/artifact",
+		    "there is no artifact with sha256 %s; upload it first: PUT /v1/artifacts/%s", want->artifact, want->artifact);
 	struct version *v = NULL;
 	rc = version_put(op, m, want, &row, mutable, &v, err);
 	if (rc != 0)
@@ -289,7 +296,7 @@ int op_version_list(struct api_op *op, struct err *err) {
 	if (rc != 0)
 		return rc;
 	const struct version *v;
-	TAILQ_FOREACH (v, &m->versions, link)
+	TAILQ_FOREACH(v, &m->versions, link)
 		if (v->row.id > page_after(op) && !page_add(op, v->row.id, (ProtobufCMessage *)view_version(v, op->arena)))
 			break;
 	page_close(op, op->call->op->reply);
@@ -304,7 +311,7 @@ int op_version_delete(struct api_op *op, struct err *err) {
 	if (rc != 0)
 		return rc;
 	const struct version *x;
-	TAILQ_FOREACH (x, &m->versions, link) { /* all revisions of that name */
+	TAILQ_FOREACH(x, &m->versions, link) { /* all revisions of that name */
 		const char *holder = strcmp(x->row.name, r->version) == 0 ? version_holder(op, x) : NULL;
 		if (holder != NULL)
 			return err_set(err, E_STATE, "%s:%s is used by %s", r->module, r->version, holder);

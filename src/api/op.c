@@ -10,9 +10,9 @@ enum op_id {
 };
 #undef OP
 
-#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary)                                                \
+#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary)                                                 \
 	{ #rpc, #service, summary, &berth__v1__##request##__descriptor, &berth__v1__##reply##__descriptor, http, path, body, ROLE_##role, \
-	    flags, OP_ID_##rpc },
+		flags, OP_ID_##rpc },
 const struct op_def op_defs[] = {
 #include "api/ops.def"
 };

@@ -7,7 +7,8 @@
 #include "base/buf.h"
 
 static void add_parameter(struct buf *b, bool *first, const char *in, const char *name, bool required, const char *schema) {
-	buf_printf(b, "%s{\"name\":\"%s\",\"in\":\"%s\",\"required\":%s,\"schema\":%s}", *first ? "" : ",", name, in, required ? "true" : "false", schema);
+	buf_printf(b, "%s{\"name\":\"%s\",\"in\":\"%s\",\"required\":%s,\"schema\":%s}", *first ? "" : ",", name, in,
+	    required ? "true" : "false", schema);
 	*first = false;
 }
 
@@ -46,7 +47,8 @@ static void query_parameters(struct buf *b, bool *first, const struct op_def *op
 		if (f->type == PROTOBUF_C_TYPE_MESSAGE && (strcmp(f->name, "page") == 0 || strcmp(f->name, "meta") == 0)) {
 			const ProtobufCMessageDescriptor *d = f->descriptor;
 			for (unsigned k = 0; k < d->n_fields; k++) {
-				bool header = strcmp(d->fields[k].name, "idempotency_key") == 0 || strcmp(d->fields[k].name, "if_match") == 0;
+				bool header =
+				    strcmp(d->fields[k].name, "idempotency_key") == 0 || strcmp(d->fields[k].name, "if_match") == 0;
 				buf_clear(&name);
 				schema_name(&name, d->fields[k].name);
 				if (!header)
@@ -73,7 +75,8 @@ static void request_body(struct buf *b, const struct op_def *op) {
 	const ProtobufCMessageDescriptor *d = op->request;
 	if (strcmp(op->body, "*") != 0)
 		d = protobuf_c_message_descriptor_get_field_by_name(op->request, op->body)->descriptor;
-	buf_printf(b, ",\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}}}",
+	buf_printf(b,
+	    ",\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}}}",
 	    strcmp(op->body, "*") == 0 ? "false" : "true", d->short_name);
 }
 
@@ -84,7 +87,10 @@ static void responses(struct buf *b, const struct op_def *op) {
 	for (size_t i = 0; i < 2; i++) {
 		if (codes[i] == 0)
 			continue;
-		buf_printf(b, "\"%d\":{\"description\":\"%s\"", codes[i], codes[i] == 200 ? "done, or already so" : codes[i] == 201 ? "made" : "a plan began");
+		buf_printf(b, "\"%d\":{\"description\":\"%s\"", codes[i],
+		    codes[i] == 200   ? "done, or already so"
+		    : codes[i] == 201 ? "made"
+		                      : "a plan began");
 		if (codes[i] != 200)
 			buf_add_str(b, ",\"headers\":{\"Location\":{\"schema\":{\"type\":\"string\"}}}");
 		buf_printf(b, ",\"content\":{\"%s\":{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}}},", type, op->reply->short_name);
@@ -110,27 +116,40 @@ static void operation(struct buf *b, const struct op_def *op) {
 
 /* Byte paths and the server's own, which are no operations. */
 static const char put_artifact[] =
-    ",\"put\":{\"operationId\":\"UploadArtifactByDigest\",\"tags\":[\"Artifacts\"],\"summary\":\"Upload the bytes with this sha256\",\"parameters\":["
+    ",\"put\":{\"operationId\":\"UploadArtifactByDigest\",\"tags\":[\"Artifacts\"],\"summary\":\"Upload the bytes with this "
+    "sha256\",\"parameters\":["
     "{\"name\":\"sha256\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}},"
-    "{\"name\":\"tenant\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}}],\"requestBody\":{\"required\":true,\"content\":{\"application/octet-stream\":{}}},"
-    "\"responses\":{\"200\":{\"description\":\"it was there\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
+    "{\"name\":\"tenant\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}}],\"requestBody\":{\"required\":true,\"content\":{"
+    "\"application/octet-stream\":{}}},"
+    "\"responses\":{\"200\":{\"description\":\"it was "
+    "there\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
     "\"201\":{\"description\":\"stored\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
     "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}";
 static const char extra_paths[] =
-    ",\"/v1/artifacts:upload\":{\"post\":{\"operationId\":\"UploadArtifact\",\"tags\":[\"Artifacts\"],\"summary\":\"Upload bytes; the answer has their sha256\","
-    "\"parameters\":[{\"name\":\"tenant\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}}],\"requestBody\":{\"required\":true,\"content\":{\"application/octet-stream\":{}}},"
-    "\"responses\":{\"200\":{\"description\":\"it was there\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
+    ",\"/v1/artifacts:upload\":{\"post\":{\"operationId\":\"UploadArtifact\",\"tags\":[\"Artifacts\"],\"summary\":\"Upload bytes; the "
+    "answer has their sha256\","
+    "\"parameters\":[{\"name\":\"tenant\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}}],\"requestBody\":{\"required\":true,"
+    "\"content\":{\"application/octet-stream\":{}}},"
+    "\"responses\":{\"200\":{\"description\":\"it was "
+    "there\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
     "\"201\":{\"description\":\"stored\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
     "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}}"
-    ",\"/v1/artifacts/{sha256}/content\":{\"get\":{\"operationId\":\"DownloadArtifact\",\"tags\":[\"Artifacts\"],\"summary\":\"The bytes; ranges are served\","
-    "\"parameters\":[{\"name\":\"sha256\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}},"
-    "{\"name\":\"tenant\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}},{\"name\":\"Range\",\"in\":\"header\",\"schema\":{\"type\":\"string\"}}],"
-    "\"responses\":{\"200\":{\"description\":\"all bytes\",\"content\":{\"application/octet-stream\":{}}},\"206\":{\"description\":\"a range\",\"content\":{\"application/octet-stream\":{}}},"
+    ",\"/v1/artifacts/{sha256}/content\":{\"get\":{\"operationId\":\"DownloadArtifact\",\"tags\":[\"Artifacts\"],\"summary\":\"The bytes; "
+    "ranges are served\","
+    "\"parameters\":[{\"name\":\"sha256\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}"
+    "},"
+    "{\"name\":\"tenant\",\"in\":\"query\",\"schema\":{\"type\":\"string\"}},{\"name\":\"Range\",\"in\":\"header\",\"schema\":{\"type\":"
+    "\"string\"}}],"
+    "\"responses\":{\"200\":{\"description\":\"all bytes\",\"content\":{\"application/octet-stream\":{}}},\"206\":{\"description\":\"a "
+    "range\",\"content\":{\"application/octet-stream\":{}}},"
     "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}}"
-    ",\"/livez\":{\"get\":{\"operationId\":\"Live\",\"security\":[],\"summary\":\"200 while the process works\",\"responses\":{\"200\":{\"description\":\"alive\",\"content\":{\"text/plain\":{}}}}}}"
-    ",\"/readyz\":{\"get\":{\"operationId\":\"Ready\",\"security\":[],\"summary\":\"200 while writes are answered here or by a peer\",\"responses\":{\"200\":{\"description\":\"ready\",\"content\":{\"text/plain\":{}}},"
+    ",\"/livez\":{\"get\":{\"operationId\":\"Live\",\"security\":[],\"summary\":\"200 while the process "
+    "works\",\"responses\":{\"200\":{\"description\":\"alive\",\"content\":{\"text/plain\":{}}}}}}"
+    ",\"/readyz\":{\"get\":{\"operationId\":\"Ready\",\"security\":[],\"summary\":\"200 while writes are answered here or by a "
+    "peer\",\"responses\":{\"200\":{\"description\":\"ready\",\"content\":{\"text/plain\":{}}},"
     "\"503\":{\"description\":\"not ready, with the reason\",\"content\":{\"text/plain\":{}}}}}}"
-    ",\"/metrics\":{\"get\":{\"operationId\":\"Metrics\",\"security\":[],\"summary\":\"Prometheus text\",\"responses\":{\"200\":{\"description\":\"metrics\",\"content\":{\"text/plain\":{}}}}}}";
+    ",\"/metrics\":{\"get\":{\"operationId\":\"Metrics\",\"security\":[],\"summary\":\"Prometheus "
+    "text\",\"responses\":{\"200\":{\"description\":\"metrics\",\"content\":{\"text/plain\":{}}}}}}";
 
 static bool seen_before(size_t i) {
 	for (size_t k = 0; k < i; k++)
@@ -172,13 +191,16 @@ const char *api_openapi(struct api *a, size_t *ret_n) {
 void openapi_print(struct buf *b, const char *version) {
 	buf_add_str(b, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Berth\",\"version\":");
 	buf_add_json(b, version);
-	buf_add_str(b, ",\"description\":\"Deploys modules onto running bases. Long work is a plan: 202 and Location. Errors are application/problem+json.\"},"
-		       "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]}],");
+	buf_add_str(b, ",\"description\":\"Deploys modules onto running bases. Long work is a plan: 202 and Location. Errors are "
+	               "application/problem+json.\"},"
+	               "\"servers\":[{\"url\":\"/\"}],\"security\":[{\"token\":[]}],");
 	paths(b);
-	buf_add_str(b, ",\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
-		       "\"responses\":{\"Problem\":{\"description\":\"an error\",\"content\":{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"},"
-		       "\"example\":{\"type\":\"urn:berth:problem:not_found\",\"title\":\"Not found\",\"status\":404,\"code\":\"not_found\","
-		       "\"detail\":\"there is no deployment \\\"ordesr\\\"; did you mean \\\"orders\\\"?\",\"requestId\":\"5b0c\"}}}}},");
+	buf_add_str(b,
+	    ",\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\"}},"
+	    "\"responses\":{\"Problem\":{\"description\":\"an "
+	    "error\",\"content\":{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"},"
+	    "\"example\":{\"type\":\"urn:berth:problem:not_found\",\"title\":\"Not found\",\"status\":404,\"code\":\"not_found\","
+	    "\"detail\":\"there is no deployment \\\"ordesr\\\"; did you mean \\\"orders\\\"?\",\"requestId\":\"5b0c\"}}}}},");
 	schemas_print(b);
 	buf_add_str(b, "}}");
 }

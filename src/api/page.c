@@ -1,5 +1,5 @@
-/* Lists by page. The cursor is the id of the last object given, as opaque text; objects come in id order. A walk that filters much goes on in
- * further turns (rule 10), with the rows found so far kept. */
+/* Lists by page. The cursor is the id of the last object given, as opaque text; objects come in id order. A walk that filters much goes on
+ * in further turns (rule 10), with the rows found so far kept. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

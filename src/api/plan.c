@@ -83,7 +83,9 @@ static void batches_arrived(struct api_op *op, struct ledger_rows *rows, const s
 	for (size_t i = 0; i < m->n_batches; i++)
 		total += m->batches[i]->size;
 	PUT(m, tasks_total, (int32_t)total);
-	struct ledger_read spec = { .query = QUERY_PLAN_TASKS, .tenant_id = op->who.tenant_id, .after = m->id, .limit = MAX_TASKS, .newest_first = true };
+	struct ledger_read spec = {
+		.query = QUERY_PLAN_TASKS, .tenant_id = op->who.tenant_id, .after = m->id, .limit = MAX_TASKS, .newest_first = true
+	};
 	history_read(op, &spec, tasks_arrived);
 }
 
@@ -92,7 +94,9 @@ static void changes_arrived(struct api_op *op, struct ledger_rows *rows, const s
 		return;
 	Berth__V1__Plan *m = (Berth__V1__Plan *)op->reply;
 	m->changes = (Berth__V1__PlanChange **)rows_take(op, rows, one_change, &m->n_changes);
-	struct ledger_read spec = { .query = QUERY_PLAN_BATCHES, .tenant_id = op->who.tenant_id, .after = m->id, .limit = STRATEGY_MAX_BATCHES };
+	struct ledger_read spec = {
+		.query = QUERY_PLAN_BATCHES, .tenant_id = op->who.tenant_id, .after = m->id, .limit = STRATEGY_MAX_BATCHES
+	};
 	history_read(op, &spec, batches_arrived);
 }
 
@@ -230,7 +234,7 @@ static void list_read(struct api_op *op) {
 
 static bool changes_deployment(const struct plan *p, const char *name) {
 	const struct change *c;
-	TAILQ_FOREACH (c, &p->changes, link)
+	TAILQ_FOREACH(c, &p->changes, link)
 		if (c->row.deployment != NULL && strcmp(c->row.deployment, name) == 0)
 			return true;
 	return false;
@@ -244,7 +248,8 @@ static int list_unfinished(struct api_op *op, const Berth__V1__ListPlansRequest 
 		last = p;
 	m->plans = arena_alloc(op->arena, MAX_LIMIT * sizeof *m->plans);
 	for (struct plan *p = last; p != NULL && (int64_t)m->n_plans < limit_of(r); p = p->hh_id.prev) {
-		bool wanted = p->tenant == op->tenant && !word_terminal(WORD_PLAN, p->row.state) && (!r->has_state || r->state == 0 || p->row.state == (int)r->state);
+		bool wanted = p->tenant == op->tenant && !word_terminal(WORD_PLAN, p->row.state) &&
+		              (!r->has_state || r->state == 0 || p->row.state == (int)r->state);
 		if (wanted && (r->deployment == NULL || *r->deployment == '\0' || changes_deployment(p, r->deployment)))
 			m->plans[m->n_plans++] = view_plan(op, p, false, op->arena);
 	}
@@ -268,7 +273,10 @@ int op_plan_list(struct api_op *op, struct err *err) {
 }
 
 /* ---- watch --------------------------------------------------------------------------------------------------------------------------- */
-struct watched { int64_t id; bool live; };
+struct watched {
+	int64_t id;
+	bool live;
+};
 
 static void watch_begin(struct api_op *op) {
 	const struct watched *w = op->state;
@@ -309,7 +317,10 @@ int op_plan_watch(struct api_op *op, struct err *err) {
 }
 
 /* ---- verbs --------------------------------------------------------------------------------------------------------------------------- */
-struct ended { int64_t id; enum plan_verb verb; };
+struct ended {
+	int64_t id;
+	enum plan_verb verb;
+};
 
 static void verb_on_ended(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
 	if (failed(op, err))
@@ -325,13 +336,16 @@ static void verb_on_ended(struct api_op *op, struct ledger_rows *rows, const str
 	if (row == NULL || row->tenant_id != op->who.tenant_id)
 		no_plan(e->id, &why);
 	else
-		err_set(&why, E_STATE, "plan %" PRId64 " is %s: it ended, so there is nothing to %s", e->id, word_text(WORD_PLAN, row->state), plan_verb_name(e->verb));
+		err_set(&why, E_STATE, "plan %" PRId64 " is %s: it ended, so there is nothing to %s", e->id,
+		    word_text(WORD_PLAN, row->state), plan_verb_name(e->verb));
 	arena_free(rows->arena);
 	op_fail(op, &why);
 }
 
 static void verb_check(struct api_op *op) {
-	struct ledger_read spec = { .query = QUERY_PLAN, .tenant_id = op->who.tenant_id, .after = ((const struct ended *)op->state)->id, .limit = 1 };
+	struct ledger_read spec = {
+		.query = QUERY_PLAN, .tenant_id = op->who.tenant_id, .after = ((const struct ended *)op->state)->id, .limit = 1
+	};
 	history_read(op, &spec, verb_on_ended);
 }
 

@@ -1,5 +1,5 @@
-/* Artifacts from a URL: fetched once by the server into the cache folder, checked, then put into the ledger piece by piece. libcurl cannot be
- * held back here, so the disk takes what the ledger cannot take yet. */
+/* Artifacts from a URL: fetched once by the server into the cache folder, checked, then put into the ledger piece by piece. libcurl cannot
+ * be held back here, so the disk takes what the ledger cannot take yet. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #define TOTAL_US (1800 * US_PER_S)
 
 struct remote {
-	struct api_op *op;               /* NULL: its client left */
+	struct api_op *op; /* NULL: its client left */
 	struct blobs *blobs;
 	char want[SHA256_HEX], sha256[SHA256_HEX];
 	void (*done)(struct api_op *op, const char *sha256, int64_t size, const struct err *err);
@@ -85,7 +85,9 @@ static int fetched_bytes(void *arg, int status, const void *p, size_t n) {
 	if (status != 200)
 		return 0; /* an error page; the status is told at the end */
 	if (x->file.size + (int64_t)n > x->blobs->api->config.max_artifact_bytes) {
-		err_field(&x->err, E_TOO_LARGE, "/url", "the artifact is larger than %" PRId64 " bytes, which is the most this server takes", x->blobs->api->config.max_artifact_bytes);
+		err_field(&x->err, E_TOO_LARGE, "/url",
+		    "the artifact is larger than %" PRId64 " bytes, which is the most this server takes",
+		    x->blobs->api->config.max_artifact_bytes);
 		return 1;
 	}
 	return blob_file_add(&x->file, p, n, &x->err);
@@ -137,7 +139,8 @@ static int credential_find(const struct api *a, const char *name, const char **r
 		}
 		buf_printf(&all, "%s%s", i > 0 ? ", " : "", a->config.credentials[i].name);
 	}
-	return err_field(err, E_NOT_FOUND, "/credentials", "the server's configuration has no credential \"%.64s\"; there is: %s", name, all.len > 0 ? buf_str(&all) : "none");
+	return err_field(err, E_NOT_FOUND, "/credentials", "the server's configuration has no credential \"%.64s\"; there is: %s", name,
+	    all.len > 0 ? buf_str(&all) : "none");
 }
 
 static int remote_open(struct api_op *op, const char *sha256, struct remote **ret, struct err *err) {
@@ -175,7 +178,13 @@ void remote_fetch(struct api_op *op, const char *url, const char *credentials, c
 	op->fetching = x;
 	op->abort = remote_forget;
 	const char *const headers[] = { header, NULL };
-	struct fetch_spec spec = { .method = "GET", .url = url, .headers = header != NULL ? headers : NULL, .connect_us = 10 * US_PER_S,
-		.idle_us = IDLE_US, .total_us = TOTAL_US, .ca_file = op->api->config.fetch_ca_file, .on_body = fetched_bytes };
+	struct fetch_spec spec = { .method = "GET",
+		.url = url,
+		.headers = header != NULL ? headers : NULL,
+		.connect_us = 10 * US_PER_S,
+		.idle_us = IDLE_US,
+		.total_us = TOTAL_US,
+		.ca_file = op->api->config.fetch_ca_file,
+		.on_body = fetched_bytes };
 	x->fetch = fetch_start(x->blobs->fetcher, &spec, fetched, x);
 }

@@ -9,7 +9,9 @@
 
 #define MAX_SCHEMAS 256
 
-static const struct { const char *field, *json; } examples[] = {
+static const struct {
+	const char *field, *json;
+} examples[] = {
 	{ "name", "\"orders\"" },
 	{ "module", "\"orders\"" },
 	{ "version", "\"3.1.0\"" },
@@ -54,9 +56,11 @@ static void message_schema(struct buf *b, const ProtobufCMessageDescriptor *d) {
 	if (strcmp(d->short_name, "Timestamp") == 0)
 		buf_add_str(b, "\"type\":\"string\",\"format\":\"date-time\",\"examples\":[\"2026-11-23T10:11:12Z\"]");
 	else if (strcmp(d->short_name, "Duration") == 0)
-		buf_add_str(b, "\"type\":\"string\",\"format\":\"berth-duration\",\"pattern\":\"^([0-9]+(\\\\.[0-9]+)?(us|ms|s|m|h|d))+$\",\"examples\":[\"30s\"]");
+		buf_add_str(b, "\"type\":\"string\",\"format\":\"berth-duration\",\"pattern\":\"^([0-9]+(\\\\.[0-9]+)?(us|ms|s|m|h|d))+$\","
+		               "\"examples\":[\"30s\"]");
 	else if (strcmp(d->short_name, "Amount") == 0)
-		buf_add_str(b, "\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},{\"type\":\"string\",\"pattern\":\"^([0-9]+|[0-9]{1,3}%|all)$\"}],\"examples\":[3,\"25%\",\"all\"]");
+		buf_add_str(b, "\"oneOf\":[{\"type\":\"integer\",\"minimum\":0},{\"type\":\"string\",\"pattern\":\"^([0-9]+|[0-9]{1,3}%|"
+		               "all)$\"}],\"examples\":[3,\"25%\",\"all\"]");
 	else
 		buf_printf(b, "\"$ref\":\"#/components/schemas/%s\"", d->short_name);
 }
@@ -110,7 +114,10 @@ void schema_field(struct buf *b, const ProtobufCFieldDescriptor *f) {
 	buf_add_char(b, '}');
 }
 
-struct reached { const ProtobufCMessageDescriptor *v[MAX_SCHEMAS]; size_t n; };
+struct reached {
+	const ProtobufCMessageDescriptor *v[MAX_SCHEMAS];
+	size_t n;
+};
 
 static void reach(struct reached *r, const ProtobufCMessageDescriptor *d) {
 	static const char *const inlined[] = { "Timestamp", "Duration", "Amount", "Entry" };

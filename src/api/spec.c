@@ -23,7 +23,8 @@ static int amount_check(struct amount v, int64_t least, const char *pointer, con
 	char at[96];
 	snprintf(at, sizeof at, "%s/%s", pointer, field);
 	bool bad = (v.kind == AMOUNT_PERCENT && (v.n < 0 || v.n > 100)) || (v.kind == AMOUNT_COUNT && (v.n < least || v.n > 100000000));
-	return bad ? err_field(err, E_INVALID, at, "must be a number from %d on, a percentage from 0%% to 100%%, or \"all\"", (int)least) : 0;
+	return bad ? err_field(err, E_INVALID, at, "must be a number from %d on, a percentage from 0%% to 100%%, or \"all\"", (int)least)
+	           : 0;
 }
 
 static int batches_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {
@@ -45,7 +46,11 @@ static int batches_read(const Berth__V1__Strategy *m, const char *pointer, struc
 }
 
 static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {
-	const struct { const Google__Protobuf__Duration *from; int64_t *to; const char *field; } rows[] = {
+	const struct {
+		const Google__Protobuf__Duration *from;
+		int64_t *to;
+		const char *field;
+	} rows[] = {
 		{ m->min_ready, &s->min_ready_us, "minReady" },
 		{ m->progress_deadline, &s->progress_us, "progressDeadline" },
 		{ m->soak, &s->soak_us, "soak" },
@@ -64,7 +69,8 @@ static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct 
 	return 0;
 }
 
-static int number_read(bool has, int32_t v, int32_t least, int32_t most, const char *pointer, const char *field, int64_t *ret, struct err *err) {
+static int number_read(
+    bool has, int32_t v, int32_t least, int32_t most, const char *pointer, const char *field, int64_t *ret, struct err *err) {
 	if (!has)
 		return 0;
 	*ret = v;
@@ -104,13 +110,13 @@ int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct stra
 static int names_check(const Berth__V1__Deployment *m, struct err *err) {
 	int rc = 0;
 	if (m->name != NULL)
-		rc = name_check(NAME_PLAIN, m->name, "/name", "deployment", err);
+		rc = name_check(NAME_PLAIN, m->name, "/name", "deployment name", err);
 	if (rc == 0 && m->module != NULL)
-		rc = name_check(NAME_PLAIN, m->module, "/module", "module", err);
+		rc = name_check(NAME_PLAIN, m->module, "/module", "module name", err);
 	if (rc == 0 && m->version != NULL)
-		rc = name_check(NAME_VERSION, m->version, "/version", "version", err);
+		rc = name_check(NAME_VERSION, m->version, "/version", "version name", err);
 	if (rc == 0 && m->group != NULL)
-		rc = name_check(NAME_PLAIN, m->group, "/group", "base group", err);
+		rc = name_check(NAME_PLAIN, m->group, "/group", "base group name", err);
 	if (rc == 0 && m->n_args > MAX_ARGS)
 		rc = err_field(err, E_INVALID, "/args", "at most %d arguments", MAX_ARGS);
 	if (rc == 0 && m->n_env > MAX_ENV)

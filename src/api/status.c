@@ -59,7 +59,7 @@ static void note_groups(struct report *x, const struct tenant *t) {
 		if (g->n_state[BASE_LOST] + g->n_state[BASE_SILENT] + g->n_cordoned == 0)
 			continue; /* nothing to look for among its bases */
 		const struct base *b;
-		TAILQ_FOREACH (b, &g->bases, group_link)
+		TAILQ_FOREACH(b, &g->bases, group_link)
 			note_base(x, b);
 	}
 }
@@ -86,8 +86,10 @@ static void note_deployments(struct report *x, struct api_op *op) {
 		Berth__V1__Attention *m = reason != NULL ? note(x, reason, d->row.name) : NULL;
 		if (m == NULL)
 			continue;
-		m->text = arena_printf(x->arena, "%d of %d ready%s%s", d->n_ready, d->n_wanted, n > 0 ? ": " : "", n > 0 ? w[0].text : "");
-		m->command = n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command) : arena_printf(x->arena, "berth why %s", d->row.name);
+		m->text = arena_printf(
+		    x->arena, "%d of %lld ready%s%s", d->n_ready, deployment_target(d), n > 0 ? ": " : "", n > 0 ? w[0].text : "");
+		m->command = n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command)
+		                                           : arena_printf(x->arena, "berth why %s", d->row.name);
 	}
 }
 

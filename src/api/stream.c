@@ -17,7 +17,7 @@ struct stream {
 	int64_t scanned, target;
 	enum stream_end end;
 	bool reading, live, ended;
-	struct arena *arena;       /* of the message being sent */
+	struct arena *arena; /* of the message being sent */
 	TAILQ_ENTRY(stream) link;
 };
 
@@ -46,7 +46,8 @@ void event_read(struct ledger_read *r, const struct event_filter *f) {
 
 static bool ends_plan(const struct row_event *e) {
 	int state;
-	return e->kind != NULL && strncmp(e->kind, "plan.", 5) == 0 && word_value(WORD_PLAN, e->kind + 5, &state) && word_terminal(WORD_PLAN, state);
+	return e->kind != NULL && strncmp(e->kind, "plan.", 5) == 0 && word_value(WORD_PLAN, e->kind + 5, &state) &&
+	       word_terminal(WORD_PLAN, state);
 }
 
 /* False: the stream is over or must pause; the caller touches it no more when it is over. */
@@ -129,7 +130,9 @@ static void age_known(struct api_op *op, struct ledger_rows *rows, const struct 
 		arena_free(rows->arena);
 	struct err why = ERR_INIT;
 	if (gone)
-		err_set(&why, E_GONE, "events after %" PRId64 " are no longer kept; the oldest is %" PRId64 "; read the state, then watch without a number", s->scanned, oldest);
+		err_set(&why, E_GONE,
+		    "events after %" PRId64 " are no longer kept; the oldest is %" PRId64 "; read the state, then watch without a number",
+		    s->scanned, oldest);
 	if (err != NULL || gone)
 		op_fail(op, err != NULL ? err : &why);
 	else

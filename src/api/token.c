@@ -6,7 +6,7 @@
 #include "base/secret.h"
 
 static int wish_check(struct api_op *op, const Berth__V1__Token *want, struct err *err) {
-	int rc = name_check(NAME_PLAIN, want->name, "/name", "token", err);
+	int rc = name_check(NAME_PLAIN, want->name, "/name", "token name", err);
 	if (rc != 0)
 		return rc;
 	if (!want->has_role || want->role == BERTH__V1__ROLE__ROLE_NONE || want->role == BERTH__V1__ROLE__ROLE_BASE)
@@ -18,7 +18,8 @@ static int wish_check(struct api_op *op, const Berth__V1__Token *want, struct er
 	if (want->expire_time != NULL && pb_time_wall(want->expire_time).us <= core_now(op->api->core).us)
 		return err_field(err, E_INVALID, "/expireTime", "expireTime is in the past");
 	if (fleet_token(op->tenant, want->name) != NULL)
-		return err_field(err, E_EXISTS, "/name", "there is a token \"%s\" already; revoke it first: berth token revoke %s", want->name, want->name);
+		return err_field(err, E_EXISTS, "/name", "there is a token \"%s\" already; revoke it first: berth token revoke %s",
+		    want->name, want->name);
 	return 0;
 }
 
@@ -81,7 +82,8 @@ int op_token_revoke(struct api_op *op, struct err *err) {
 	if (rc != 0)
 		return rc;
 	if (last_admin(op, t))
-		return err_set(err, E_STATE, "\"%s\" is the last admin token without an end in tenant %s; make another one first", r->token, op->who.tenant);
+		return err_set(err, E_STATE, "\"%s\" is the last admin token without an end in tenant %s; make another one first", r->token,
+		    op->who.tenant);
 	struct event_facts facts = { .kind = "token.revoked" };
 	core_event(op->api->core, &facts, "token %s was revoked", r->token);
 	t->row.revoked_at = core_now(op->api->core);

@@ -1,5 +1,6 @@
-/* An artifact on its way in: the client's bytes go into the digest, the cache file and, a MiB at a time, the ledger. While one piece is being
- * committed the next one fills; with both full the client waits. The row is made when the bytes are durable and their digest is right. */
+/* An artifact on its way in: the client's bytes go into the digest, the cache file and, a MiB at a time, the ledger. While one piece is
+ * being committed the next one fills; with both full the client waits. The row is made when the bytes are durable and their digest is
+ * right. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +11,13 @@ typedef void (*upload_begun)(void *arg, struct api_upload *u, const struct err *
 typedef void (*upload_done)(void *arg, const ProtobufCMessage *artifact, bool existed, const struct err *err);
 
 struct api_upload {
-	struct core_op core;             /* first: looks for the artifact, later makes it */
+	struct core_op core; /* first: looks for the artifact, later makes it */
 	struct api *api;
 	struct api_caller who;
 	struct arena *own;
 	char want[SHA256_HEX], sha256[SHA256_HEX]; /* want "" = computed */
 	const char *media_type;
-	int64_t length;                  /* announced; -1 unknown */
+	int64_t length; /* announced; -1 unknown */
 	upload_begun begun;
 	upload_done done;
 	void *arg;
@@ -24,10 +25,10 @@ struct api_upload {
 
 	struct blob_file file;
 	struct ledger_upload *ledger;
-	char *fill, *flying;             /* pieces: being filled, being committed */
+	char *fill, *flying; /* pieces: being filled, being committed */
 	size_t n_fill;
 	bool in_flight, in_core, ending, sealed, existed, aborted;
-	struct err err;                  /* first failure; told at the end */
+	struct err err; /* first failure; told at the end */
 	ProtobufCMessage *artifact;
 };
 
@@ -82,13 +83,19 @@ static void look_done(struct core_op *op, const struct err *err) {
 static int admit(struct api *a, const char *sha256, int64_t length, struct err *err) {
 	int rc = sha256 != NULL ? check_sha256(sha256, "", err) : 0;
 	if (rc == 0 && length > a->config.max_artifact_bytes)
-		rc = err_set(err, E_TOO_LARGE, "the artifact has %" PRId64 " bytes; this server takes at most %" PRId64, length, a->config.max_artifact_bytes);
+		rc = err_set(err, E_TOO_LARGE, "the artifact has %" PRId64 " bytes; this server takes at most %" PRId64, length,
+		    a->config.max_artifact_bytes);
 	if (rc == 0 && length == 0)
 		rc = err_set(err, E_INVALID, "an artifact cannot be empty");
 	return rc == 0 ? blobs_admit(a->blobs, err) : rc;
 }
 
-struct refusal_later { struct deferred later; upload_begun begun; void *arg; struct err err; };
+struct refusal_later {
+	struct deferred later;
+	upload_begun begun;
+	void *arg;
+	struct err err;
+};
 
 static void refuse(void *arg) {
 	struct refusal_later *r = arg;
@@ -116,8 +123,8 @@ static void set_who(struct api_upload *u, const struct api_caller *who) {
 	u->core.who = (struct core_who){ .tenant_id = who->tenant_id, .actor = u->who.actor, .address = u->who.address };
 }
 
-void api_upload_begin(struct api *a, const struct api_caller *who, const char *sha256, int64_t length, const char *media_type, struct arena *arena,
-    upload_begun done, void *arg) {
+void api_upload_begin(struct api *a, const struct api_caller *who, const char *sha256, int64_t length, const char *media_type,
+    struct arena *arena, upload_begun done, void *arg) {
 	struct err err = ERR_INIT;
 	if (admit(a, sha256, length, &err) != 0) {
 		refuse_later(a, done, arg, &err);
@@ -177,7 +184,8 @@ size_t api_upload_add(struct api_upload *u, const void *p, size_t n, void (*more
 	if (u->err.code != 0)
 		return n; /* the failure is told at the end; what comes is read and dropped */
 	if (u->file.size + (int64_t)n > u->api->config.max_artifact_bytes) {
-		err_set(&u->err, E_TOO_LARGE, "the artifact is larger than %" PRId64 " bytes, which is the most this server takes", u->api->config.max_artifact_bytes);
+		err_set(&u->err, E_TOO_LARGE, "the artifact is larger than %" PRId64 " bytes, which is the most this server takes",
+		    u->api->config.max_artifact_bytes);
 		return n;
 	}
 	size_t taken = u->existed || n < CHUNK_BYTES - u->n_fill ? n : CHUNK_BYTES - u->n_fill;
@@ -269,7 +277,10 @@ static void go_on(struct api_upload *u) {
 	}
 }
 
-struct end_turn { struct deferred later; struct api_upload *u; };
+struct end_turn {
+	struct deferred later;
+	struct api_upload *u;
+};
 
 static void end_run(void *arg) {
 	struct end_turn *t = arg;
@@ -291,7 +302,7 @@ void api_upload_end(struct api_upload *u, upload_done done) {
 	if (u->err.code == 0)
 		check(u);
 	if (u->in_flight)
-		return; /* the piece under way goes on from here */
+		return;                            /* the piece under way goes on from here */
 	struct end_turn *t = calloc(1, sizeof *t); /* done never runs inside this call */
 	if (t == NULL)
 		abort();

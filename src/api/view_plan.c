@@ -5,6 +5,11 @@
 
 #define MAX_TASKS 1000 /* shown with one plan; the rest is in the events */
 
+long long deployment_target(const struct deployment *d) {
+	bool number = d->current != NULL && d->current->row.replicas >= 0 && !d->row.offline;
+	return number ? d->current->row.replicas : d->n_wanted;
+}
+
 static void deployment_waits(struct api_op *op, const struct deployment *x, struct arena *a, Berth__V1__Deployment *m) {
 	struct waiting *w = NULL;
 	size_t n = explain_deployment(op->api->core, x, a, &w);
@@ -147,16 +152,16 @@ static void plan_parts(const struct plan *x, struct arena *a, Berth__V1__Plan *m
 	const struct change *c;
 	const struct batch *b;
 	size_t changes = 0, batches = 0;
-	TAILQ_FOREACH (c, &x->changes, link)
+	TAILQ_FOREACH(c, &x->changes, link)
 		changes++;
-	TAILQ_FOREACH (b, &x->batches, link)
+	TAILQ_FOREACH(b, &x->batches, link)
 		batches++;
 	m->changes = arena_alloc(a, (changes + 1) * sizeof *m->changes);
 	m->batches = arena_alloc(a, (batches + 1) * sizeof *m->batches);
-	TAILQ_FOREACH (c, &x->changes, link)
+	TAILQ_FOREACH(c, &x->changes, link)
 		m->changes[m->n_changes++] = view_change(&c->row, a);
 	int64_t total = 0;
-	TAILQ_FOREACH (b, &x->batches, link) {
+	TAILQ_FOREACH(b, &x->batches, link) {
 		m->batches[m->n_batches++] = view_batch(&b->row, a);
 		total += b->row.size;
 	}
@@ -169,7 +174,7 @@ static void plan_tasks(const struct plan *x, struct arena *a, Berth__V1__Plan *m
 	m->tasks = arena_alloc(a, (n + 1) * sizeof *m->tasks);
 	for (int pass = 0; pass < 3; pass++) {
 		const struct task *t;
-		TAILQ_FOREACH (t, &x->tasks, plan_link) {
+		TAILQ_FOREACH(t, &x->tasks, plan_link) {
 			int rank = t->row.state == TASK_FAILED ? 0 : word_terminal(WORD_TASK, t->row.state) ? 2 : 1;
 			if (rank == pass && m->n_tasks < n)
 				m->tasks[m->n_tasks++] = view_task(&t->row, a);

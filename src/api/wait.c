@@ -1,5 +1,5 @@
-/* Prefer: wait. An answered plan is held back until it ended, stands still for a person, or the time is over; then the plan of that moment is
- * the answer. Woken by committed events of that plan, never by polling. */
+/* Prefer: wait. An answered plan is held back until it ended, stands still for a person, or the time is over; then the plan of that moment
+ * is the answer. Woken by committed events of that plan, never by polling. */
 #include <stdlib.h>
 
 #include "api/call.h"
@@ -7,15 +7,15 @@
 struct wait {
 	struct api_op *op;
 	struct timer timer;
-	struct look {                /* one question to the core at a time */
+	struct look { /* one question to the core at a time */
 		struct core_op core;
-		struct wait *wait;   /* NULL: nobody waits any more */
+		struct wait *wait; /* NULL: nobody waits any more */
 		struct api *api;
 		int64_t plan;
-		bool still;          /* goes on without a person */
+		bool still; /* goes on without a person */
 		ProtobufCMessage *plan_now;
 		struct arena *arena;
-	} *look;
+	} * look;
 	bool again, last;
 	TAILQ_ENTRY(wait) link;
 };
@@ -120,7 +120,7 @@ void wait_cancel(struct api_op *op) {
 
 void waits_notify(struct api *a, const struct row_event *const *events, size_t n) {
 	struct wait *w;
-	TAILQ_FOREACH (w, &a->waits, link) {
+	TAILQ_FOREACH(w, &a->waits, link) {
 		for (size_t i = 0; i < n; i++) {
 			if (events[i]->plan_id == w->op->wait_plan) {
 				wait_look(w);
@@ -132,7 +132,7 @@ void waits_notify(struct api *a, const struct row_event *const *events, size_t n
 
 void waits_end(struct api *a) {
 	struct wait *w;
-	TAILQ_FOREACH (w, &a->waits, link) {
+	TAILQ_FOREACH(w, &a->waits, link) {
 		w->last = true;
 		timer_set(&w->timer, 0);
 	}

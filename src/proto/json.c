@@ -75,7 +75,8 @@ static int unknown_key(const struct parse *x, const ProtobufCMessageDescriptor *
 	BUF_AUTO all = BUF_INIT;
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
-	return err_field(x->err, E_INVALID, pointer, "unknown field \"%s\"; there is: %.480s", shown(x, at->key), n > 0 ? buf_str(&all) : "none");
+	return err_field(
+	    x->err, E_INVALID, pointer, "unknown field \"%s\"; there is: %.480s", shown(x, at->key), n > 0 ? buf_str(&all) : "none");
 }
 
 static int parse_object(const struct parse *x, const struct json_place *at, ProtobufCMessage *m, const json_t *o);
@@ -105,7 +106,8 @@ static int parse_value(const struct parse *x, const struct json_place *at, const
 	return rc == 0 ? 0 : placed(x, at, rc);
 }
 
-static int parse_entries(const struct parse *x, const struct json_place *at, const ProtobufCFieldDescriptor *f, ProtobufCMessage *m, json_t *v) {
+static int parse_entries(
+    const struct parse *x, const struct json_place *at, const ProtobufCFieldDescriptor *f, ProtobufCMessage *m, json_t *v) {
 	if (!json_is_object(v))
 		return placed(x, at, err_set(x->err, E_INVALID, "must be an object of strings"));
 	size_t n = 0;
@@ -125,7 +127,8 @@ static int parse_entries(const struct parse *x, const struct json_place *at, con
 	return 0;
 }
 
-static int parse_list(const struct parse *x, const struct json_place *at, const ProtobufCFieldDescriptor *f, ProtobufCMessage *m, json_t *v) {
+static int parse_list(
+    const struct parse *x, const struct json_place *at, const ProtobufCFieldDescriptor *f, ProtobufCMessage *m, json_t *v) {
 	if (f->type == PROTOBUF_C_TYPE_MESSAGE && json_special_of(f->descriptor) == JSON_ENTRY)
 		return parse_entries(x, at, f, m, v);
 	if (!json_is_array(v))
@@ -143,7 +146,8 @@ static int parse_list(const struct parse *x, const struct json_place *at, const 
 	return 0;
 }
 
-static int parse_field(const struct parse *x, const struct json_place *at, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, json_t *v) {
+static int parse_field(
+    const struct parse *x, const struct json_place *at, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, json_t *v) {
 	if (f->label == PROTOBUF_C_LABEL_REPEATED)
 		return parse_list(x, at, f, m, v);
 	int rc = parse_value(x, at, f, member(m, f->offset), v);
@@ -245,7 +249,11 @@ static void *list_append(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f,
 }
 
 int json_set_text(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *text, struct arena *a, struct err *err) {
-	union { uint64_t number; void *pointer; ProtobufCBinaryData bytes; } value = { 0 };
+	union {
+		uint64_t number;
+		void *pointer;
+		ProtobufCBinaryData bytes;
+	} value = { 0 };
 	struct parse x = { a, err };
 	struct json_place at = { .key = json_name(f->name, a) };
 	int rc;

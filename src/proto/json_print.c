@@ -17,7 +17,8 @@ bool json_present(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) 
 	if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
 		return *(const uint32_t *)member(m, f->quantifier_offset) == f->id && (!pointer || *(const void *const *)value != NULL);
 	if (pointer)
-		return *(const void *const *)value != NULL && (f->label != PROTOBUF_C_LABEL_NONE || *(const void *const *)value != f->default_value);
+		return *(const void *const *)value != NULL &&
+		       (f->label != PROTOBUF_C_LABEL_NONE || *(const void *const *)value != f->default_value);
 	if (f->label == PROTOBUF_C_LABEL_OPTIONAL)
 		return *(const protobuf_c_boolean *)member(m, f->quantifier_offset) != 0;
 	if (f->label == PROTOBUF_C_LABEL_REQUIRED)

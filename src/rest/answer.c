@@ -16,8 +16,9 @@ static void log_answer(const struct exchange *x, int status) {
 	enum route_kind k = x->match.route.kind;
 	bool probe = k == ROUTE_LIVEZ || k == ROUTE_READYZ || k == ROUTE_METRICS; /* asked every second by somebody */
 	bool loud = !probe && (status >= 500 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0));
-	log_at(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "request", log_s("method", method), log_s("path", path), log_i("status", status), log_i("us", us),
-	    log_s("request", x->request_id), log_s("peer", http_req_peer(x->req)), log_s("trace", http_req_header(x->req, "traceparent")));
+	log_at(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "request", log_s("method", method), log_s("path", path), log_i("status", status),
+	    log_i("us", us), log_s("request", x->request_id), log_s("peer", http_req_peer(x->req)),
+	    log_s("trace", http_req_header(x->req, "traceparent")));
 }
 
 void answer_headers(struct exchange *x) {
@@ -100,7 +101,11 @@ char *problem_text(struct arena *a, int status, const char *detail, const char *
 	count(r, status);
 	buf_printf(&b, "{\"type\":\"about:blank\",\"title\":");
 	buf_add_json(&b, http_status_text(status));
-	buf_printf(&b, ",\"status\":%d,\"code\":\"%s\",\"detail\":", status, status == 413 ? "too_large" : status == 408 ? "timeout" : status == 503 ? "unavailable" : "malformed");
+	buf_printf(&b, ",\"status\":%d,\"code\":\"%s\",\"detail\":", status,
+	    status == 413   ? "too_large"
+	    : status == 408 ? "timeout"
+	    : status == 503 ? "unavailable"
+	                    : "malformed");
 	buf_add_json(&b, detail);
 	buf_add_str(&b, "}\n");
 	*ret_type = "application/problem+json";

@@ -11,7 +11,7 @@
 /* ---- upload ------------------------------------------------------------------------------------------------------------------------ */
 struct put {
 	struct api_upload *upload;
-	bool complete;   /* the whole body came */
+	bool complete; /* the whole body came */
 	bool ending, gone;
 };
 
@@ -99,8 +99,8 @@ static void put_known(void *arg, const struct api_caller *who, const struct err 
 	}
 	struct api_caller caller = *who;
 	caller.address = http_req_peer(x->req);
-	api_upload_begin(x->rest->api, &caller, route_param(&x->match, "sha256"), http_req_content_length(x->req), http_req_header(x->req, "Content-Type"),
-	    http_req_arena(x->req), put_begun, x);
+	api_upload_begin(x->rest->api, &caller, route_param(&x->match, "sha256"), http_req_content_length(x->req),
+	    http_req_header(x->req, "Content-Type"), http_req_arena(x->req), put_begun, x);
 }
 
 void upload_head(struct exchange *x) {
@@ -112,7 +112,10 @@ void upload_head(struct exchange *x) {
 }
 
 /* ---- download ---------------------------------------------------------------------------------------------------------------------- */
-struct range { int64_t from, n; bool partial, refused; };
+struct range {
+	int64_t from, n;
+	bool partial, refused;
+};
 
 /* One range of bytes; several, or another unit, mean the whole (RFC 9110). */
 static struct range range_read(const char *h, int64_t size) {

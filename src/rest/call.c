@@ -13,6 +13,12 @@
 static void beat(void *arg) {
 	struct exchange *x = arg;
 	static const char comment[] = ": still here\n\n";
+	struct core_state s;
+	core_state(x->rest->core, &s);
+	if (s.mode == CORE_STANDBY && x->calling) { /* the events are elsewhere now: the client comes back and is forwarded */
+		api_cancel(x->rest->api, &x->call);
+		return;
+	}
 	http_reply_write(x->req, comment, sizeof comment - 1);
 	timer_set(&x->beat, x->rest->config.sse_beat_us);
 }

@@ -1,4 +1,5 @@
-/* What load balancers, monitors and generators read: liveness, readiness, Prometheus metrics, the OpenAPI document. No token: counts only. */
+/* What load balancers, monitors and generators read: liveness, readiness, Prometheus metrics, the OpenAPI document. No token: counts only.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -29,7 +30,8 @@ void readyz(struct exchange *x) {
 	if (by_peer)
 		buf_printf(&b, "ready: standing by, the active server is %s\n", s.peer_rest);
 	else
-		buf_printf(&b, "%s: %s%s%s\n", s.ready ? "ready" : "not ready", mode_name(s.mode), s.reason[0] != '\0' ? ", " : "", s.reason);
+		buf_printf(
+		    &b, "%s: %s%s%s\n", s.ready ? "ready" : "not ready", mode_name(s.mode), s.reason[0] != '\0' ? ", " : "", s.reason);
 	if (!s.ready && !by_peer)
 		http_req_add_header(x->req, "Retry-After", "1");
 	answer_text(x, s.ready || by_peer ? 200 : 503, buf_str(&b));
@@ -42,7 +44,10 @@ static void metric(struct buf *b, const char *name, const char *type, const char
 static void core_metrics(struct buf *b, const struct core *c, const struct core_state *s) {
 	struct core_stats t;
 	core_stats(c, &t);
-	const struct { const char *name, *help; double v; } rows[] = {
+	const struct {
+		const char *name, *help;
+		double v;
+	} rows[] = {
 		{ "berth_commits_total", "Commits to the ledger.", (double)t.commits },
 		{ "berth_rows_total", "Rows written to the ledger.", (double)t.rows },
 		{ "berth_operations_total", "Operations applied.", (double)t.ops },
@@ -68,7 +73,10 @@ static void core_metrics(struct buf *b, const struct core *c, const struct core_
 static void fleet_metrics(struct buf *b, const struct fleet *f) {
 	struct fleet_counts n;
 	fleet_counts(f, NULL, &n);
-	const struct { const char *name, *help; int64_t v; } rows[] = {
+	const struct {
+		const char *name, *help;
+		int64_t v;
+	} rows[] = {
 		{ "berth_bases", "Bases known.", n.bases },
 		{ "berth_bases_ready", "Bases that are ready.", n.ready_bases },
 		{ "berth_modules", "Modules registered.", n.modules },

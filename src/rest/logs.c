@@ -5,7 +5,10 @@
 
 #include "rest/inside.h"
 
-struct tail { struct api_logs *logs; bool gone; };
+struct tail {
+	struct api_logs *logs;
+	bool gone;
+};
 
 static void piece(void *arg, const void *p, size_t n, bool eof, const struct err *err) {
 	struct exchange *x = arg;
@@ -54,7 +57,8 @@ static void known(void *arg, const struct api_caller *who, const struct err *err
 		return;
 	}
 	const char *bytes = http_req_query(x->req, "bytes");
-	api_logs_start(x->rest->api, who, route_param(&x->match, "base"), bytes != NULL ? strtoll(bytes, NULL, 10) : 0, true, piece, x, &t->logs);
+	api_logs_start(
+	    x->rest->api, who, route_param(&x->match, "base"), bytes != NULL ? strtoll(bytes, NULL, 10) : 0, true, piece, x, &t->logs);
 }
 
 void logs_start(struct exchange *x) {

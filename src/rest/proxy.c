@@ -1,5 +1,5 @@
-/* Standing by (rule 12): the whole exchange goes to the active server and back, bodies and streams held back at the speed of the slower side.
- * One hop only: what arrives marked is answered here. Redirects would lose the token in curl and many libraries. */
+/* Standing by (rule 12): the whole exchange goes to the active server and back, bodies and streams held back at the speed of the slower
+ * side. One hop only: what arrives marked is answered here. Redirects would lose the token in curl and many libraries. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -24,22 +24,25 @@
 #define MAX_HEAD (16 * 1024)
 #define MAX_QUEUED (256 * 1024)
 
-struct proxy_tls { SSL_CTX *ctx; };
+struct proxy_tls {
+	SSL_CTX *ctx;
+};
 
 struct proxy {
 	struct exchange *x;
 	struct bufferevent *bev;
 	struct evdns_base *dns;
 	char peer[128];
-	bool chunked_up, paused_up;      /* the request's body; its client is held back */
+	bool chunked_up, paused_up; /* the request's body; its client is held back */
 	bool head_done, chunked_down, ended;
 	bool connected;
-	int64_t left;                    /* of the answer's body; -1 = until it closes or chunks end */
+	int64_t left; /* of the answer's body; -1 = until it closes or chunks end */
 	struct chunk chunk;
 };
 
-static const char *const passed_up[] = { "Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-Match", "If-None-Match", "If-Range", "Range",
-	"Prefer", "X-Request-Id", "traceparent", "tracestate", "Berth-Reason", "Berth-Link", "Last-Event-ID", "User-Agent" };
+static const char *const passed_up[] = { "Authorization", "Content-Type", "Accept", "Idempotency-Key", "If-Match", "If-None-Match",
+	"If-Range", "Range", "Prefer", "X-Request-Id", "traceparent", "tracestate", "Berth-Reason", "Berth-Link", "Last-Event-ID",
+	"User-Agent" };
 static const char *const kept_back[] = { "Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Content-Type", "Date" };
 
 /* ---- when ---------------------------------------------------------------------------------------------------------------------------- */
@@ -97,7 +100,8 @@ static void client_gone(struct exchange *x) {
 	exchange_drop(x);
 }
 
-/* ---- answer: from the active server to the client -------------------------------------------------------------------------------------- */
+/* ---- answer: from the active server to the client --------------------------------------------------------------------------------------
+ */
 static bool listed(const char *const *names, size_t n, const char *name) {
 	for (size_t i = 0; i < n; i++)
 		if (strcasecmp(names[i], name) == 0)
@@ -221,7 +225,8 @@ static void drained(struct http_req *r, void *arg) {
 	pump(p);
 }
 
-/* ---- request: from the client to the active server ------------------------------------------------------------------------------------- */
+/* ---- request: from the client to the active server -------------------------------------------------------------------------------------
+ */
 static size_t body_up(struct exchange *x, const void *data, size_t n) {
 	struct proxy *p = x->work;
 	struct evbuffer *out = bufferevent_get_output(p->bev);
@@ -273,7 +278,8 @@ static void head_up(struct proxy *p) {
 	buf_printf(&b, " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" HOP ": 1\r\n", p->peer);
 	if (p->chunked_up)
 		buf_add_str(&b, "Transfer-Encoding: chunked\r\n");
-	else if (length > 0 || strcmp(http_req_method(r), "POST") == 0 || strcmp(http_req_method(r), "PUT") == 0 || strcmp(http_req_method(r), "PATCH") == 0)
+	else if (length > 0 || strcmp(http_req_method(r), "POST") == 0 || strcmp(http_req_method(r), "PUT") == 0 ||
+	         strcmp(http_req_method(r), "PATCH") == 0)
 		buf_printf(&b, "Content-Length: %lld\r\n", (long long)length);
 	bool named = false;
 	for (size_t i = 0; i < sizeof passed_up / sizeof *passed_up; i++) {
@@ -289,7 +295,8 @@ static void head_up(struct proxy *p) {
 	evbuffer_add(bufferevent_get_output(p->bev), buf_str(&b), b.len);
 }
 
-/* ---- connection ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- connection ------------------------------------------------------------------------------------------------------------------------
+ */
 static void on_read(struct bufferevent *bev, void *arg) {
 	(void)bev;
 	pump(arg);
@@ -320,7 +327,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg) {
 		proxy_fail(p, what & BEV_EVENT_TIMEOUT ? "does not answer" : p->connected ? "closed the connection" : "cannot be reached");
 }
 
-static struct bufferevent *bev_make(struct rest *r, const char *host, bool tls) {
+static struct bufferevent *bev_make(struct rest *r, char *host, bool tls) {
 	struct event_base *base = loop_base(r->loop);
 	if (!tls)
 		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);

@@ -20,7 +20,8 @@ static void *member(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) {
 
 static int media_type_check(const struct http_req *r, size_t n, struct err *err) {
 	const char *type = http_req_header(r, "Content-Type");
-	if (n == 0 || (type != NULL && strncasecmp(type, "application/json", 16) == 0 && (type[16] == '\0' || type[16] == ';' || type[16] == ' ')))
+	if (n == 0 ||
+	    (type != NULL && strncasecmp(type, "application/json", 16) == 0 && (type[16] == '\0' || type[16] == ';' || type[16] == ' ')))
 		return 0;
 	return err_set(err, E_MEDIA_TYPE, "the body must be JSON, sent with \"Content-Type: application/json\"");
 }

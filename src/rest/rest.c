@@ -33,8 +33,8 @@ static int find(struct exchange *x, struct err *err) {
 		http_req_add_header(x->req, "Allow", allow);
 	if (rc == 0 && closed_here(x->rest, x))
 		rc = err_set(err, E_NOT_FOUND, "this address serves bases only; operations are on the server's main address");
-	bool follows = rc == 0 && x->match.route.kind == ROUTE_OP && strcmp(x->match.route.op->name, "LogsBase") == 0 && http_req_query(x->req, "follow") != NULL &&
-	               strcmp(http_req_query(x->req, "follow"), "false") != 0;
+	bool follows = rc == 0 && x->match.route.kind == ROUTE_OP && strcmp(x->match.route.op->name, "LogsBase") == 0 &&
+	               http_req_query(x->req, "follow") != NULL && strcmp(http_req_query(x->req, "follow"), "false") != 0;
 	if (follows)
 		x->match.route.kind = ROUTE_LOGS;
 	return rc;
@@ -71,8 +71,14 @@ static size_t on_body(struct http_req *req, const void *p, size_t n, void *arg) 
 
 static void on_request(struct http_req *req, void *arg) {
 	(void)arg;
-	static void (*const starts[])(struct exchange *) = { [ROUTE_OP] = call_start, [ROUTE_DOWNLOAD] = download_start, [ROUTE_LOGS] = logs_start,
-		[ROUTE_LIVEZ] = livez, [ROUTE_READYZ] = readyz, [ROUTE_METRICS] = metrics, [ROUTE_OPENAPI] = openapi, [ROUTE_PAGE] = page };
+	static void (*const starts[])(struct exchange *) = { [ROUTE_OP] = call_start,
+		[ROUTE_DOWNLOAD] = download_start,
+		[ROUTE_LOGS] = logs_start,
+		[ROUTE_LIVEZ] = livez,
+		[ROUTE_READYZ] = readyz,
+		[ROUTE_METRICS] = metrics,
+		[ROUTE_OPENAPI] = openapi,
+		[ROUTE_PAGE] = page };
 	struct exchange *x = http_req_data(req);
 	if (x->on_end != NULL)
 		x->on_end(x);
@@ -90,7 +96,9 @@ static void on_gone(struct http_req *req, void *arg) {
 }
 
 const struct http_handler *rest_handler(void) {
-	static const struct http_handler handler = { .head = on_head, .body = on_body, .request = on_request, .gone = on_gone, .problem = problem_text };
+	static const struct http_handler handler = {
+		.head = on_head, .body = on_body, .request = on_request, .gone = on_gone, .problem = problem_text
+	};
 	return &handler;
 }
 

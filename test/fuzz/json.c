@@ -13,7 +13,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const ProtobufCMessageDescriptor *const kinds[] = { &berth__v1__bulk_deployments_request__descriptor, &berth__v1__plan__descriptor,
-	&berth__v1__base__descriptor, &berth__v1__version__descriptor, &berth__v1__plan_verb_request__descriptor, &berth__v1__report__descriptor };
+	&berth__v1__base__descriptor, &berth__v1__version__descriptor, &berth__v1__plan_verb_request__descriptor,
+	&berth__v1__report__descriptor };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (size == 0)

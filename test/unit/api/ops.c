@@ -10,9 +10,17 @@
 #include "berth/v1/api.pb-c.h"
 
 static const ProtobufCServiceDescriptor *const services[] = {
-	&berth__v1__artifacts__descriptor, &berth__v1__modules__descriptor, &berth__v1__groups__descriptor, &berth__v1__bases__descriptor,
-	&berth__v1__deployments__descriptor, &berth__v1__plans__descriptor, &berth__v1__instances__descriptor, &berth__v1__findings__descriptor,
-	&berth__v1__events__descriptor, &berth__v1__tokens__descriptor, &berth__v1__cell__descriptor,
+	&berth__v1__artifacts__descriptor,
+	&berth__v1__modules__descriptor,
+	&berth__v1__groups__descriptor,
+	&berth__v1__bases__descriptor,
+	&berth__v1__deployments__descriptor,
+	&berth__v1__plans__descriptor,
+	&berth__v1__instances__descriptor,
+	&berth__v1__findings__descriptor,
+	&berth__v1__events__descriptor,
+	&berth__v1__tokens__descriptor,
+	&berth__v1__cell__descriptor,
 };
 #define N_SERVICES (sizeof services / sizeof *services)
 
@@ -35,8 +43,8 @@ START_TEST(paths_are_unique_per_method) {
 	for (size_t i = 0; i < n_op_defs; i++) {
 		ck_assert_int_eq(op_defs[i].id, (int)i);
 		for (size_t k = 0; k < i; k++)
-			ck_assert_msg(strcmp(op_defs[i].path, op_defs[k].path) != 0 || strcmp(op_defs[i].http, op_defs[k].http) != 0, "%s and %s are the same: %s %s",
-			    op_defs[i].name, op_defs[k].name, op_defs[i].http, op_defs[i].path);
+			ck_assert_msg(strcmp(op_defs[i].path, op_defs[k].path) != 0 || strcmp(op_defs[i].http, op_defs[k].http) != 0,
+			    "%s and %s are the same: %s %s", op_defs[i].name, op_defs[k].name, op_defs[i].http, op_defs[i].path);
 	}
 }
 END_TEST
@@ -46,7 +54,8 @@ START_TEST(path_parameters_are_fields) {
 		for (const char *p = strchr(op_defs[i].path, '{'); p != NULL; p = strchr(p + 1, '{')) {
 			const char *end = strchr(p, '}');
 			ck_assert_ptr_nonnull(end);
-			ck_assert_msg(op_path_field(&op_defs[i], p + 1, (size_t)(end - p - 1)) != NULL, "%s: no field for %s", op_defs[i].name, p);
+			ck_assert_msg(
+			    op_path_field(&op_defs[i], p + 1, (size_t)(end - p - 1)) != NULL, "%s: no field for %s", op_defs[i].name, p);
 		}
 	}
 }
@@ -63,7 +72,8 @@ START_TEST(bodies_and_methods_fit) {
 			continue;
 		const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(op->request, op->body);
 		ck_assert_msg(f != NULL && f->type == PROTOBUF_C_TYPE_MESSAGE, "%s: body %s is no message field", op->name, op->body);
-		ck_assert_msg(op->flags & OP_PLAN ? strcmp(op->reply->short_name, "Plan") == 0 : true, "%s does not answer with a plan", op->name);
+		ck_assert_msg(
+		    op->flags & OP_PLAN ? strcmp(op->reply->short_name, "Plan") == 0 : true, "%s does not answer with a plan", op->name);
 	}
 }
 END_TEST
@@ -72,11 +82,13 @@ END_TEST
 START_TEST(changes_take_meta) {
 	for (size_t i = 0; i < n_op_defs; i++)
 		if (!(op_defs[i].flags & OP_READ))
-			ck_assert_msg(protobuf_c_message_descriptor_get_field_by_name(op_defs[i].request, "meta") != NULL, "%s has no meta", op_defs[i].name);
+			ck_assert_msg(protobuf_c_message_descriptor_get_field_by_name(op_defs[i].request, "meta") != NULL, "%s has no meta",
+			    op_defs[i].name);
 }
 END_TEST
 
-/* ---- OpenAPI --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- OpenAPI ---------------------------------------------------------------------------------------------------------------------------
+ */
 static json_t *document(void) {
 	BUF_AUTO b = BUF_INIT;
 	json_error_t e;
@@ -91,7 +103,8 @@ static void check_refs(const json_t *root, json_t *v) {
 	json_t *sub;
 	size_t i;
 	if (json_is_array(v))
-		json_array_foreach(v, i, sub) check_refs(root, sub);
+		json_array_foreach(v, i, sub)
+			check_refs(root, sub);
 	if (!json_is_object(v))
 		return;
 	json_object_foreach(v, key, sub) {
@@ -101,7 +114,8 @@ static void check_refs(const json_t *root, json_t *v) {
 		}
 		char kind[32], name[64];
 		ck_assert_int_eq(sscanf(json_string_value(sub), "#/components/%31[a-z]/%63s", kind, name), 2);
-		ck_assert_msg(json_object_get(json_object_get(json_object_get(root, "components"), kind), name) != NULL, "%s leads nowhere", json_string_value(sub));
+		ck_assert_msg(json_object_get(json_object_get(json_object_get(root, "components"), kind), name) != NULL, "%s leads nowhere",
+		    json_string_value(sub));
 	}
 }
 
@@ -127,7 +141,8 @@ START_TEST(openapi_has_every_operation_and_its_path_parameters) {
 		for (const char *p = strchr(op->path, '{'); p != NULL; p = strchr(p + 1, '{'))
 			want++;
 		json_t *parameter, *all = json_object_get(o, "parameters");
-		json_array_foreach(all, k, parameter) have += strcmp(json_string_value(json_object_get(parameter, "in")), "path") == 0;
+		json_array_foreach(all, k, parameter)
+			have += strcmp(json_string_value(json_object_get(parameter, "in")), "path") == 0;
 		ck_assert_msg(want == have, "%s has %zu path parameters of %zu", op->name, have, want);
 	}
 	json_decref(d);
@@ -145,5 +160,6 @@ START_TEST(openapi_says_enums_and_formats) {
 }
 END_TEST
 
-TEST_SUITE("api/ops", every_rpc_is_an_operation_with_its_messages, paths_are_unique_per_method, path_parameters_are_fields, bodies_and_methods_fit,
-    changes_take_meta, openapi_is_json_and_closed, openapi_has_every_operation_and_its_path_parameters, openapi_says_enums_and_formats)
+TEST_SUITE("api/ops", every_rpc_is_an_operation_with_its_messages, paths_are_unique_per_method, path_parameters_are_fields,
+    bodies_and_methods_fit, changes_take_meta, openapi_is_json_and_closed, openapi_has_every_operation_and_its_path_parameters,
+    openapi_says_enums_and_formats)

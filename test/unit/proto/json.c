@@ -43,7 +43,9 @@ static void refused(const ProtobufCMessageDescriptor *d, const char *text, int c
 }
 
 START_TEST(it_reads_and_prints) {
-	static const struct { const char *text, *want; } rows[] = {
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
 		{ "{}", "{}" },
 		{ "", "{}" },
 		{ "{\"name\":\"a\",\"replicas\":3}", "{\"name\":\"a\",\"replicas\":3}" },
@@ -59,8 +61,10 @@ START_TEST(it_reads_and_prints) {
 		{ "{\"plan\":\"9223372036854775807\"}", "{\"plan\":9223372036854775807}" },
 		{ "{\"state\":\"waiting\"}", "{\"state\":\"waiting\"}" },
 		{ "{\"completed_revision\":2}", "{\"completedRevision\":2}" },
-		{ "{\"strategy\":{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"install_first\",\"minReady\":\"90s\",\"confirm\":\"none\"}}",
-		    "{\"strategy\":{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"install_first\",\"minReady\":\"1m30s\",\"confirm\":\"none\"}}" },
+		{ "{\"strategy\":{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"install_first\",\"minReady\":\"90s\",\"confirm\":"
+		  "\"none\"}}",
+		    "{\"strategy\":{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"install_first\",\"minReady\":\"1m30s\",\"confirm\":"
+		    "\"none\"}}" },
 		{ "{\"createTime\":\"2026-11-23T12:11:12+02:00\"}", "{\"createTime\":\"2026-11-23T10:11:12.000000Z\"}" },
 		{ "{\"name\":\"\\u00e9\\n\"}", "{\"name\":\"\xc3\xa9\\n\"}" },
 	};
@@ -70,7 +74,11 @@ START_TEST(it_reads_and_prints) {
 END_TEST
 
 START_TEST(it_refuses) {
-	static const struct { const char *text; int code; const char *pointer, *part; } rows[] = {
+	static const struct {
+		const char *text;
+		int code;
+		const char *pointer, *part;
+	} rows[] = {
 		{ "{", E_MALFORMED, "", "line 1" },
 		{ "[]", E_INVALID, "", "JSON object" },
 		{ "7", E_INVALID, "", "JSON object" },
@@ -112,7 +120,8 @@ START_TEST(it_bounds_the_depth) {
 	char deep[256] = "";
 	memset(deep, '[', 40);
 	refused(DEPLOYMENT, deep, E_MALFORMED, "", "deeper than 32");
-	same(DEPLOYMENT, "{\"name\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[\"}", "{\"name\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[\"}");
+	same(DEPLOYMENT, "{\"name\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[\"}",
+	    "{\"name\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[\"}");
 }
 END_TEST
 
@@ -150,9 +159,17 @@ END_TEST
 
 /* ---- every message, random content -------------------------------------------------------------------------------------------- */
 static const ProtobufCServiceDescriptor *const services[] = {
-	&berth__v1__artifacts__descriptor, &berth__v1__modules__descriptor, &berth__v1__groups__descriptor, &berth__v1__bases__descriptor,
-	&berth__v1__deployments__descriptor, &berth__v1__plans__descriptor, &berth__v1__instances__descriptor, &berth__v1__findings__descriptor,
-	&berth__v1__events__descriptor, &berth__v1__tokens__descriptor, &berth__v1__cell__descriptor,
+	&berth__v1__artifacts__descriptor,
+	&berth__v1__modules__descriptor,
+	&berth__v1__groups__descriptor,
+	&berth__v1__bases__descriptor,
+	&berth__v1__deployments__descriptor,
+	&berth__v1__plans__descriptor,
+	&berth__v1__instances__descriptor,
+	&berth__v1__findings__descriptor,
+	&berth__v1__events__descriptor,
+	&berth__v1__tokens__descriptor,
+	&berth__v1__cell__descriptor,
 };
 
 static char *random_text(struct rng *r, struct arena *a) {
@@ -190,7 +207,8 @@ static void random_special(struct rng *r, ProtobufCMessage *m) {
 }
 
 static bool is_special(const ProtobufCMessageDescriptor *d) {
-	return d == &berth__v1__amount__descriptor || d == &google__protobuf__duration__descriptor || d == &google__protobuf__timestamp__descriptor;
+	return d == &berth__v1__amount__descriptor || d == &google__protobuf__duration__descriptor ||
+	       d == &google__protobuf__timestamp__descriptor;
 }
 
 static size_t random_value(struct rng *r, const ProtobufCFieldDescriptor *f, void *dst, struct arena *a, int depth) {
@@ -259,7 +277,8 @@ static ProtobufCMessage *random_message(struct rng *r, const ProtobufCMessageDes
 			if (*(uint32_t *)(m + f->quantifier_offset) != 0)
 				continue;
 			*(uint32_t *)(m + f->quantifier_offset) = f->id;
-		} else if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE) {
+		} else if (f->label == PROTOBUF_C_LABEL_OPTIONAL && f->type != PROTOBUF_C_TYPE_STRING &&
+		           f->type != PROTOBUF_C_TYPE_MESSAGE) {
 			*(protobuf_c_boolean *)(m + f->quantifier_offset) = 1;
 		}
 		random_value(r, f, m + f->offset, a, depth);
@@ -274,7 +293,8 @@ static void round_trip(struct rng *r, const ProtobufCMessageDescriptor *d) {
 	struct err err = ERR_INIT;
 	ProtobufCMessage *m = random_message(r, d, a, 0), *back = NULL;
 	json_print(m, false, &first);
-	ck_assert_msg(json_parse(d, buf_str(&first), first.len, a, &back, &err) == 0, "%s %s: %s\n%s", d->name, err.pointer, err.text, buf_str(&first));
+	ck_assert_msg(json_parse(d, buf_str(&first), first.len, a, &back, &err) == 0, "%s %s: %s\n%s", d->name, err.pointer, err.text,
+	    buf_str(&first));
 	json_print(back, false, &second);
 	ck_assert_str_eq(buf_str(&first), buf_str(&second));
 	json_print(pb_copy(m, a), false, (buf_clear(&second), &second));
@@ -315,7 +335,8 @@ START_TEST(it_survives_mutations) {
 		size_t n = rng_below(&r, 2) ? b.len : rng_below(&r, b.len + 1);
 		int rc = json_parse(DEPLOYMENT, buf_str(&b), n, a, &back, &err);
 		if (rc != 0)
-			ck_assert(err.text[0] != '\0' && utf8_valid(err.text, strlen(err.text)) && utf8_valid(err.pointer, strlen(err.pointer)));
+			ck_assert(
+			    err.text[0] != '\0' && utf8_valid(err.text, strlen(err.text)) && utf8_valid(err.pointer, strlen(err.pointer)));
 	}
 }
 END_TEST

@@ -29,7 +29,8 @@ START_TEST(every_operation_is_found) {
 		const char *allow = NULL;
 		example(op_defs[i].path, &path);
 		ck_assert_msg(route_find(op_defs[i].http, buf_str(&path), a, &m, &allow, &err) == 0, "%s: %s", buf_str(&path), err.text);
-		ck_assert_msg(m.route.op == &op_defs[i], "%s leads to %s", buf_str(&path), m.route.op != NULL ? m.route.op->name : "no operation");
+		ck_assert_msg(
+		    m.route.op == &op_defs[i], "%s leads to %s", buf_str(&path), m.route.op != NULL ? m.route.op->name : "no operation");
 		for (size_t k = 0; k < m.n; k++)
 			ck_assert_str_eq(m.params[k].value, "v1.2+3");
 	}
@@ -42,7 +43,11 @@ static int find(const char *method, const char *path, struct route_match *m, con
 }
 
 START_TEST(others_are_told_apart) {
-	static const struct { const char *method, *path; int code; enum route_kind kind; } rows[] = {
+	static const struct {
+		const char *method, *path;
+		int code;
+		enum route_kind kind;
+	} rows[] = {
 		{ "PUT", "/v1/artifacts/abc", 0, ROUTE_UPLOAD },
 		{ "POST", "/v1/artifacts:upload", 0, ROUTE_UPLOAD },
 		{ "POST", "/v1/artifacts", 0, ROUTE_OP },
