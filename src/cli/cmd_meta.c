@@ -49,7 +49,7 @@ int cmd_help(struct cli *c, struct err *err) {
 	char first[64], second[64], program[] = "berth";
 	snprintf(first, sizeof first, "%s", c->argv[0]);
 	snprintf(second, sizeof second, "%s", c->argc > 1 ? c->argv[1] : "");
-	if (c->argc == 1 && command_print_noun(first, stdout) > 0)
+	if (c->argc == 1 && !command_is(first) && command_print_noun(first, stdout) > 0)
 		return 0;
 	char *argv[] = { program, first, c->argc > 1 ? second : NULL, NULL };
 	int argc = c->argc > 1 ? 3 : 2;

@@ -92,6 +92,10 @@ static const struct command *find(const char *a, const char *b) {
 	return NULL;
 }
 
+bool command_is(const char *word) {
+	return find(word, NULL) != NULL;
+}
+
 static void remove_word(int *argc, char **argv, int at) {
 	memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at) * sizeof *argv); /* with the closing NULL */
 	(*argc)--;

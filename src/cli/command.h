@@ -2,6 +2,7 @@
 #ifndef BERTH_CLI_COMMAND_H
 #define BERTH_CLI_COMMAND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -28,6 +29,9 @@ extern const size_t n_commands;
 /* Finds the command in argv[1…], whatever options stand before or between its words, and takes its words out of argv (argc shrinks).
  * *ret NULL: no word at all. E_INVALID names the nearest command. */
 int command_find(int *argc, char **argv, const struct command **ret, struct err *err);
+
+/* Is this one word a command by itself? */
+bool command_is(const char *word);
 
 #define COMMAND_MAX_OPTIONS 64
 /* The option table of one command (NULL: the common options only) in ret_defs; returns how many. Offsets are into struct options. */

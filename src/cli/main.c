@@ -20,7 +20,8 @@ static void print_error(struct cli *c, const struct err *err) {
 	const json_t *problem = c->client != NULL ? client_problem(c->client) : NULL;
 	bool from_server = problem != NULL;
 	problem_print(err, problem, c->color_err, &out);
-	if (err->code == E_NOT_FOUND && from_server && c->cmd != NULL)
+	bool told = strstr(err->text, "did you mean") != NULL || strstr(err->text, "there is none") != NULL;
+	if (err->code == E_NOT_FOUND && from_server && !told && c->cmd != NULL)
 		suggest_names(c, &out);
 	fputs(buf_str(&out), stderr);
 }
@@ -35,7 +36,7 @@ static int check_words(const struct cli *c, struct err *err) {
 }
 
 static int run(struct cli *c, int argc, char **argv, struct opts **ret_opts, struct err *err) {
-	struct opt_def defs[COMMAND_MAX_OPTIONS];
+	struct opt_def *defs = arena_alloc(c->arena, COMMAND_MAX_OPTIONS * sizeof *defs); /* c->given looks at them as long as the command runs */
 	int rest;
 	int r = opt_parse(defs, command_options(c->cmd, defs), NULL, NULL, argc, argv, &c->opt, ret_opts, &rest, err);
 	if (r != 0) {
@@ -68,6 +69,8 @@ static int run(struct cli *c, int argc, char **argv, struct opts **ret_opts, str
 
 /* `berth base` and `berth base --help`: what can be said after the noun. */
 static bool noun_alone(int argc, char **argv) {
+	if (argc < 2 || command_is(argv[1]))
+		return false; /* `berth version` is a command and a noun */
 	bool help = argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
 	return (argc == 2 || help) && argv[1][0] != '-' && command_print_noun(argv[1], help ? stdout : stderr) > 0;
 }
@@ -98,7 +101,7 @@ int main(int argc, char **argv) {
 		exit = CLI_FAILED; /* a full disk behind a redirection is no success */
 	client_free(c.client);
 	loop_free(c.loop);
-	opts_free(opts);
+	opts_free(opts); /* before the arena: it holds their table */
 	arena_free(c.arena);
 	return exit;
 }
