@@ -1,0 +1,215 @@
+"""The agents' stream spoken by hand: who is let in, what is refused, what a hostile agent may not do, what a reload leaves standing.
+
+The messages come from the .proto files by protoc, so nothing here shares code with the server or the agent.
+"""
+import os
+import pathlib
+import queue
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+grpc = pytest.importorskip("grpc")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import cell as cells  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not (cells.programs() / "berthd").exists(), reason=f"no berthd in {cells.programs()}: set BERTH_BIN_DIR")
+CONNECT = "/berth.v1.AgentService/Connect"
+
+
+@pytest.fixture(scope="module")
+def pb(tmp_path_factory):
+    out = tmp_path_factory.mktemp("pb")
+    protos = ["berth/v1/types.proto", "berth/v1/agent.proto", "berth/v1/api.proto"]
+    subprocess.run(["protoc", f"-I{ROOT}/proto", "-I/usr/include", f"--python_out={out}", *protos], check=True)
+    sys.path.insert(0, str(out))
+    from berth.v1 import agent_pb2
+    return agent_pb2
+
+
+@pytest.fixture(scope="module")
+def server():
+    cell = cells.Cell()
+    try:
+        one = cell.server("server", "--heartbeat", "1s", "--renew", "500ms", "--stop", "2s", "--lease", "3s")
+        yield one.ready()
+    finally:
+        cell.stop()
+
+
+@pytest.fixture(scope="module")
+def join(server):
+    answer = server.client.post("/v1/tokens", {"name": "nodes", "role": "join"})
+    assert answer.status == 201, answer
+    return answer.json["secret"]
+
+
+class Stream:
+    """One agent: sends what it is told, keeps what it gets, knows how the stream ended. Each has a connection of its own."""
+
+    def __init__(self, pb, server, raw=False):
+        self.pb = pb
+        self.channel = grpc.insecure_channel(server.rpc, options=[("grpc.use_local_subchannel_pool", 1)])
+        self.out, self.got, self.end = queue.Queue(), queue.Queue(), None
+        encode = (lambda b: b) if raw else pb.AgentMessage.SerializeToString
+        self.call = self.channel.stream_stream(CONNECT, encode, pb.ServerMessage.FromString)(iter(self.out.get, None))
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            for message in self.call:
+                self.got.put(message)
+            self.end = (grpc.StatusCode.OK, "")
+        except grpc.RpcError as error:
+            self.end = (error.code(), error.details())
+        self.got.put(None)
+
+    def send(self, **kind):
+        self.out.put(self.pb.AgentMessage(**kind))
+
+    def hello(self, base, **more):
+        self.send(hello=self.pb.Hello(**{"base": base, "boot": "b1", "group": "demo", "protocol": 1, "base_running": True, "base_start": 1, **more}))
+        return self
+
+    def next(self, *kinds):
+        """The next message of one of these kinds; None at the end."""
+        while True:
+            message = self.got.get(timeout=15)
+            if message is None or message.WhichOneof("kind") in kinds:
+                return message
+
+    def ended(self, seconds=20):
+        cells.until(lambda: self.end, seconds, "the stream ends")
+        return self.end
+
+    def close(self):
+        self.channel.close()
+
+
+@pytest.fixture
+def agent(pb, server):
+    made = []
+
+    def make(**options):
+        made.append(Stream(pb, server, **options))
+        return made[-1]
+    yield make
+    for stream in made:
+        stream.close()
+
+
+def welcomed(stream):
+    message = stream.next("welcome", "refused")
+    assert message is not None and message.WhichOneof("kind") == "welcome", (message, stream.end)
+    return message.welcome
+
+
+def test_a_base_joins_reports_and_hears_ticks(agent, join, pb, server):
+    a = agent().hello("joins", join_token=join)
+    w = welcomed(a)
+    assert w.base == "joins" and w.base_key.startswith("bk_") and w.epoch > 0 and server.rpc in list(w.servers)
+    a.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True))
+    assert a.next("ack").ack.committed_seq == 1
+    assert a.next("tick").tick.epoch == w.epoch
+    assert server.client.get("/v1/bases/joins").status == 200
+
+
+def test_only_its_key_takes_over_a_living_base(agent, join):
+    first = agent().hello("held", join_token=join)
+    key = welcomed(first).base_key
+    stranger = agent().hello("held", join_token=join)
+    refused = stranger.next("welcome", "refused").refused
+    assert refused.code == "already_exists" and refused.final
+    assert stranger.ended()[0] == grpc.StatusCode.OK
+    again = agent().hello("held", base_key=key, boot="b2")
+    assert not welcomed(again).base_key
+    assert first.next("refused").refused.code == "superseded"
+    first.ended()
+
+
+@pytest.mark.parametrize("raw, code", [
+    (b"\xff\xff\xff", grpc.StatusCode.INVALID_ARGUMENT),
+    (b"", grpc.StatusCode.INVALID_ARGUMENT),
+    (b"\x0a\x03\x0a\x01\xff", grpc.StatusCode.INVALID_ARGUMENT),              # a base name that is not UTF-8
+    (b"\x0a" + b"\x80\x80\x28" + b"\x72\x00" * 327680, grpc.StatusCode.RESOURCE_EXHAUSTED),  # far too many modules
+    (b"x" * (2 << 20), grpc.StatusCode.RESOURCE_EXHAUSTED),
+])
+def test_garbage_ends_the_stream_with_its_reason(agent, raw, code):
+    a = agent(raw=True)
+    a.out.put(raw)
+    end = a.ended()
+    assert end[0] == code and end[1]
+
+
+def test_the_first_message_is_hello_and_the_only_one(agent, join, pb):
+    early = agent()
+    early.send(heartbeat=pb.Heartbeat())
+    assert early.ended() == (grpc.StatusCode.INVALID_ARGUMENT, "the first message must be Hello")
+    twice = agent().hello("twice", join_token=join)
+    welcomed(twice)
+    twice.hello("twice")
+    assert twice.ended() == (grpc.StatusCode.INVALID_ARGUMENT, "a second Hello on one stream")
+
+
+def test_without_a_valid_token_nobody_gets_in(agent):
+    a = agent().hello("nobody", join_token="join_wrong")
+    assert a.next("refused").refused.code == "unauthenticated"
+    assert a.next("welcome") is None
+
+
+def test_a_silent_stream_is_closed(agent, join):
+    quiet = agent().hello("quiet", join_token=join)
+    welcomed(quiet)
+    assert quiet.ended(15)[0] == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_flapping_base_is_slowed_down_but_not_a_neighbour(agent, join):
+    key = welcomed(agent().hello("flaps", join_token=join)).base_key
+    codes = []
+    for i in range(40):
+        message = agent().hello("flaps", base_key=key, boot=f"b{i}").next("welcome", "refused")
+        codes.append(message.refused.code if message.WhichOneof("kind") == "refused" else "")
+    assert "too_many_requests" in codes and codes.index("too_many_requests") >= 15
+    welcomed(agent().hello("neighbour", join_token=join))
+
+
+def test_a_flood_harms_only_its_sender(agent, join, pb, server):
+    flood = agent().hello("floods", join_token=join)
+    welcomed(flood)
+    for i in range(20000):
+        flood.send(heartbeat=pb.Heartbeat(memory_bytes=i))
+    flood.send(report=pb.Report(seq=1, full=True, base_running=True))
+    began = time.monotonic()
+    for _ in range(50):
+        assert server.client.get("/v1/status").status == 200
+    assert time.monotonic() - began < 10
+    assert flood.got.empty() or flood.next("ack", "tick").WhichOneof("kind") == "tick"  # its report stands in its own queue
+    assert flood.end is None
+
+
+def test_streams_outlive_the_database(agent, join, pb, server):
+    """Rule 6: the connection to PostgreSQL goes and comes; the stream stays, and what the base reported since is not forgotten."""
+    a = agent().hello("stays", join_token=join)
+    before = welcomed(a).epoch
+    a.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True))
+    assert a.next("ack").ack.committed_seq == 1
+    stop = threading.Event()
+
+    def beat():
+        while not stop.wait(0.5):
+            a.send(heartbeat=pb.Heartbeat(report_seq=1))
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        os.kill(server.postmaster, 9)
+        cells.until(lambda: server.client.try_get("/readyz") and server.client.try_get("/readyz").status == 200, 30, "the server is ready again")
+        a.send(report=pb.Report(seq=2, base_ready=True, base_running=True))
+        while a.next("ack").ack.committed_seq < 2:
+            pass
+        assert a.next("tick").tick.epoch >= before
+        assert a.end is None
+    finally:
+        stop.set()
