@@ -66,7 +66,8 @@ struct ledger_ops {
 	void (*commit)(struct ledger *l, const struct changeset *cs, ledger_done done, void *arg);
 	/* Raises the epoch (terminating a blocked older holder after 500 ms), then reads everything in one snapshot. */
 	void (*load)(struct ledger *l, ledger_row_fn row, ledger_loaded_fn done, void *arg);
-	/* After E_DB_LOST: reconnect, raise the epoch, tell where the ledger stands. Keeps trying until it has an answer or ledger_stop. */
+	/* After E_DB_LOST: reconnect, raise the epoch, tell where the ledger stands. Keeps trying until it has an answer or the ledger closes.
+	 * E_FENCED when another epoch than ours is in force by now: nothing was raised. */
 	void (*recover)(struct ledger *l, ledger_loaded_fn done, void *arg);
 	/* P13: the next load or recovery raises the epoch above this one, too. */
 	void (*epoch_floor)(struct ledger *l, int64_t epoch);

@@ -124,7 +124,7 @@ static void migrated(void *arg, const struct err *err) {
 	if (err != NULL)
 		over(l, err);
 	else
-		raise_start(l, raised, l);
+		raise_start(l, 0, raised, l);
 }
 
 static size_t widest_row(void) {
@@ -138,7 +138,7 @@ static size_t widest_row(void) {
 void load_start(struct ledger *ledger, ledger_row_fn row, ledger_loaded_fn done, void *arg) {
 	struct ledger_pg *l = pg_of(ledger);
 	struct load *d = &l->load;
-	assert(!d->busy && !l->commit.busy && !l->recover.busy);
+	assert(!d->busy);
 	d->busy = true;
 	d->on_row = row;
 	d->done = done;
@@ -148,5 +148,19 @@ void load_start(struct ledger *ledger, ledger_row_fn row, ledger_loaded_fn done,
 	d->row = calloc(1, widest_row());
 	if (d->row == NULL)
 		abort();
-	migrate_start(l, migrated, l);
+	/* A server that stepped down and is active again may still have a recovery under way; an abandoned commit it just queues behind. */
+	d->waiting = l->recover.busy;
+	if (!d->waiting)
+		migrate_start(l, migrated, l);
+}
+
+void load_go_on(struct ledger_pg *l) {
+	struct err err;
+	l->load.waiting = false;
+	if (!l->closing) {
+		migrate_start(l, migrated, l);
+		return;
+	}
+	err_set(&err, E_CANCELLED, "the ledger is closing");
+	over(l, &err);
 }

@@ -7,14 +7,14 @@
 #include "ledger/ledger.h"
 #include "ledger/target.h"
 
-/* Raises the epoch on the commit connection. done exactly once. */
+/* Raises the epoch on the commit connection. only: E_FENCED unless this epoch is in force (0: any). done exactly once. */
 typedef void (*raise_fn)(void *arg, int64_t epoch, const struct err *err);
 struct raise {
 	struct exchange x, unblock;
 	struct pgconn *killer;     /* only while blocked */
 	struct timer blocked;
 	bool unblocking;
-	int64_t epoch;
+	int64_t epoch, only;
 	raise_fn done;
 	void *arg;
 };
@@ -37,6 +37,7 @@ struct commit {
 
 struct load {
 	bool busy;
+	bool waiting;            /* for a recovery that is still under way */
 	struct exchange x;
 	int table;
 	struct arena *rows;
@@ -94,7 +95,7 @@ static inline struct ledger_pg *pg_of(struct ledger *l) { return (struct ledger_
 struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct pgconn *),
     void (*down)(void *, const struct err *), struct err *err);
 
-void raise_start(struct ledger_pg *l, raise_fn done, void *arg);
+void raise_start(struct ledger_pg *l, int64_t only, raise_fn done, void *arg);
 void raise_deinit(struct ledger_pg *l);
 void raise_floor(struct ledger *l, int64_t epoch);
 void migrate_start(struct ledger_pg *l, migrate_fn done, void *arg);
@@ -104,6 +105,7 @@ int cell_state_read(const PGresult *res, struct ledger_loaded *ret, struct err *
 void commit_start(struct ledger *l, const struct changeset *cs, ledger_done done, void *arg);
 void commit_up(void *arg, struct pgconn *c);   /* a new commit connection */
 void load_start(struct ledger *l, ledger_row_fn row, ledger_loaded_fn done, void *arg);
+void load_go_on(struct ledger_pg *l);        /* the recovery it waited for is over */
 void recover_start(struct ledger *l, ledger_loaded_fn done, void *arg);
 void recover_deinit(struct ledger_pg *l);
 void read_start(struct ledger *l, const struct ledger_read *spec, ledger_rows_fn done, void *arg);

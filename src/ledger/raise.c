@@ -60,12 +60,15 @@ static int raise_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct params p;
 	params_init(&p, pgconn_arena(c));
 	params_i64(&p, l->epoch_floor > l->epoch ? l->epoch_floor : l->epoch);
+	params_i64(&p, l->raise.only);
 	timer_set(&l->raise.blocked, l->cfg.blocked_us);
 	return pgconn_exec_once(c, STMT_fence_raise, &p, err);
 }
 
 static int raise_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
 	struct ledger_pg *l = owner_of(x, struct ledger_pg, raise.x);
+	if (PQntuples(res) != 1 && l->raise.only != 0)
+		return err_set(err, E_FENCED, "another server raised the epoch; this one may not go on under its own");
 	if (PQntuples(res) != 1)
 		return err_set(err, E_DB_REFUSED, "the fence row is missing: this database was changed by hand; restore it from a backup");
 	l->raise.epoch = result_i64(res, 0, 0);
@@ -88,10 +91,11 @@ static void raise_done(struct exchange *x, const struct err *err) {
 	done(l->raise.arg, l->raise.epoch, err);
 }
 
-void raise_start(struct ledger_pg *l, raise_fn done, void *arg) {
+void raise_start(struct ledger_pg *l, int64_t only, raise_fn done, void *arg) {
 	struct raise *r = &l->raise;
 	if (r->blocked.ev == NULL)
 		timer_init(&r->blocked, l->loop, try_unblock, l);
+	r->only = only;
 	r->done = done;
 	r->arg = arg;
 	r->x = (struct exchange){ .what = "raising the epoch", .send = raise_send, .result = raise_result, .done = raise_done,

@@ -1,5 +1,6 @@
 /* After a lost answer: raise the epoch, so that what was under way has landed or never will, then look where the ledger stands (rule 4).
  *
+ * Only while our own epoch is still in force: a server that lost its lease meanwhile must not fence the one that took it (E_FENCED).
  * Keeps trying while the database is away; gives up only when the database answers and says no for good. */
 #include "ledger/pg_impl.h"
 
@@ -15,10 +16,12 @@ static void over(struct ledger_pg *l, const struct err *err) {
 	ledger_loaded_fn done = l->recover.done;
 	l->recover.busy = false;
 	done(l->recover.arg, err == NULL ? &l->recover.loaded : NULL, err);
+	if (l->load.waiting)
+		load_go_on(l);
 }
 
 static void failed(struct ledger_pg *l, const struct err *err) {
-	if (err->code == E_DB_LOST || err->code == E_UNAVAILABLE)
+	if (!l->load.waiting && (err->code == E_DB_LOST || err->code == E_UNAVAILABLE))
 		timer_set(&l->recover.again, rng_jitter(&l->rng, AGAIN_US));
 	else
 		over(l, err);
@@ -54,13 +57,13 @@ static void raised(void *arg, int64_t epoch, const struct err *err) {
 
 static void try_again(void *arg) {
 	struct ledger_pg *l = arg;
-	raise_start(l, raised, l);
+	raise_start(l, l->epoch, raised, l);
 }
 
 void recover_start(struct ledger *ledger, ledger_loaded_fn done, void *arg) {
 	struct ledger_pg *l = pg_of(ledger);
 	struct recover *r = &l->recover;
-	assert(!r->busy && !l->load.busy && !l->commit.busy);
+	assert(!r->busy && !l->load.busy);
 	if (r->again.ev == NULL)
 		timer_init(&r->again, l->loop, try_again, l);
 	r->busy = true;

@@ -395,6 +395,56 @@ START_TEST(a_deadlock_is_sent_again) {
 }
 END_TEST
 
+START_TEST(a_recovery_does_not_fence_a_new_holder) {
+	struct world w;
+	struct sink a, b;
+	struct ledger_loaded at;
+	struct err err;
+	world_open(&w);
+	struct ledger_pg *one = world_ledger(&w), *two = world_ledger(&w);
+	do_load(&w, one, &a);
+	do_load(&w, two, &b);
+	ck_assert_int_eq(do_recover(&w, one, &at, &err), E_FENCED);
+	struct changeset *cs = one_tenant(&b, 1, 1);
+	ck_assert_msg(do_commit(&w, two, cs, &err) == 0, "%s", err.text);
+	changeset_free(cs);
+	ledger_pg_free(one);
+	ledger_pg_free(two);
+	world_close(&w);
+}
+END_TEST
+
+static void on_recovered(void *arg, const struct ledger_loaded *res, const struct err *err) {
+	call_done(arg, err);
+}
+
+/* A server that stepped down with a commit or a recovery open, and took the lease again before that was over. */
+START_TEST(a_load_waits_for_what_is_open) {
+	struct world w;
+	struct sink s, again;
+	struct call commit = { 0 }, recover = { 0 };
+	world_open(&w);
+	struct ledger_pg *l = world_ledger(&w);
+	struct ledger *led = ledger_pg_ledger(l);
+	do_load(&w, l, &s);
+	led->ops->recover(led, on_recovered, &recover);
+	load_begin(&w, l, &again);
+	wait_until(&w, &again.done);
+	ck_assert(recover.done);
+	ck_assert_int_eq(again.err.code, 0);
+	struct changeset *cs = one_tenant(&again, 1, 1);
+	led->ops->commit(led, cs, call_done, &commit);
+	load_begin(&w, l, &s);
+	wait_until(&w, &s.done);
+	ck_assert(commit.done);
+	ck_assert_int_eq(commit.err.code, 0);
+	ck_assert_int_eq(s.loaded.commit_no, 1);
+	changeset_free(cs);
+	ledger_pg_free(l);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(what_is_closed_is_cancelled) {
 	struct world w;
 	struct sink s, again;
@@ -424,4 +474,5 @@ TEST_SUITE("ledger/fence", a_commit_under_an_old_epoch_is_refused, a_load_raises
     a_commit_whose_link_was_cut_is_found_when_it_landed, a_commit_whose_link_was_cut_never_lands_after_a_recovery,
     a_frozen_backend_is_noticed_by_our_own_deadline, an_idle_backend_that_was_ended_is_replaced_under_the_same_epoch,
     a_backend_ended_in_mid_commit_is_a_lost_answer, a_lock_that_goes_away_is_waited_for, a_lock_that_stays_is_given_up_and_nothing_happened,
-    a_cancelled_statement_is_sent_again, a_deadlock_is_sent_again, what_is_closed_is_cancelled)
+    a_cancelled_statement_is_sent_again, a_deadlock_is_sent_again, a_recovery_does_not_fence_a_new_holder, a_load_waits_for_what_is_open,
+    what_is_closed_is_cancelled)
