@@ -279,6 +279,7 @@ int api_new_config(struct loop *l, struct core *core, const struct api_config *c
 	TAILQ_INIT(&a->streams);
 	TAILQ_INIT(&a->waits);
 	a->keys = base_keys_new();
+	a->idem = idem_counts_new();
 	config_copy(a, config != NULL ? config : &none);
 	a->watch = (struct core_watch){ .fn = on_committed, .arg = a };
 	core_watch_add(core, &a->watch);
@@ -308,6 +309,7 @@ void api_free(struct api *a) {
 	upkeep_free(a->upkeep);
 	blobs_free(a->blobs);
 	base_keys_free(a->keys);
+	idem_counts_free(a->idem);
 	free(a->openapi);
 	arena_free(a->arena);
 	free(a);

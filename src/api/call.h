@@ -84,6 +84,7 @@ struct api {
 	struct blobs *blobs;         /* artifact bytes; NULL without a cache folder */
 	struct upkeep *upkeep;
 	struct base_keys *keys;
+	struct idem_counts *idem;
 	bool draining;
 	char *openapi; size_t openapi_len;
 };
@@ -109,6 +110,9 @@ int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum rol
                 struct api_caller *ret, struct tenant **ret_tenant, struct err *err);
 
 /* idem.c: both inside apply. */
+struct idem_counts;
+struct idem_counts *idem_counts_new(void);
+void idem_counts_free(struct idem_counts *k);
 int idem_replay(struct api_op *op, bool *ret_found, struct err *err); /* fills the answer from the stored one */
 void idem_store(struct api_op *op);
 

@@ -9,6 +9,84 @@
 #include "base/secret.h"
 
 #define MAX_KEY 255
+#define EXPIRED_AT_ONCE 32 /* more than one per new key, so that the old ones always lose */
+
+/* How many answers each tenant has stored. Counted again after each load: the fleet keeps no such sum. */
+struct idem_counts {
+	int64_t epoch;
+	struct tenant_count {
+		int64_t tenant_id, n;
+		UT_hash_handle hh;
+	} * tenants;
+};
+
+struct idem_counts *idem_counts_new(void) {
+	struct idem_counts *k = calloc(1, sizeof *k);
+	if (k == NULL)
+		abort();
+	return k;
+}
+
+static void counts_clear(struct idem_counts *k) {
+	struct tenant_count *t, *next;
+	HASH_ITER(hh, k->tenants, t, next) {
+		HASH_DEL(k->tenants, t);
+		free(t);
+	}
+}
+
+void idem_counts_free(struct idem_counts *k) {
+	if (k != NULL)
+		counts_clear(k);
+	free(k);
+}
+
+static struct tenant_count *count_of(struct idem_counts *k, int64_t tenant_id) {
+	struct tenant_count *t;
+	HASH_FIND(hh, k->tenants, &tenant_id, sizeof tenant_id, t);
+	if (t != NULL)
+		return t;
+	t = calloc(1, sizeof *t);
+	if (t == NULL)
+		abort();
+	t->tenant_id = tenant_id;
+	HASH_ADD(hh, k->tenants, tenant_id, sizeof t->tenant_id, t);
+	return t;
+}
+
+static void counts_follow(const struct api_op *op) {
+	struct idem_counts *k = op->api->idem;
+	struct core_state s;
+	core_state(op->api->core, &s);
+	if (s.epoch == k->epoch)
+		return;
+	counts_clear(k);
+	k->epoch = s.epoch;
+	for (struct idem *x = fleet_idem_oldest(op->fleet); x != NULL; x = TAILQ_NEXT(x, link))
+		count_of(k, x->row.tenant_id)->n++;
+}
+
+static void forget(const struct api_op *op, struct idem *x) {
+	count_of(op->api->idem, x->row.tenant_id)->n--;
+	fleet_idem_remove(op->fleet, x);
+}
+
+static bool expired(const struct api_op *op, const struct idem *x) {
+	return x->row.created_at.us < core_now(op->api->core).us - core_cfg(op->api->core)->idempotency_us;
+}
+
+/* Keeps what is stored within its age and each tenant's share; a tenant that fills its share loses its own oldest answers. */
+static void make_room(const struct api_op *op) {
+	struct idem *x;
+	for (int i = 0; i < EXPIRED_AT_ONCE && (x = fleet_idem_oldest(op->fleet)) != NULL && expired(op, x); i++)
+		forget(op, x);
+	if (count_of(op->api->idem, op->who.tenant_id)->n < core_cfg(op->api->core)->max_idempotency)
+		return;
+	for (x = fleet_idem_oldest(op->fleet); x != NULL && x->row.tenant_id != op->who.tenant_id; x = TAILQ_NEXT(x, link))
+		continue;
+	if (x != NULL)
+		forget(op, x);
+}
 
 static const char *key_of(const struct api_op *op) {
 	const char *key = op->meta->idempotency_key != NULL ? op->meta->idempotency_key : op->call->idempotency_key;
@@ -55,7 +133,7 @@ int idem_replay(struct api_op *op, bool *ret_found, struct err *err) {
 	uint8_t hash[16], body[16];
 	scope_hash(op, key, hash);
 	struct idem *x = fleet_idem(op->fleet, hash);
-	if (x == NULL)
+	if (x == NULL || expired(op, x))
 		return 0;
 	body_hash(op, body);
 	if (memcmp(x->row.body_hash, body, sizeof body) != 0)
@@ -98,5 +176,11 @@ void idem_store(struct api_op *op) {
 	row.status = op->status != 0 ? op->status : (flags & OP_PLAN) && op->wait_plan != 0 ? 202 : flags & OP_CREATE ? 201 : 200;
 	scope_hash(op, key, row.hash);
 	body_hash(op, row.body_hash);
+	counts_follow(op);
+	struct idem *old = fleet_idem(op->fleet, row.hash);
+	if (old != NULL) /* expired, or idem_replay would have answered */
+		forget(op, old);
+	make_room(op);
 	fleet_idem_add(op->fleet, &row);
+	count_of(op->api->idem, row.tenant_id)->n++;
 }
