@@ -112,6 +112,7 @@ void brain_link_up(struct brain *b, mono_t now) {
 	b->now = now;
 	b->linked = true;
 	b->welcomed = false;
+	state_reports_strip(b->state); /* the Hello is newer than what unacknowledged reports say of modules; outcomes stay */
 	report_hello(b);
 }
 

@@ -140,6 +140,16 @@ static int by_priority(const void *x, const void *y) {
 	return names != 0 ? names : strcmp(a->version, b->version);
 }
 
+/* Of several versions that all claim to be the active one, the one commanded last is: two switches must not chase each other. */
+static bool routed(const struct brain *b, const Berth__V1__WantedModule *w) {
+	for (size_t i = 0; !w->standby && i < b->state->n_wanted; i++) {
+		const Berth__V1__WantedModule *o = b->state->wanted[i];
+		if (o != w && !o->standby && strcmp(o->module, w->module) == 0 && o->generation > w->generation)
+			return false;
+	}
+	return !w->standby;
+}
+
 static void restores_trim(struct brain *b) {
 	struct op *op, *next;
 	struct held *h, *after;
@@ -158,7 +168,7 @@ static void restores_trim(struct brain *b) {
 static void restore_one(struct brain *b, const Berth__V1__WantedModule *w) {
 	struct op *op = op_new(b, OP_INSTALL, w);
 	op->restore = true;
-	op->activate = !w->standby;
+	op->activate = routed(b, w);
 	op->doubtful = true;
 	op_fetch(b, op);
 }
@@ -167,7 +177,7 @@ static void restore_one(struct brain *b, const Berth__V1__WantedModule *w) {
 static void route_one(struct brain *b, const Berth__V1__WantedModule *w) {
 	const struct held *h = held_find(b, w->module, w->version);
 	const struct held *active = held_active(b, w->module);
-	if (w->standby || h == NULL || h->absent || h->state != ARKLET_DEACTIVATED || at_work_on(b, w))
+	if (!routed(b, w) || h == NULL || h->absent || h->state != ARKLET_DEACTIVATED || at_work_on(b, w))
 		return;
 	if (active != NULL && state_wanted(b->state, active->module, active->version) == NULL)
 		return;

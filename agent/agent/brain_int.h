@@ -209,6 +209,7 @@ struct op *op_restoring(const struct brain *b, const char *module, const char *v
 void ops_run(struct brain *b);       /* starts what may start */
 void ops_tick(struct brain *b);
 mono_t ops_deadline(const struct brain *b);
+void ops_fetch_now(struct brain *b);
 void ops_base_gone(struct brain *b); /* answers will not come: back into the queue */
 bool ops_sha_used(const struct brain *b, const char *sha256);
 size_t ops_restoring(const struct brain *b);

@@ -292,6 +292,7 @@ static void on_welcome(struct brain *b, const Berth__V1__Welcome *w) {
 	report_facts(b);
 	say(b, LOG_LEVEL_INFO, "%s cell %s as %s (epoch %lld, incarnation %lld): %zu modules wanted", again ? "still in" : "joined", b->state->cell != NULL ? b->state->cell : "?",
 	    b->state->base != NULL ? b->state->base : "?", (long long)w->epoch, (long long)w->incarnation, b->state->n_wanted);
+	ops_fetch_now(b);
 	base_restore(b);
 }
 

@@ -144,6 +144,17 @@ void op_fetched(struct brain *b, int64_t id, const struct brain_fetched *f) {
 	ops_run(b);
 }
 
+/* There is a server again: what waited for the next attempt need not wait on. */
+void ops_fetch_now(struct brain *b) {
+	struct op *op;
+	TAILQ_FOREACH(op, &b->ops, link) {
+		if (op->fetch_at.us == INT64_MAX)
+			continue;
+		op->fetch_backoff_us = 0;
+		op_fetch(b, op);
+	}
+}
+
 /* ---- what may start ---- */
 
 /* The install of the same module that follows in the same command: an upgrade in place. */
@@ -212,7 +223,8 @@ static void run_once(struct brain *b) {
 	struct op *op = TAILQ_FIRST(&b->ops);
 	size_t running = at_work(b);
 	while (op != NULL) {
-		enum may may = may_start(b, op);
+		bool no_room = op->restore && running >= b->cfg.parallel; /* commands are looked at all the same: their time begins to run */
+		enum may may = no_room ? MAY_NOT : may_start(b, op);
 		if (may == MAY_START && running < b->cfg.parallel) {
 			op_begin(b, op);
 			may = IS_OVER;

@@ -584,6 +584,20 @@ START_TEST(routes_the_wanted_version) {
 }
 END_TEST
 
+START_TEST(two_versions_that_claim_the_route_do_not_chase_each_other) {
+	struct world *w = world_new();
+	Berth__V1__WantedModule one = wanted("hello", "1.0.0", 9), two = wanted("hello", "2.0.0", 4), *list[] = { &two, &one };
+	welcome_as(w, 5, 0, list, 2);
+	ck_assert_str_eq(biz_active(w, "hello")->version, "1.0.0");
+	int switches = w->switches;
+	brain_link_down(w->brain, w->now);
+	reboot(w, true);
+	welcome_as(w, 5, 0, list, 2);
+	ck_assert_int_eq(w->switches, switches);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(asks_when_an_answer_is_lost) {
 	struct world *w = world_new();
 	welcome_as(w, 5, 0, NULL, 0);
@@ -927,7 +941,47 @@ START_TEST(beside_a_foreign_base_it_waits_and_restores) {
 }
 END_TEST
 
-TEST_SUITE("agent/brain", says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores, joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
+START_TEST(old_news_is_not_repeated_after_a_hello) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	biz_add(w, "stranger", "1.0.0", ARKLET_ACTIVATED);
+	pass(w, 15 * US_PER_S);
+	brain_link_down(w->brain, w->now); /* nothing was acknowledged */
+	w->n_biz = 0;
+	pass(w, 15 * US_PER_S);
+	size_t before = w->n_reports;
+	welcome_as(w, 5, 0, NULL, 0);
+	ck_assert_uint_eq(w->hello->n_held, 0);
+	for (size_t i = before; i < w->n_reports; i++)
+		ck_assert_uint_eq(w->reports[i]->n_changed, 0);
+	world_free(w);
+}
+END_TEST
+
+START_TEST(a_fetch_that_failed_is_tried_again_at_the_welcome) {
+	struct world *w = world_new();
+	struct brain_fetched f = { .ok = false, .code = "download", .cause = "away", .retryable = true };
+	Berth__V1__WantedModule m = wanted("hello", "1.0.0", 3), *list[] = { &m };
+	w->hold_fetches = true;
+	welcome_as(w, 5, 0, list, 1);
+	brain_link_down(w->brain, w->now);
+	for (int i = 0; i < 8; i++) { /* the pauses grow to half a minute */
+		brain_fetched(w->brain, w->held_fetch, &f, w->now);
+		pass(w, 40 * US_PER_S);
+	}
+	brain_fetched(w->brain, w->held_fetch, &f, w->now);
+	settle(w);
+	int before = w->fetches;
+	w->hold_fetches = false;
+	welcome_as(w, 5, 0, list, 1);
+	ck_assert_int_eq(w->fetches, before + 1);
+	ck_assert(brain_ready(w->brain));
+	world_free(w);
+}
+END_TEST
+
+TEST_SUITE("agent/brain", old_news_is_not_repeated_after_a_hello, a_fetch_that_failed_is_tried_again_at_the_welcome,
+    two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores, joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
     joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
     restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
     replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
