@@ -97,10 +97,13 @@ static void put_known(void *arg, const struct api_caller *who, const struct err 
 		put_fail(x, err);
 		return;
 	}
+	const char *type = http_req_header(x->req, "Content-Type");
+	if (type != NULL && strncmp(type, "application/x-www-form-urlencoded", 33) == 0)
+		type = NULL; /* what curl says of any body unless told otherwise */
 	struct api_caller caller = *who;
 	caller.address = http_req_peer(x->req);
-	api_upload_begin(x->rest->api, &caller, route_param(&x->match, "sha256"), http_req_content_length(x->req),
-	    http_req_header(x->req, "Content-Type"), http_req_arena(x->req), put_begun, x);
+	api_upload_begin(x->rest->api, &caller, route_param(&x->match, "sha256"), http_req_content_length(x->req), type,
+	    http_req_arena(x->req), put_begun, x);
 }
 
 void upload_head(struct exchange *x) {
