@@ -141,6 +141,7 @@ int ledger_pg_new(struct loop *loop, const struct clock *clock, const struct led
 	l->cfg = *config;
 	l->loop = loop;
 	l->clock = clock;
+	l->raise.lost_pid = -1;
 	rng_init(&l->rng, config->seed);
 	LIST_INIT(&l->uploads);
 	LIST_INIT(&l->readings);

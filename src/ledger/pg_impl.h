@@ -15,6 +15,7 @@ struct raise {
 	struct timer blocked;
 	bool unblocking;
 	int64_t epoch, only;
+	int64_t sent_pid, lost_pid; /* backends: of this raise, of one whose answer was lost (-1 none) */
 	raise_fn done;
 	void *arg;
 };

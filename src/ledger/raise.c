@@ -61,6 +61,8 @@ static int raise_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	params_init(&p, pgconn_arena(c));
 	params_i64(&p, l->epoch_floor > l->epoch ? l->epoch_floor : l->epoch);
 	params_i64(&p, l->raise.only);
+	params_i64(&p, l->raise.lost_pid);
+	l->raise.sent_pid = pgconn_pid(c);
 	timer_set(&l->raise.blocked, l->cfg.blocked_us);
 	return pgconn_exec_once(c, STMT_fence_raise, &p, err);
 }
@@ -85,8 +87,11 @@ static void raise_done(struct exchange *x, const struct err *err) {
 	if (err == NULL) {
 		l->epoch = l->raise.epoch;
 		l->unsure = false;
+		l->raise.lost_pid = -1;
 	} else {
 		l->unsure = true;
+		if (err->code == E_DB_LOST)
+			l->raise.lost_pid = l->raise.sent_pid;
 	}
 	done(l->raise.arg, l->raise.epoch, err);
 }

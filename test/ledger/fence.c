@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -418,6 +419,28 @@ static void on_recovered(void *arg, const struct ledger_loaded *res, const struc
 	call_done(arg, err);
 }
 
+START_TEST(a_raise_whose_answer_was_lost_is_our_own) {
+	struct world w;
+	struct sink s;
+	struct call k = { 0 };
+	world_open(&w);
+	struct ledger_pg *l = ledger_with(&w, 500 * US_PER_MS, 0, 500 * US_PER_MS);
+	struct ledger *led = ledger_pg_ledger(l);
+	do_load(&w, l, &s);
+	int pid = pgconn_pid(l->commit_conn);
+	pgconn_stall(l->commit_conn, true);
+	led->ops->recover(led, on_recovered, &k);
+	while (pgconn_pid(l->commit_conn) == pid)
+		event_base_loop(loop_base(w.loop), EVLOOP_ONCE);
+	ck_assert_int_gt(strtoll(sql(&w, w.admin, "select epoch from fence"), NULL, 10), s.loaded.epoch);
+	pgconn_stall(l->commit_conn, false);
+	wait_until(&w, &k.done);
+	ck_assert_msg(k.err.code == 0, "%s", k.err.text);
+	ledger_pg_free(l);
+	world_close(&w);
+}
+END_TEST
+
 /* A server that stepped down with a commit or a recovery open, and took the lease again before that was over. */
 START_TEST(a_load_waits_for_what_is_open) {
 	struct world w;
@@ -474,5 +497,6 @@ TEST_SUITE("ledger/fence", a_commit_under_an_old_epoch_is_refused, a_load_raises
     a_commit_whose_link_was_cut_is_found_when_it_landed, a_commit_whose_link_was_cut_never_lands_after_a_recovery,
     a_frozen_backend_is_noticed_by_our_own_deadline, an_idle_backend_that_was_ended_is_replaced_under_the_same_epoch,
     a_backend_ended_in_mid_commit_is_a_lost_answer, a_lock_that_goes_away_is_waited_for, a_lock_that_stays_is_given_up_and_nothing_happened,
-    a_cancelled_statement_is_sent_again, a_deadlock_is_sent_again, a_recovery_does_not_fence_a_new_holder, a_load_waits_for_what_is_open,
+    a_cancelled_statement_is_sent_again, a_deadlock_is_sent_again, a_recovery_does_not_fence_a_new_holder, a_raise_whose_answer_was_lost_is_our_own,
+    a_load_waits_for_what_is_open,
     what_is_closed_is_cancelled)
