@@ -54,13 +54,16 @@ static json_t *explain(struct cli *c, const char *deployment) {
 	return json_incref(r.json);
 }
 
-static void add_reasons(const json_t *waits, struct buf *out) {
+/* commands false: what can be done is listed elsewhere. said: a sentence that need not stand twice. */
+static void add_reasons(const json_t *waits, bool commands, const char *said, struct buf *out) {
 	for (size_t i = 0; i < json_array_size(waits); i++) {
 		const json_t *w = json_array_get(waits, i);
+		if (*said != '\0' && strstr(field_str(w, "text"), said) != NULL)
+			continue;
 		buf_add_str(out, "  why:  ");
 		text_add_clean(out, *field_str(w, "text") != '\0' ? field_str(w, "text") : field_str(w, "rule"), false);
 		buf_add_char(out, '\n');
-		if (*field_str(w, "command") != '\0') {
+		if (commands && *field_str(w, "command") != '\0') {
 			buf_add_str(out, "  next: ");
 			text_add_clean(out, field_str(w, "command"), false);
 			buf_add_char(out, '\n');
@@ -131,7 +134,7 @@ static void print_open_end(const struct cli *c, const struct change *ch, const s
 		text_add_clean(&out, field_str(why, "summary"), false);
 		buf_add_char(&out, '\n');
 	}
-	add_reasons(json_array_size(waits) > 0 ? waits : field_get(why, "waitingFor"), &out);
+	add_reasons(json_array_size(waits) > 0 ? waits : field_get(why, "waitingFor"), f->exit != CLI_PERSON, field_str(f->plan, "stateReason"), &out);
 	if (f->exit == CLI_TIMEOUT || f->exit == CLI_INTERRUPTED)
 		buf_printf(&out, "the plan goes on; follow it again with: berth plan watch %" PRId64 "\n", id);
 	else
@@ -202,7 +205,7 @@ static void print_dry_run(const struct cli *c, const json_t *plan) {
 		text_add_clean(&out, note != NULL ? note : "", false);
 		buf_add_char(&out, '\n');
 	}
-	add_reasons(field_get(plan, "waitingFor"), &out);
+	add_reasons(field_get(plan, "waitingFor"), true, "", &out);
 	fputs(buf_str(&out), stdout);
 	print_placements(c, plan);
 }

@@ -128,7 +128,7 @@ static void check_version(struct doctor *d, const json_t *s) {
 static void check_bases(struct doctor *d, const json_t *s) {
 	int64_t bases = field_int(s, "bases", 0), ready = field_int(s, "readyBases", 0), used = field_int(s, "unitsUsed", 0), limit = field_int(s, "unitsLimit", 0);
 	if (bases == 0)
-		line(d, "warn", "bases", "berth token create NAME --role join --group GROUP, then start berth-agent with it", "none has joined");
+		line(d, "warn", "bases", "berth token create NAME --role join --group GROUP, then: berth-agent --server HOST:7778 --token-file FILE -- berth-base", "none has joined");
 	else if (ready < bases)
 		line(d, "warn", "bases", "berth base list", "%" PRId64 " of %" PRId64 " ready", ready, bases);
 	else

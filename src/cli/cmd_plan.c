@@ -130,15 +130,27 @@ int cmd_plan_resume(struct cli *c, struct err *err) {
 	return verb(c, ":resume", body, true, err);
 }
 
+/* The server wants the number, so that nobody confirms a batch that was not looked at; without one, it is the batch of this moment. */
+static int waiting_batch(struct cli *c, int64_t *ret, struct err *err) {
+	const char *path;
+	json_t *plan;
+	int r = plan_path(c, "", &path, err);
+	if (r == 0)
+		r = resource_get(c, path, &plan, err);
+	if (r != 0)
+		return r;
+	*ret = field_int(plan, "currentBatch", 0);
+	json_decref(plan);
+	return 0;
+}
+
 int cmd_plan_confirm(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
 	int64_t batch = 0;
-	if (c->argc > 1) {
-		int r = check_number(c, c->argv[1], "batch number", &batch, err);
-		if (r != 0)
-			return r;
-		json_object_set_new(body, "batch", json_integer(batch));
-	}
+	int r = c->argc > 1 ? check_number(c, c->argv[1], "batch number", &batch, err) : waiting_batch(c, &batch, err);
+	if (r != 0)
+		return r;
+	json_object_set_new(body, "batch", json_integer(batch));
 	return verb(c, ":confirm", body, true, err);
 }
 

@@ -110,14 +110,28 @@ static void end(struct follower *f, int exit) {
 	stop_when_idle(f);
 }
 
+/* The same reason with another count-down is no change. */
+static bool same_but_numbers(const char *a, const char *b) {
+	while (*a != '\0' || *b != '\0') {
+		a += strspn(a, "0123456789.");
+		b += strspn(b, "0123456789.");
+		if (*a != *b)
+			return false;
+		a += *a != '\0';
+		b += *b != '\0';
+	}
+	return true;
+}
+
 static void say_waiting(struct follower *f) {
 	const json_t *w = json_array_get(field_get(f->plan, "waitingFor"), 0);
 	const char *text = field_str(w, "text"), *command = field_str(w, "command");
-	char line[256];
-	if (*text == '\0' || f->cli->live)
+	char line[sizeof f->waiting];
+	bool at_work = strcmp(field_str(w, "rule"), "at_work") == 0; /* what the events tell anyway */
+	if (*text == '\0' || f->cli->live || at_work)
 		return;
 	snprintf(line, sizeof line, "waits: %s%s%s", text, *command != '\0' ? "; next: " : "", command);
-	if (strcmp(line, f->waiting) == 0)
+	if (same_but_numbers(line, f->waiting))
 		return;
 	memcpy(f->waiting, line, sizeof line);
 	say_line(f, "", line);

@@ -20,7 +20,8 @@ static void print_error(struct cli *c, const struct err *err) {
 	const json_t *problem = c->client != NULL ? client_problem(c->client) : NULL;
 	bool from_server = problem != NULL;
 	problem_print(err, problem, c->color_err, &out);
-	bool told = strstr(err->text, "did you mean") != NULL || strstr(err->text, "there is none") != NULL;
+	const char *list = strstr(err->text, "there is: ");
+	bool told = strstr(err->text, "did you mean") != NULL || strstr(err->text, "there is none") != NULL || (list != NULL && strstr(list, "berth ") == NULL);
 	if (err->code == E_NOT_FOUND && from_server && !told && c->cmd != NULL)
 		suggest_names(c, &out);
 	fputs(buf_str(&out), stderr);

@@ -62,6 +62,7 @@ static void add_first(const struct column *col, const json_t *item, struct buf *
 void output_cell(const struct column *col, const json_t *item, int64_t now_us, struct buf *out) {
 	const json_t *v = dig(item, col->path, strlen(col->path));
 	wall_t t;
+	int64_t us;
 	char text[32];
 	switch (col->kind) {
 	case CELL_OF:
@@ -80,6 +81,10 @@ void output_cell(const struct column *col, const json_t *item, int64_t now_us, s
 	case CELL_TIME:
 		if (json_is_string(v))
 			add_local_time(json_string_value(v), out);
+		break;
+	case CELL_SPAN:
+		if (json_is_string(v) && duration_parse(json_string_value(v), &us))
+			buf_add_str(out, text_span(us, text));
 		break;
 	case CELL_BYTES:
 		if (json_is_integer(v))

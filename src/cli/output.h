@@ -18,6 +18,7 @@ enum cell_kind {
 	CELL_AGE,     /* of a timestamp: "5m" */
 	CELL_TIME,    /* local time */
 	CELL_BYTES,
+	CELL_SPAN,    /* of a duration: "9 ms" */
 	CELL_OF,      /* two paths "ready/wanted": "2/3" */
 	CELL_MARK,    /* a boolean: "yes", else empty */
 	CELL_FIRST,   /* first of two paths that says something: "stateReason|cordonReason" */

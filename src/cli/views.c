@@ -27,7 +27,7 @@ VIEW(view_versions, "Version", "versions", "version", false, "no versions yet; p
     { "SIZE", "size", CELL_BYTES, false }, { "PATH", "contextPath", CELL_TEXT, true }, { "REV", "revision", CELL_NUMBER, true },
     { "SHA256", "artifact", CELL_TEXT, true }, { "BY", "createActor", CELL_TEXT, false }, { "AGE", "createTime", CELL_AGE, false })
 
-VIEW(view_bases, "Base", "bases", "id", false, "no bases yet; a base joins with: berth-agent --group GROUP --join-token TOKEN -- berth-base",
+VIEW(view_bases, "Base", "bases", "id", false, "no bases yet; a base joins with: berth-agent --server HOST:7778 --token-file FILE -- berth-base (the token: berth token create NAME --role join --group GROUP)",
     { "BASE", "id", CELL_TEXT, false }, { "GROUP", "group", CELL_TEXT, false }, { "STATE", "state", CELL_STATE, false },
     { "READY", "ready", CELL_MARK, false }, { "UNITS", "unitsUsed/installLimit", CELL_OF, false }, { "MODULES", "instances", CELL_NUMBER, false },
     { "CORDONED", "cordoned", CELL_MARK, false }, { "ZONE", "zone", CELL_TEXT, false }, { "ADDRESS", "address", CELL_TEXT, false },
@@ -51,7 +51,7 @@ VIEW(view_plans, "Plan", "plans", "id", false, "no plans",
 VIEW(view_tasks, "Task", "tasks", "id", false, "no tasks",
     { "BATCH", "batch", CELL_NUMBER, false }, { "BASE", "base", CELL_TEXT, false }, { "TASK", "kind", CELL_TEXT, false },
     { "MODULE", "module", CELL_TEXT, false }, { "VERSION", "version", CELL_TEXT, false }, { "STATE", "state", CELL_STATE, false },
-    { "TRY", "attempt", CELL_NUMBER, false }, { "TOOK", "duration", CELL_TEXT, false }, { "FAULT", "fault", CELL_TEXT, false },
+    { "TRY", "attempt", CELL_NUMBER, false }, { "TOOK", "duration", CELL_SPAN, false }, { "FAULT", "fault", CELL_TEXT, false },
     { "CAUSE", "cause", CELL_TEXT, false })
 
 VIEW(view_instances, "Instance", "instances", "id", false, "no instances",
