@@ -91,7 +91,8 @@ class Stream:
 class Cell:
     """A server of a few lines: it keeps what agents say and sends what the test wants."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        self.tls = tls
         self.files, self.requests, self.cut_at = {}, [], None
         self.reports, self.outcomes, self.heartbeats, self.logs, self.goodbyes = [], {}, [], b"", []
         self.wanted, self.epoch, self.refuse, self.streams, self.generation, self.committed, self.log_eof = [], 1, None, [], 0, 0, False
@@ -106,7 +107,8 @@ class Cell:
             self.connect, request_deserializer=M("AgentMessage").FromString, response_serializer=lambda m: m.SerializeToString())
         self.grpc = grpc.server(futures.ThreadPoolExecutor(8))
         self.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("berth.v1.AgentService", {"Connect": handler}),))
-        self.port = self.grpc.add_insecure_port(f"127.0.0.1:{self.port}")
+        where = f"127.0.0.1:{self.port}"
+        self.port = self.grpc.add_secure_port(where, self.tls) if self.tls else self.grpc.add_insecure_port(where)
         self.grpc.start()
 
     def stop(self):
@@ -492,3 +494,49 @@ def test_beside_a_base_that_something_else_starts(tmp_path, cell):
         if b is not None:
             b.kill()
             b.wait()
+
+
+def test_tls_checked_against_the_given_authority(tmp_path):
+    for name in "good", "bad":
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=cell", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.pem"], check=True, capture_output=True)
+    pair = ((tmp_path / "good.key").read_bytes(), (tmp_path / "good.pem").read_bytes())
+    cell = Cell(tls=grpc.ssl_server_credentials([pair]))
+    a = Agent(tmp_path, cell, "--tls-ca", str(tmp_path / "bad.pem"))
+    try:
+        until(lambda: "cannot reach the server" in a.log.read_text())
+        assert not cell.streams
+        a.process.terminate()
+        assert a.process.wait(20) == 0
+        a.options = ["--tls-ca", str(tmp_path / "good.pem")]
+        a.start()
+        assert cell.do("install", cell.module("hello", "1.0.0", "hello-1.0.0.so")).ok
+    finally:
+        a.end()
+        cell.close()
+
+
+def test_learns_other_servers_and_follows(tmp_path, cell):
+    second = Cell()
+    a = Agent(tmp_path, cell)
+    try:
+        until(lambda: cell.streams)
+        before = cell.welcome
+        other = f"127.0.0.1:{second.port}"
+
+        def welcome():
+            m = before()
+            m.welcome.servers.append(other)
+            return m
+        cell.welcome = welcome
+        until(lambda: cell.streams)[-1].out.put(cell.welcome())
+        second.epoch = 2
+        until(lambda: a.status()["joined"])
+        cell.stop()
+        until(lambda: second.streams)
+        assert second.streams[0].hello.witness_epoch == 1
+        assert second.do("install", second.module("hello", "1.0.0", "hello-1.0.0.so")).ok
+        until(lambda: a.status()["epoch"] == 2)
+    finally:
+        a.end()
+        second.close()
