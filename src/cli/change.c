@@ -104,11 +104,26 @@ static const char *result_word(int exit, const json_t *plan) {
 	return exit == CLI_TIMEOUT ? "timeout" : exit == CLI_INTERRUPTED ? "interrupted" : field_str(plan, "state");
 }
 
-static void print_success(const struct cli *c, const struct change *ch, const struct follow_result *f) {
+/* "hello:1.0.0 runs on 3 bases in group demo"; false when the server cannot be asked any more. */
+static bool add_running(struct cli *c, const char *deployment, struct buf *out) {
+	struct client *client;
+	struct err ignored = ERR_INIT;
+	REPLY_AUTO r = { 0 };
+	struct request q = { .method = "GET", .path = query_path(c->arena, "/v1/deployments/%s", deployment) };
+	if (cli_client(c, &client, &ignored) != 0 || client_call(client, &q, &r, &ignored) != 0)
+		return false;
+	int64_t ready = field_int(r.json, "ready", 0);
+	buf_printf(out, "%s:%s runs on %" PRId64 " %s in group %s", field_str(r.json, "module"), field_str(r.json, "version"), ready, ready == 1 ? "base" : "bases",
+	    field_str(r.json, "group"));
+	return true;
+}
+
+static void print_success(struct cli *c, const struct change *ch, const struct follow_result *f) {
 	BUF_AUTO out = BUF_INIT;
 	BUF_AUTO title = BUF_INIT;
 	enum style good = c->color ? STYLE_GOOD : STYLE_NONE;
-	progress_title(f->plan, c->utf8, &title);
+	if (!ch->running || !add_running(c, deployment_of(ch, f->plan), &title))
+		progress_title(f->plan, c->utf8, &title);
 	buf_printf(&out, "%s%s%s", text_style_on(good), c->utf8 ? "✓ " : "", text_style_off(good));
 	text_add_clean(&out, ch->done != NULL ? ch->done : buf_str(&title), false);
 	buf_printf(&out, "  (plan %" PRId64 ": ", field_int(f->plan, "id", 0));

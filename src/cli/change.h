@@ -3,6 +3,7 @@
 #define BERTH_CLI_CHANGE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,8 @@ struct change {
 	const char *method, *path;   /* path encoded */
 	const json_t *body;          /* NULL = none */
 	const char *deployment;      /* for reasons when it takes too long; NULL: from the plan */
-	const char *done;            /* said when all is well: "hello:1.0.0 runs on 3 bases in group demo" */
+	const char *done;            /* said when all is well: "orders is offline"; NULL: the plan's title */
+	bool running;                /* then say where it runs: "hello:1.0.0 runs on 3 bases in group demo" */
 	const struct change_step *steps;
 	size_t n_steps;
 };

@@ -131,7 +131,7 @@ static int apply_deployment(struct cli *c, const json_t *doc, struct err *err) {
 		json_decref(is);
 	}
 	const char *name = arena_strdup(c->arena, field_str(doc, "name"));
-	struct change ch = { .method = "POST", .path = "/v1/deployments", .body = body, .deployment = name };
+	struct change ch = { .method = "POST", .path = "/v1/deployments", .body = body, .deployment = name, .running = true };
 	return change_run(c, &ch, err);
 }
 

@@ -159,10 +159,6 @@ int cmd_deploy(struct cli *c, struct err *err) {
 		r = push(c, &d, err);
 	if (r != 0)
 		return r;
-	struct change ch = { .method = "POST", .path = "/v1/deployments", .body = body, .deployment = d.name, .steps = d.steps, .n_steps = d.n_steps };
-	if (d.group != NULL)
-		ch.done = arena_printf(c->arena, "%s:%s runs in group %s", d.module, d.version, d.group);
-	else
-		ch.done = arena_printf(c->arena, "%s:%s runs", d.module, d.version);
+	struct change ch = { .method = "POST", .path = "/v1/deployments", .body = body, .deployment = d.name, .running = true, .steps = d.steps, .n_steps = d.n_steps };
 	return change_run(c, &ch, err);
 }

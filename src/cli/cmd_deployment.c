@@ -47,7 +47,7 @@ int cmd_scale(struct cli *c, struct err *err) {
 		return cli_usage(c, err, "'%.40s' is neither a number of bases nor all", c->argv[1]);
 	JSON_AUTO body = json_object();
 	json_object_set(body, "replicas", replicas);
-	struct change ch = { .method = "PATCH", .path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]), .body = body, .deployment = c->argv[0] };
+	struct change ch = { .method = "PATCH", .path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]), .body = body, .deployment = c->argv[0], .running = true };
 	return change_run(c, &ch, err);
 }
 
@@ -55,7 +55,7 @@ int cmd_rollback(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
 	if (cli_given(c, "to"))
 		json_object_set_new(body, "to", json_integer(c->opt.to));
-	struct change ch = { .method = "POST", .path = query_path(c->arena, "/v1/deployments/%s:rollback", c->argv[0]), .body = body, .deployment = c->argv[0] };
+	struct change ch = { .method = "POST", .path = query_path(c->arena, "/v1/deployments/%s:rollback", c->argv[0]), .body = body, .deployment = c->argv[0], .running = true };
 	return change_run(c, &ch, err);
 }
 

@@ -52,33 +52,39 @@ int resource_show(struct cli *c, const struct view *v, const char *path, struct 
 	return 0;
 }
 
-int resource_change(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret, struct err *err) {
+static int send_change(struct cli *c, const char *method, const char *path, const json_t *body, struct reply *ret, struct err *err) {
 	struct client *client;
-	REPLY_AUTO reply = { 0 };
 	BUF_AUTO query = BUF_INIT;
 	int r = cli_client(c, &client, err);
 	if (r != 0)
 		return r;
 	query_add_meta(&query, c);
 	struct request q = { .method = method, .path = path, .query = buf_str(&query), .body = body, .key = c->opt.key };
-	r = client_call(client, &q, &reply, err);
+	return client_call(client, &q, ret, err);
+}
+
+int resource_change(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret, struct err *err) {
+	REPLY_AUTO reply = { 0 };
+	int r = send_change(c, method, path, body, &reply, err);
 	if (r == 0 && ret != NULL)
 		*ret = json_incref(reply.json);
 	return r;
 }
 
 int resource_changed(struct cli *c, const struct view *v, const char *method, const char *path, const json_t *body, const char *said, struct err *err) {
-	json_t *item = NULL;
-	int r = resource_change(c, method, path, body, &item, err);
+	REPLY_AUTO reply = { 0 };
+	int r = send_change(c, method, path, body, &reply, err);
 	if (r != 0)
 		return r;
-	JSON_AUTO owned = item;
-	bool whole = field_get(item, v->name) != NULL;
+	bool whole = field_get(reply.json, v->name) != NULL;
+	bool was_there = reply.status == 200 && field_get(body, v->name) != NULL && strcmp(method, "POST") == 0; /* asked to make it */
 	if (output_is_document(c)) {
-		if (item != NULL)
-			output_document(c, item);
+		if (reply.json != NULL)
+			output_document(c, reply.json);
 	} else if (c->format == FORMAT_NAME && whole) {
-		output_one(c, v, item);
+		output_one(c, v, reply.json);
+	} else if (was_there) {
+		printf("%s is there already\n", field_str(reply.json, v->name));
 	} else {
 		printf("%s\n", said);
 	}
