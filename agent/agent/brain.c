@@ -113,6 +113,7 @@ void brain_link_up(struct brain *b, mono_t now) {
 	b->linked = true;
 	b->welcomed = false;
 	state_reports_strip(b->state); /* the Hello is newer than what unacknowledged reports say of modules; outcomes stay */
+	b->heartbeat_at = mono_add(now, rng_jitter(&b->rng, b->heartbeat_us)); /* also to a server that cannot welcome yet */
 	report_hello(b);
 }
 
@@ -159,7 +160,7 @@ void brain_base_exited(struct brain *b, const struct brain_exit *x, mono_t now) 
 
 mono_t brain_deadline(const struct brain *b) {
 	mono_t t = mono_min(base_deadline(b), ops_deadline(b));
-	if (b->welcomed)
+	if (b->linked)
 		t = mono_min(t, b->heartbeat_at);
 	return b->persist_failed ? mono_min(t, b->persist_at) : t;
 }

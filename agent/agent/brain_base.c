@@ -79,6 +79,7 @@ static void start(struct brain *b) {
 
 void base_begin(struct brain *b, bool adopted) {
 	b->baseline_due = true;
+	b->adopted = adopted;
 	if (!b->cfg.supervised || adopted)
 		begin_probing(b);
 	else
@@ -223,8 +224,8 @@ void base_check_ready(struct brain *b) {
 
 static void came_up(struct brain *b, const struct arklet_reply *r) {
 	held_take(b, r);
-	report_forget_changes(b);
 	set_phase(b, PHASE_UP);
+	b->adopted = false;
 	b->poll_at = mono_add(b->now, b->heartbeat_us);
 	b->poll_failures = 0;
 	base_note(b, NULL);
@@ -544,6 +545,7 @@ void base_exited(struct brain *b, const struct brain_exit *x) {
 	}
 	if (b->phase == PHASE_OFF || b->phase == PHASE_BACKOFF || b->phase == PHASE_ENDED)
 		return;
+	b->adopted = false;
 	bool modules_in = b->phase == PHASE_UP; /* a base that dies before it held anything dies of itself */
 	b->phase = PHASE_OFF; /* nothing that ends now may start anything on it */
 	b->ready = false;

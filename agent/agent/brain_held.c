@@ -135,10 +135,11 @@ Berth__V1__HeldModule *held_message(struct brain *b, const struct held *h, struc
 	m->version = arena_strdup(a, h->version);
 	m->state = arena_strdup(a, arklet_state_name(h->state));
 	m->cause = h->cause == NULL || *h->cause == '\0' ? NULL : clean_text(a, h->cause, MAX_CAUSE);
-	keep_int(m, instance, w == NULL ? 0 : w->instance);
-	keep_int(m, generation, w == NULL ? 0 : w->generation);
+	const Berth__V1__HeldModule *q = state_quarantine(b->state, h->module, h->version);
+	keep_int(m, instance, q != NULL ? q->instance : w != NULL ? w->instance : 0);
+	keep_int(m, generation, q != NULL ? q->generation : w != NULL ? w->generation : 0);
 	keep_int(m, failures, h->failures);
-	if (state_quarantine(b->state, h->module, h->version) != NULL)
+	if (q != NULL)
 		keep_int(m, quarantined, 1);
 	return m;
 }

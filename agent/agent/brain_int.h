@@ -134,7 +134,7 @@ struct brain {
 	mono_t phase_since, at, kill_at, poll_at, repair_at;
 	int64_t backoff_us, restart_backoff_us, repair_backoff_us, base_call, memory_bytes;
 	double run_time_s;
-	bool polling, ready, baseline_due, crash_loop, noted, start_asked;
+	bool polling, ready, adopted, baseline_due, crash_loop, noted, start_asked;
 	unsigned poll_failures;
 	int exit_status;
 	char *note;

@@ -81,19 +81,22 @@ static void causes_cut(Berth__V1__HeldModule **list, size_t n) {
 		list[i]->cause = NULL;
 }
 
-/* All held, and the quarantined that are not: an operator has to see them as long as they are set aside. */
+/* What is only remembered (failed, set aside) is listed while it is news or wanted: the server may have given it up since. */
+static bool listed(const struct brain *b, const struct held *h, bool dirty_only) {
+	if (h->dirty)
+		return true;
+	return !dirty_only && (!h->absent || state_wanted(b->state, h->module, h->version) != NULL);
+}
+
 static size_t fill_held(struct brain *b, bool dirty_only, Berth__V1__HeldModule ***ret, struct arena *a) {
-	size_t n = b->state->n_quarantine, k = 0;
+	size_t n = 0, k = 0;
 	struct held *h;
 	TAILQ_FOREACH(h, &b->held, link)
 		n++;
 	Berth__V1__HeldModule **list = arena_alloc(a, (n + 1) * sizeof *list);
 	TAILQ_FOREACH(h, &b->held, link)
-		if (!dirty_only || h->dirty)
+		if (listed(b, h, dirty_only))
 			list[k++] = held_message(b, h, a);
-	for (size_t i = 0; !dirty_only && i < b->state->n_quarantine; i++)
-		if (held_find(b, b->state->quarantine[i]->module, b->state->quarantine[i]->version) == NULL)
-			list[k++] = (Berth__V1__HeldModule *)pb_copy(&b->state->quarantine[i]->pb, a);
 	causes_cut(list, k);
 	*ret = list;
 	return k;
@@ -115,8 +118,10 @@ static void fill_gone(struct brain *b, Berth__V1__Report *r, struct arena *a) {
 	}
 }
 
+/* Running means for the server: what it was last told to hold can be counted on. Not while the base comes up and is being filled; but
+ * yes for one that was found alive, until it is known what it holds. */
 static bool base_running(const struct brain *b) {
-	return b->phase == PHASE_LISTING || b->phase == PHASE_UP || (b->phase == PHASE_PROBING && b->cfg.supervised);
+	return b->ready || b->adopted;
 }
 
 static void fill_facts(struct brain *b, Berth__V1__Report *r, struct arena *a) {
@@ -125,7 +130,9 @@ static void fill_facts(struct brain *b, Berth__V1__Report *r, struct arena *a) {
 	keep_int(r, base_start, base_identity(b));
 	keep_int(r, restarts, b->state->restarts);
 	keep_int(r, crash_loop, b->crash_loop);
-	if (b->note != NULL && *b->note != '\0')
+	if ((b->note == NULL || *b->note == '\0') && !base_running(b))
+		r->base_note = arena_strdup(a, "it is starting, or its modules are being installed again");
+	else if (b->note != NULL && *b->note != '\0')
 		r->base_note = clean_text(a, b->note, MAX_NOTE);
 }
 
@@ -166,7 +173,7 @@ void report_seal(struct brain *b) {
 		r->n_changed = fill_held(b, !b->full_due, &r->changed, a);
 		if (b->full_due)
 			keep_int(r, full, 1);
-		else
+		else if (b->ready) /* while it is filled, what is missing is on its way */
 			fill_gone(b, r, a);
 		fill_facts(b, r, a);
 	}
@@ -183,6 +190,15 @@ void report_seal(struct brain *b) {
 void report_resend(struct brain *b) {
 	for (size_t i = 0; i < b->state->n_unacked; i++)
 		send_report(b, b->state->unacked[i]);
+}
+
+/* What is on the base needs no second telling. What is only remembered does: a server may take a Hello's list for no more than that. */
+static void hello_told(struct brain *b) {
+	struct held *h;
+	TAILQ_FOREACH(h, &b->held, link)
+		h->dirty = h->dirty && h->absent;
+	gone_clear(b);
+	b->facts_dirty = b->full_due = false;
 }
 
 void report_hello(struct brain *b) {
@@ -206,7 +222,7 @@ void report_hello(struct brain *b) {
 	m.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_HELLO;
 	m.hello = h;
 	effect_send(b, &m, true);
-	report_forget_changes(b);
+	hello_told(b);
 }
 
 void report_heartbeat(struct brain *b) {

@@ -341,7 +341,7 @@ void server_message(struct brain *b, const Berth__V1__ServerMessage *m) {
 }
 
 void server_tick(struct brain *b) {
-	if (!b->welcomed || !due(b->heartbeat_at, b->now))
+	if (!b->linked || !due(b->heartbeat_at, b->now))
 		return;
 	b->heartbeat_at = mono_add(b->now, rng_jitter(&b->rng, b->heartbeat_us));
 	report_heartbeat(b);

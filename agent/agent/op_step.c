@@ -91,6 +91,19 @@ void op_fail(struct brain *b, struct op *op, const char *code, Berth__V1__Fault 
 	ops_run(b);
 }
 
+/* A version that went in takes the place of those of its name that were set aside before it. */
+static void quarantine_outdated(struct brain *b, const struct op *op) {
+	for (size_t i = b->state->n_quarantine; i-- > 0;) {
+		const Berth__V1__HeldModule *q = b->state->quarantine[i];
+		if (strcmp(q->module, op->module->module) != 0)
+			continue;
+		struct held *h = held_find(b, q->module, q->version);
+		if (h != NULL && h->absent)
+			held_drop(b, h, false);
+		state_quarantine_drop(b->state, q->module, q->version);
+	}
+}
+
 /* What is wanted changes with the outcome, in the same write. */
 static void wanted_change(struct brain *b, struct op *op) {
 	if (op->kind == OP_UNINSTALL) {
@@ -103,7 +116,7 @@ static void wanted_change(struct brain *b, struct op *op) {
 		if (op->activate)
 			keep_int(op->module, standby, 0);
 		state_wanted_put(b->state, op->module);
-		state_quarantine_drop(b->state, op->module->module, op->module->version);
+		quarantine_outdated(b, op);
 	}
 	for (size_t i = 0; (op->kind == OP_SWITCH || op->activate) && i < b->state->n_wanted; i++) {
 		Berth__V1__WantedModule *w = b->state->wanted[i];
