@@ -118,7 +118,7 @@ static void call_done(void *arg) {
 	struct arklet_biz list[MAX_HELD];
 	struct arklet_reply r = { .verdict = ARKLET_OK, .code = "SUCCESS", .message = "", .cause = "" };
 	struct arklet_health h = { 0 };
-	struct brain_answer x = { .sent = true, .reply = &r, .health = &h };
+	struct brain_answer x = { .sent = true, .reply = &r, .health = c->command == ARKLET_HEALTH ? &h : NULL };
 	if (c->base_life != a->base_life || !a->base_up) {
 		x.error = E_IO;
 		x.sent = c->base_life != a->base_life;
