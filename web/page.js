@@ -95,9 +95,9 @@ function showPlans(plans) {
     const change = (p.changes || [])[0] || {};
     const versions = change.toVersion ? ` ${change.fromVersion && change.fromVersion !== change.toVersion ? change.fromVersion + " → " : ""}${change.toVersion}` : "";
     const bar = el("progress", "");
-    bar.max = p.tasksTotal || 1;
-    bar.value = p.tasksDone || 0;
-    const done = el("span", "", bar, ` ${p.tasksDone ?? 0}/${p.tasksTotal ?? 0}`, p.tasksFailed ? el("span", "bad", ` ${p.tasksFailed} failed`) : "");
+    bar.max = p.basesTotal || 1;
+    bar.value = p.basesDone || 0;
+    const done = el("span", "", bar, ` ${p.basesDone ?? 0}/${p.basesTotal ?? 0}`, p.basesFailed ? el("span", "bad", ` ${p.basesFailed} failed`) : "");
     const batches = (p.batches || []).length;
     return row(String(p.id), `${p.kind ?? ""} ${change.deployment ?? ""}${versions}`, state(p.state, p.stateReason), batches ? `${p.currentBatch ?? 0} of ${batches}` : "", done, since(p.createTime));
   }), 6, "No plan is running.");

@@ -185,6 +185,7 @@ Berth__V1__Token *view_token(const struct token *x, struct arena *a);
 Berth__V1__Deployment *view_deployment(struct api_op *op, const struct deployment *x, bool waits, struct arena *a);
 Berth__V1__Revision *view_revision(const char *deployment, const char *version, const struct row_revision *r, struct arena *a);
 Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, struct arena *a);
+void view_plan_sums(Berth__V1__Plan *m); /* basesTotal, basesDone, basesFailed from its batches */
 Berth__V1__Plan *view_plan_row(const char *tenant, const struct row_plan *r, struct arena *a);
 Berth__V1__PlanChange *view_change(const struct row_plan_change *r, struct arena *a);
 Berth__V1__Batch *view_batch(const struct row_batch *r, struct arena *a);

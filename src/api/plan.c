@@ -79,10 +79,7 @@ static void batches_arrived(struct api_op *op, struct ledger_rows *rows, const s
 		return;
 	Berth__V1__Plan *m = (Berth__V1__Plan *)op->reply;
 	m->batches = (Berth__V1__Batch **)rows_take(op, rows, one_batch, &m->n_batches);
-	int64_t total = 0;
-	for (size_t i = 0; i < m->n_batches; i++)
-		total += m->batches[i]->size;
-	PUT(m, tasks_total, (int32_t)total);
+	view_plan_sums(m);
 	struct ledger_read spec = {
 		.query = QUERY_PLAN_TASKS, .tenant_id = op->who.tenant_id, .after = m->id, .limit = MAX_TASKS, .newest_first = true
 	};

@@ -121,7 +121,7 @@ Berth__V1__Base *view_base(const struct base *x, struct arena *a) {
 	PUT(m, instances, x->n_instances);
 	m->etag = etag_text(x->row.etag, a);
 	m->join_time = pb_time(x->row.joined_at, a);
-	m->seen_time = pb_time(x->row.seen_at, a);
+	m->seen_time = pb_time(x->heard.us != 0 ? x->heard : x->row.seen_at, a);
 	m->state_time = pb_time(x->row.state_at, a);
 	if (x->memory_bytes > 0)
 		PUT(m, memory_bytes, x->memory_bytes);

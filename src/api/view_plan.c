@@ -148,6 +148,18 @@ Berth__V1__Plan *view_plan_row(const char *tenant, const struct row_plan *r, str
 	return m;
 }
 
+void view_plan_sums(Berth__V1__Plan *m) {
+	int32_t total = 0, done = 0, failed = 0;
+	for (size_t i = 0; i < m->n_batches; i++) {
+		total += m->batches[i]->size;
+		done += m->batches[i]->done;
+		failed += m->batches[i]->failed;
+	}
+	PUT(m, bases_total, total);
+	PUT(m, bases_done, done);
+	PUT(m, bases_failed, failed);
+}
+
 static void plan_parts(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
 	const struct change *c;
 	const struct batch *b;
@@ -160,12 +172,9 @@ static void plan_parts(const struct plan *x, struct arena *a, Berth__V1__Plan *m
 	m->batches = arena_alloc(a, (batches + 1) * sizeof *m->batches);
 	TAILQ_FOREACH(c, &x->changes, link)
 		m->changes[m->n_changes++] = view_change(&c->row, a);
-	int64_t total = 0;
-	TAILQ_FOREACH(b, &x->batches, link) {
+	TAILQ_FOREACH(b, &x->batches, link)
 		m->batches[m->n_batches++] = view_batch(&b->row, a);
-		total += b->row.size;
-	}
-	PUT(m, tasks_total, (int32_t)total);
+	view_plan_sums(m);
 }
 
 /* Failed ones first, then what is open, then what is done. */

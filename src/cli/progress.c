@@ -61,16 +61,14 @@ void progress_title(const json_t *plan, bool utf8, struct buf *out) {
 
 void progress_line(const json_t *plan, struct buf *out) {
 	size_t batches = json_array_size(field_get(plan, "batches"));
-	int64_t batch = field_int(plan, "currentBatch", 0), total = field_int(plan, "tasksTotal", 0), done = field_int(plan, "tasksDone", 0);
+	int64_t batch = field_int(plan, "currentBatch", 0), total = field_int(plan, "basesTotal", 0), done = field_int(plan, "basesDone", 0);
 	buf_printf(out, "plan %" PRId64 ": %s", field_int(plan, "id", 0), field_str(plan, "state"));
 	if (batches > 1 && batch > 0)
 		buf_printf(out, ", batch %" PRId64 " of %zu", batch, batches);
-	if (total >= done && total > 0)
-		buf_printf(out, ", %" PRId64 " of %" PRId64 " tasks done", done, total);
-	else if (done > 0) /* an upgrade has more tasks than bases to change, and not all are known beforehand */
-		buf_printf(out, ", %" PRId64 " tasks done", done);
-	if (field_int(plan, "tasksFailed", 0) > 0)
-		buf_printf(out, ", %" PRId64 " failed", field_int(plan, "tasksFailed", 0));
+	if (total > 0)
+		buf_printf(out, ", %" PRId64 " of %" PRId64 " bases done", done, total);
+	if (field_int(plan, "basesFailed", 0) > 0)
+		buf_printf(out, ", %" PRId64 " failed", field_int(plan, "basesFailed", 0));
 	if (*field_str(plan, "stateReason") != '\0')
 		buf_printf(out, " (%s)", field_str(plan, "stateReason"));
 }

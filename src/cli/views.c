@@ -44,7 +44,7 @@ VIEW(view_groups, "BaseGroup", "groups", "name", false, "no base groups yet; the
 VIEW(view_plans, "Plan", "plans", "id", false, "no plans",
     { "PLAN", "id", CELL_NUMBER, false }, { "KIND", "kind", CELL_TEXT, false }, { "DEPLOYMENT", "changes.0.deployment", CELL_TEXT, false },
     { "FROM", "changes.0.fromVersion", CELL_TEXT, false }, { "TO", "changes.0.toVersion", CELL_TEXT, false }, { "STATE", "state", CELL_STATE, false },
-    { "DONE", "tasksDone/tasksTotal", CELL_OF, false }, { "FAILED", "tasksFailed", CELL_NUMBER, false }, { "BY", "actor", CELL_TEXT, false },
+    { "DONE", "basesDone/basesTotal", CELL_OF, false }, { "FAILED", "basesFailed", CELL_NUMBER, false }, { "BY", "actor", CELL_TEXT, false },
     { "AGE", "createTime", CELL_AGE, false }, { "LINK", "link", CELL_TEXT, true },
     { "WHY", "waitingFor.0.text|stateReason|reason", CELL_FIRST, false })
 

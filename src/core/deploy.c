@@ -185,7 +185,14 @@ static void plan_change_new(struct core *c, struct plan *p, struct deployment *d
 	fleet_change_add(c->fleet, p, d, &row);
 }
 
-/* The plans before this one: paused ones give way; a running one is waited for, or gives way too when asked. */
+/* Nothing of it is at a base, and it cannot go on: waiting for it could take for ever. */
+static bool plan_stuck(const struct plan *p) {
+	struct plan_wait w;
+	plan_waiting(p, &w);
+	return p->n_open == 0 && w.no_room;
+}
+
+/* The plans before this one: paused ones and those without room give way; one at work is waited for, or gives way too when asked. */
 static void make_way(struct core *c, struct deployment *d, struct plan *fresh, bool supersede) {
 	struct plan *p, *next;
 	for (p = fleet_plans(c->fleet); p != NULL; p = next) {
@@ -194,7 +201,7 @@ static void make_way(struct core *c, struct deployment *d, struct plan *fresh, b
 		if (p == fresh || ch == NULL || ch->deployment != d || word_terminal(WORD_PLAN, p->row.state))
 			continue;
 		bool at_work = p->row.state == PLAN_RUNNING || p->row.state == PLAN_SOAKING || p->row.state == PLAN_CONFIRMING;
-		if (!at_work || supersede)
+		if (!at_work || supersede || plan_stuck(p))
 			plan_supersede(&c->plans, p, fresh->row.id);
 	}
 }
@@ -249,6 +256,30 @@ static struct plan *plan_joined(struct core *c, const struct deployment *d) {
 	return found;
 }
 
+/* What is wanted is known already, but a plan that was stopped, or failed on some bases, left it undone. */
+static bool unfinished(const struct deployment *d) {
+	int64_t want = d->current->row.replicas < 0 ? d->n_wanted : d->current->row.replicas;
+	return d->plan == NULL && !d->row.offline && (d->n_wanted != want || d->n_updated < want || d->n_ready < want);
+}
+
+/* Failed instances make room for another try. */
+static void drop_failed(struct core *c, struct deployment *d) {
+	struct instance *i, *next;
+	for (i = TAILQ_FIRST(&d->instances); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, deployment_link);
+		if (i->row.state == INSTANCE_FAILED && i->row.wanted && i->task == NULL)
+			fleet_instance_remove(c->fleet, i);
+	}
+}
+
+static struct plan *finish_what_is_wanted(struct core *c, const struct core_who *who, struct deployment *d) {
+	struct plan *p = plan_joined(c, d);
+	if (p != NULL || !unfinished(d))
+		return p;
+	drop_failed(c, d);
+	return plan_launch(c, who, d, PLAN_KIND_RETRY, d->current, d->current, false);
+}
+
 int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret, struct plan **ret_plan, struct err *err) {
 	struct resolved r;
 	int e = resolve(c, who->tenant_id, spec, &r, err);
@@ -256,7 +287,7 @@ int change_deploy(struct core *c, const struct core_who *who, const struct deplo
 		return e;
 	if (r.same) {
 		*ret = r.deployment;
-		*ret_plan = plan_joined(c, r.deployment);
+		*ret_plan = finish_what_is_wanted(c, who, r.deployment);
 		return 0;
 	}
 	struct deployment *d = r.deployment != NULL ? r.deployment : deployment_new(c, &r);

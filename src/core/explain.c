@@ -34,7 +34,7 @@ static void place_report_of(struct core *c, const struct deployment *d, const st
 static void explain_room(struct core *c, const struct deployment *d, int64_t missing, struct listing *l) {
 	struct place_report rep;
 	place_report_of(c, d, NULL, l->a, &rep);
-	add(l, "no_room", (int)missing, rep.n > 0 && rep.refusals[0].command != NULL ? rep.refusals[0].command : "berth base list", "%lld more wait for room: %s",
+	add(l, "no_room", (int)missing, rep.n > 0 && rep.refusals[0].command != NULL ? rep.refusals[0].command : "berth base list", "%lld waiting for room: %s",
 	    (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
 }
 
@@ -81,6 +81,8 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		explain_room(c, ch->deployment, w.unplaced, l);
 	if (w.unavailable)
 		add(l, "max_unavailable", 1, "", "one more at once would leave fewer ready than max_unavailable allows");
+	if (w.repair)
+		add(l, "repair", 1, arena_printf(l->a, "berth why %s", ch->row.deployment), "instances that were missing are being installed again");
 	if (w.in_flight)
 		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
 	if (w.min_ready || w.soak)
@@ -109,6 +111,12 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		    i->row.state_reason == NULL ? "" : i->row.state_reason);
 	}
 	int64_t want = d->row.offline || d->current == NULL ? 0 : d->current->row.replicas;
+	if (d->plan == NULL && !d->row.offline && d->n_updated < d->n_wanted)
+		add(&l, "behind", d->n_wanted - d->n_updated, arena_printf(a, "berth deploy %s:%s", d->row.name, d->current->version->row.name),
+		    "%d of %d are at an earlier revision than %lld, and no plan is at work", d->n_wanted - d->n_updated, d->n_wanted, (long long)d->row.revision);
+	if (d->plan == NULL && d->n_wanted > want && want >= 0)
+		add(&l, "surplus", (int)(d->n_wanted - want), arena_printf(a, "berth scale %s %lld", d->row.name, (long long)want), "%lld more than wanted, and no plan is at work",
+		    (long long)(d->n_wanted - want));
 	if (d->plan == NULL && d->n_wanted < want)
 		explain_room(c, d, want - d->n_wanted, &l);
 	return listed(&l, ret);

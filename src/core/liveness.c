@@ -6,6 +6,7 @@
 
 void base_heard(struct core *c, struct base *b) {
 	b->seen = c->mono;
+	b->heard = c->wall;
 }
 
 static void check_again(struct core *c, struct base *b, int64_t age, int64_t at) {

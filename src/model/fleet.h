@@ -89,6 +89,7 @@ struct base {
 	/* live only, not in the ledger */
 	bool connected, seen_queued, command_queued, restoring;
 	mono_t seen;                      /* last sign of life */
+	wall_t heard;                     /* the same, for people; 0 = not since the load */
 	mono_t lost_since;
 	int64_t memory_bytes;
 	int inflight;                     /* commands without outcome: tasks in state SENT */

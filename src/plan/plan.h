@@ -79,7 +79,7 @@ bool plan_busy_on(const struct plan *p, const struct base *b);
 bool plan_failed_on(const struct plan *p, const struct base *b);
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
-struct plan_wait { bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away; int64_t unplaced; mono_t until; int n_pending, n_sent, n_backoff; };
+struct plan_wait { bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair; int64_t unplaced; mono_t until; int n_pending, n_sent, n_backoff; };
 void plan_waiting(const struct plan *p, struct plan_wait *ret);
 
 #endif

@@ -182,29 +182,45 @@ static bool side_by_side(const struct plan_live *l, const struct instance *old, 
 
 enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
 
-static enum pick pick_upgrade(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
+/* Not this one in this plan: it went, is being changed to nothing, or cannot be asked now (repair brings it up to date when it is back). */
+static bool upgrade_moot(const struct plan *p, const struct change *ch, const struct instance *i) {
+	return i == NULL || !i->row.wanted || i->deployment != ch->deployment || !instance_behind(i, change_goal(ch)) || !base_reachable(i->base) ||
+	       chain_failed_before(p, ch->deployment, i->base);
+}
+
+/* PICK_HELD: not yet, something under way or a window keeps it. */
+static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct revision *to = change_goal(ch);
 	int64_t target = to->row.replicas >= 0 ? to->row.replicas : ch->deployment->n_wanted;
-	for (; l->upgrades.next < l->upgrades.n; l->upgrades.next++) {
-		struct instance *i = fleet_instance(e->fleet, l->upgrades.ids[l->upgrades.next]);
-		if (i == NULL || !i->row.wanted || i->deployment != ch->deployment || !instance_behind(i, to) || i->task != NULL ||
-		    !base_reachable(i->base) || chain_failed_before(p, ch->deployment, i->base) || plan_busy_on(p, i->base))
-			continue;
-		bool first = side_by_side(l, i, to);
-		if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && i->row.state == INSTANCE_READY &&
-		    base_free(i->base) < to->version->row.units)
-			return PICK_HELD;
-		if (!first && !may_interrupt(l, ch->deployment, i, target)) {
-			l->wait.unavailable = true;
-			return PICK_HELD;
-		}
-		if (chain_upgrade(e, ch, i, first, batch)) {
-			l->upgrades.next++;
-			return PICK_DONE;
-		}
+	if (i->task != NULL || plan_busy_on(p, i->base))
+		return PICK_HELD;
+	bool first = side_by_side(l, i, to);
+	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
+		return PICK_HELD;
+	if (!first && !may_interrupt(l, ch->deployment, i, target)) {
+		l->wait.unavailable = true;
+		return PICK_HELD;
 	}
-	return PICK_NONE;
+	return chain_upgrade(e, ch, i, first, batch) ? PICK_DONE : PICK_HELD;
+}
+
+/* Held ones stay in the list, behind the cursor's place: they are asked again at the next step. */
+static enum pick pick_upgrade(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
+	struct todo *t = &p->live->upgrades;
+	bool held = false;
+	for (size_t k = t->next; k < t->n; k++) {
+		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
+		enum pick got = upgrade_moot(p, ch, i) ? PICK_NONE : upgrade_try(e, p, ch, i, batch);
+		held |= got == PICK_HELD;
+		if (got == PICK_HELD)
+			continue;
+		t->ids[k] = t->ids[t->next];
+		t->next++;
+		if (got == PICK_DONE)
+			return PICK_DONE;
+	}
+	return held ? PICK_HELD : PICK_NONE;
 }
 
 struct exclusion { struct plan *plan; struct deployment *deployment; };
@@ -243,32 +259,45 @@ static bool vanish(struct plan_env *e, struct instance *i) {
 	return true;
 }
 
-static enum pick pick_removal(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
-	struct plan_live *l = p->live;
-	while (l->removals.next < l->removals.n) {
-		struct instance *i = fleet_instance(e->fleet, l->removals.ids[l->removals.next++]);
-		if (i == NULL || !i->row.wanted || i->deployment != ch->deployment)
-			continue;
-		if (i->task != NULL || plan_busy_on(p, i->base)) {
-			l->removals.next--;
-			return PICK_HELD;
-		}
-		if (vanish(e, i) || !base_reachable(i->base)) {
-			if ((i = fleet_instance(e->fleet, l->removals.ids[l->removals.next - 1])) != NULL)
-				instance_set_wanted(e->fleet, i, false); /* removed when its base comes back */
-			struct batch *b = plan_batch(p, batch);
-			b->row.done++;
-			fleet_touch(e->fleet, &b->o);
-			return PICK_DONE;
-		}
+/* A victim whose base cannot be asked is removed when that comes back; its slot is done. */
+static void removal_unreachable(struct plan_env *e, struct plan *p, struct instance *i, int64_t batch) {
+	struct batch *b = plan_batch(p, batch);
+	if (!vanish(e, i))
+		instance_set_wanted(e->fleet, i, false);
+	b->row.done++;
+	fleet_touch(e->fleet, &b->o);
+}
+
+static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
+	if (i->task != NULL || plan_busy_on(p, i->base))
+		return PICK_HELD;
+	if (i->row.generation == 0 || !base_reachable(i->base))
+		removal_unreachable(e, p, i, batch);
+	else
 		chain_remove(e, ch, i, batch);
-		return PICK_DONE;
+	return PICK_DONE;
+}
+
+static enum pick pick_removal(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
+	struct todo *t = &p->live->removals;
+	bool held = false;
+	for (size_t k = t->next; k < t->n; k++) {
+		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
+		bool moot = i == NULL || !i->row.wanted || i->deployment != ch->deployment;
+		enum pick got = moot ? PICK_NONE : removal_try(e, p, ch, i, batch);
+		held |= got == PICK_HELD;
+		if (got == PICK_HELD)
+			continue;
+		t->ids[k] = t->ids[t->next];
+		t->next++;
+		if (got == PICK_DONE)
+			return PICK_DONE;
 	}
-	return PICK_NONE;
+	return held ? PICK_HELD : PICK_NONE;
 }
 
 typedef enum pick (*picker)(struct plan_env *, struct plan *, struct change *, int64_t);
-static const picker pickers[] = { pick_upgrade, pick_removal, pick_new };
+static const picker pickers[] = { pick_removal, pick_upgrade, pick_new };
 
 /* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
 static int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
@@ -368,7 +397,26 @@ struct batch *batch_now(struct plan *p) {
 	return NULL;
 }
 
+/* Something wanted is still on its way by other hands: a repair, or a task of the plan before this one. */
+static bool others_at_work(const struct plan *p) {
+	const struct change *ch;
+	const struct instance *i;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link) {
+			bool coming = i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING;
+			if (coming && i->row.wanted && base_reachable(i->base))
+				return true;
+		}
+	return false;
+}
+
 static void finish(struct plan_env *e, struct plan *p) {
+	struct plan_live *l = p->live;
+	if (others_at_work(p) && mono_diff(e->mono, l->progress) < l->s.progress_us) {
+		l->wait.repair = true;
+		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
+		return;
+	}
 	int64_t bad = failures(p);
 	char text[96];
 	snprintf(text, sizeof text, "%lld %s behind", (long long)bad, bad == 1 ? "base is" : "bases are");

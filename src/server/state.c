@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "api/api.h"
 #include "drive/drive.h"
 #include "rpc/rpc.h"
 #include "server/admin.h"
@@ -66,6 +67,8 @@ void state_changed(void *arg, const struct core_state *st) {
 	if (s->stopping)
 		return;
 	move_agents(s, st);
+	if (st->mode == CORE_STANDBY)
+		api_leave(s->api);
 	if (st->mode == CORE_ACTIVE)
 		admin_ensure(s->admin);
 	if (st->mode == CORE_READ_ONLY)

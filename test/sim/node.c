@@ -259,6 +259,23 @@ static void links_cut(struct node *n) {
 		link_cut(k);
 }
 
+/* A server that stands by sends its agents away, as berthd does. */
+static void leave(void *arg) {
+	struct again *x = arg;
+	if (x->life == x->node->life && x->node->core != NULL)
+		links_cut(x->node);
+	free(x);
+}
+
+static void state_changed(void *arg, const struct core_state *st) {
+	struct node *n = arg;
+	if (st->mode != CORE_STANDBY)
+		return;
+	struct again *x = malloc(sizeof *x);
+	*x = (struct again){ n, n->life };
+	sim_after(n->sim, 10, leave, x);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------------------------------------- */
 static void node_boot(void *arg) {
 	struct node *n = arg;
@@ -279,6 +296,7 @@ static void node_boot(void *arg) {
 	if (core_new(&env, &cfg, &n->core, &err) != 0)
 		abort();
 	sim_trace(n->sim, "%s starts", n->name);
+	core_on_state(n->core, state_changed, n);
 	core_start(n->core);
 }
 

@@ -27,8 +27,8 @@ START_TEST(each_state_ends_or_goes_on) {
 }
 END_TEST
 
-static const char upgrade[] = "{\"id\":1042,\"kind\":\"upgrade\",\"state\":\"paused\",\"stateReason\":\"1 base failed\",\"currentBatch\":2,\"tasksDone\":3,"
-			      "\"tasksTotal\":9,\"tasksFailed\":1,\"verbs\":[\"stop\",\"confirm\",\"someday\"],\"startTime\":\"2026-11-23T10:00:00Z\","
+static const char upgrade[] = "{\"id\":1042,\"kind\":\"upgrade\",\"state\":\"paused\",\"stateReason\":\"1 base failed\",\"currentBatch\":2,\"basesDone\":3,"
+			      "\"basesTotal\":9,\"basesFailed\":1,\"tasksFailed\":1,\"verbs\":[\"stop\",\"confirm\",\"someday\"],\"startTime\":\"2026-11-23T10:00:00Z\","
 			      "\"changes\":[{\"deployment\":\"hello\",\"module\":\"hello\",\"fromVersion\":\"1.0.0\",\"toVersion\":\"2.0.0\",\"fromReplicas\":3,\"toReplicas\":5}],"
 			      "\"batches\":[{\"number\":1,\"state\":\"done\",\"size\":1,\"done\":1},{\"number\":2,\"state\":\"failed\",\"size\":4,\"done\":2,\"failed\":1}],"
 			      "\"waitingFor\":[{\"text\":\"a person must decide\",\"command\":\"berth plan resume 1042\"}],"
@@ -42,7 +42,7 @@ START_TEST(a_plan_in_words) {
 	ck_assert_str_eq(buf_str(&out), "upgrade of hello 1.0.0 → 2.0.0, 3 → 5 bases");
 	buf_clear(&out);
 	progress_line(plan, &out);
-	ck_assert_str_eq(buf_str(&out), "plan 1042: paused, batch 2 of 2, 3 of 9 tasks done, 1 failed (1 base failed)");
+	ck_assert_str_eq(buf_str(&out), "plan 1042: paused, batch 2 of 2, 3 of 9 bases done, 1 failed (1 base failed)");
 	buf_clear(&out);
 	progress_commands(plan, "", &out);
 	ck_assert_str_eq(buf_str(&out), "berth plan confirm 1042 2      go on with the next batch\n"

@@ -66,13 +66,13 @@ START_TEST(every_field_of_a_file_is_a_field) {
 END_TEST
 
 START_TEST(cells_read_what_is_there_and_stand_what_is_not) {
-	json_t *plan = json_loads("{\"id\":7,\"changes\":[{\"deployment\":\"a\"}],\"tasksDone\":2,\"tasksTotal\":3,\"reason\":\"why\",\"took\":\"0.009794s\"}", 0, NULL);
+	json_t *plan = json_loads("{\"id\":7,\"changes\":[{\"deployment\":\"a\"}],\"basesDone\":2,\"basesTotal\":3,\"reason\":\"why\",\"took\":\"0.009794s\"}", 0, NULL);
 	static const struct {
 		struct column column;
 		const char *text;
 	} cases[] = {
 		{ { "", "changes.0.deployment", CELL_TEXT, false }, "a" }, { { "", "changes.1.deployment", CELL_TEXT, false }, "" },
-		{ { "", "tasksDone/tasksTotal", CELL_OF, false }, "2/3" }, { { "", "a/b", CELL_OF, false }, "" },
+		{ { "", "basesDone/basesTotal", CELL_OF, false }, "2/3" }, { { "", "a/b", CELL_OF, false }, "" },
 		{ { "", "stateReason|reason", CELL_FIRST, false }, "why" }, { { "", "createTime", CELL_AGE, false }, "" }, { { "", "id", CELL_NUMBER, false }, "7" },
 		{ { "", "took", CELL_SPAN, false }, "9 ms" },
 	};
