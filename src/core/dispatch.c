@@ -164,6 +164,14 @@ void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
 	tasks_of_base_ready(c, b);
 }
 
+/* What repair left alone because a chain was at work here. */
+static void leftovers_due(struct core *c, const struct base *b) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (!i->row.wanted && i->task == NULL)
+			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+}
+
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) {
 	struct base *b = t->base;
 	struct plan *p = t->plan;
@@ -177,4 +185,5 @@ void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) 
 	if (d != NULL && d->plan != NULL && d->plan != p) /* a newer plan may wait for what an older one or a repair began */
 		plan_due(c, d->plan->row.id);
 	tasks_of_base_ready(c, b);
+	leftovers_due(c, b);
 }

@@ -74,10 +74,11 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 		    i->base->row.name, r->base->row.name);
 		return;
 	}
-	if (i->row.generation != 0) {
-		repair_task(c, i, TASK_KIND_UNINSTALL);
-		return;
-	}
+	repair_task(c, i, TASK_KIND_UNINSTALL);
+}
+
+/* No base ever heard of it. */
+static void drop_unsent(struct core *c, struct instance *i) {
 	struct group *g = i->base->group;
 	struct deployment *d = i->deployment;
 	fleet_instance_remove(c->fleet, i);
@@ -107,7 +108,13 @@ static bool catch_up(struct core *c, struct instance *i) {
 
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
-	if (i->task != NULL || !b->connected || b->row.state != BASE_READY || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
+	if (i->task != NULL || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
+		return;
+	if (!i->row.wanted && i->row.generation == 0) {
+		drop_unsent(c, i);
+		return;
+	}
+	if (!b->connected || b->row.state != BASE_READY)
 		return;
 	if (!i->row.wanted) {
 		repair_unwanted(c, i);
