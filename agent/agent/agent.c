@@ -233,6 +233,20 @@ static void run_effects(void *arg) {
 
 /* ---- putting it together ---- */
 
+/* The base gets paths from us and has a working folder of its own. */
+static int make_absolute(struct agent *a, struct err *err) {
+	char *real = realpath(a->dir, NULL);
+	int rc = 0;
+	if (real == NULL)
+		rc = err_errno(err, errno, "%s", a->dir);
+	else if (strlen(real) >= sizeof a->dir)
+		rc = err_set(err, E_INVALID, "the path of the data folder is too long");
+	else
+		snprintf(a->dir, sizeof a->dir, "%s", real);
+	free(real);
+	return rc;
+}
+
 static bool pinned(void *arg, const char *sha256) {
 	const struct agent *a = arg;
 	return brain_pinned(a->brain, sha256);
@@ -325,6 +339,8 @@ int agent_new(struct loop *l, const struct agent_options *o, char **command, str
 	size_t n = 0;
 	struct who_state known = { 0 };
 	int rc = store_open(l, a->dir, &a->store, err);
+	if (rc == 0)
+		rc = make_absolute(a, err);
 	if (rc == 0)
 		rc = store_load(a->store, &state, &n, &damaged, err);
 	if (rc == 0 && damaged)

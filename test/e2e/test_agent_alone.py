@@ -222,9 +222,9 @@ class Agent:
         server = f"127.0.0.1:{self.cell.port}" if self.cell else "127.0.0.1:1"
         out = open(self.log, "ab")
         self.process = subprocess.Popen(
-            [BIN / "berth-agent", "--server", server, "--data", self.folder / "data", "--id", "b1", "--ready-listen", "127.0.0.1:0",
+            [BIN / "berth-agent", "--server", server, "--data", "data", "--id", "b1", "--ready-listen", "127.0.0.1:0",
              "--ready-port-file", port_file, *self.options, *self.command],
-            stdout=out, stderr=out, env=os.environ | {"BERTH_AGENT_TOKEN": "join-1"})
+            stdout=out, stderr=out, cwd=self.folder, env=os.environ | {"BERTH_AGENT_TOKEN": "join-1"})
         out.close()
         until(lambda: (port_file.exists() and port_file.read_text().strip()) or self.process.poll() is not None)
         self.port = int(port_file.read_text()) if port_file.exists() else 0
