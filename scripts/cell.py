@@ -272,10 +272,10 @@ class Server:
 
         def there():
             self.process.check_alive()
-            answer = self.client.try_get("/readyz")
-            return answer is not None and answer.status == 200 and (self.cell.token or self.token)
+            self.cell.token = self.cell.token or self.token
+            answer = self.client.try_get("/v1/status") if self.cell.token else None
+            return answer is not None and answer.status == 200
         until(there, seconds, f"{self.name} is ready")
-        self.cell.token = self.cell.token or self.token
         return self
 
     @property
