@@ -120,8 +120,9 @@ void room_run(struct core *c) {
 		return;
 	c->room = false;
 	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
-		struct change *ch = TAILQ_FIRST(&p->changes);
-		if (ch != NULL && ch->deployment->group->roomier && p->row.state == PLAN_RUNNING)
+		const struct change *ch = TAILQ_FIRST(&p->changes);
+		/* A deployment that was deleted leaves its plan behind, for a moment. */
+		if (ch != NULL && ch->deployment != NULL && ch->deployment->group->roomier && p->row.state == PLAN_RUNNING)
 			plan_due(c, p->row.id);
 	}
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)

@@ -1,0 +1,159 @@
+"""Cells of real processes for the tests. Whatever a test starts through them is gone after it; of a failed one the logs are shown."""
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import cell as cells  # noqa: E402
+
+# Time is shortened where a test would otherwise only wait: leases, silence, replacement.
+QUICK = ("--lease=3s", "--renew=1s", "--stop=2s")
+LOG_LINES = 40
+
+
+class Fleet(cells.Cell):
+    """A cell with what tests need again and again."""
+
+    def example(self, name):
+        return cells.programs() / "examples" / f"{name}.so"
+
+    def begin(self, *options, bases=3, limit=5, group="demo", env=None):
+        """A server, and bases n1, n2, … that are ready."""
+        self.server("server", *QUICK, *options, env=env).ready()
+        self.group(group, limit)
+        self.join([f"n{i + 1}" for i in range(bases)], group)
+        return self
+
+    @property
+    def one(self):
+        return self.servers["server"]
+
+    @property
+    def api(self):
+        return self.one.client
+
+    def group(self, name, limit):
+        answer = self.api.post("/v1/groups", {"name": name, "installLimit": limit})
+        assert answer.status == 201, answer
+
+    def join_token(self, group):
+        answer = self.api.post("/v1/tokens", {"name": f"join-{group}-{os.urandom(3).hex()}", "role": "join", "group": group})
+        assert answer.status == 201, answer
+        return answer.json["secret"]
+
+    def join(self, names, group="demo", options=(), base=()):
+        token = self.join_token(group)
+        for name in names:
+            self.agent(name, token, group, options, base)
+        for name in names:
+            self.base_ready(name)
+
+    def base_ready(self, name, seconds=30):
+        cells.until(lambda: (a := self.api.try_get(f"/v1/bases/{name}:ready")) is not None and a.status == 200, seconds, f"{name} is ready")
+
+    def push(self, name, units=None):
+        """An example becomes a module version; "name:version"."""
+        more = ["--units", units] if units else []
+        done = self.berth("module", "push", self.example(name), *more, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        return f"{found['module']}:{found['version']}"
+
+    def deploy(self, module, replicas=3, name=None, group="demo", wait=30, status=(200, 202), **fields):
+        """The plan, at its end when it ends within `wait`."""
+        title, version = module.split(":")
+        body = {"module": title, "version": version, "group": group, "replicas": replicas, "strategy": {"minReady": "0s"}} | fields
+        if name:
+            body["name"] = name
+        answer = self.api.post("/v1/deployments", body, headers={"Prefer": f"wait={wait}"}, timeout=wait + 30)
+        assert answer.status in status, answer
+        return answer.json
+
+    def instances(self, **query):
+        return self.api.get("/v1/instances", limit=1000, **query).json["instances"]
+
+    def on(self, module, version=None, state="ready"):
+        """The bases that hold it."""
+        return sorted(i["base"] for i in self.instances(module=module) if i["state"] == state and version in (None, i["version"]))
+
+    def module(self, base, path):
+        """A module's answer; None while the base does not listen."""
+        ports = self.agents[base].ports
+        return cells.Rest(f"127.0.0.1:{ports['http']}").try_get(path) if ports else None
+
+    def says(self, base, path, text):
+        answer = self.module(base, path)
+        return answer is not None and answer.status == 200 and text in answer.body.decode()
+
+    def plan(self, number):
+        return self.api.get(f"/v1/plans/{number}").json
+
+    def ended(self, number, seconds=40):
+        """The plan once it is over, whatever server answers."""
+        def over():
+            answer = self.api.try_get(f"/v1/plans/{number}")
+            return answer is not None and answer.status == 200 and answer.json.get("endTime") and answer.json
+        return cells.until(over, seconds, f"plan {number} ends")
+
+    def sql(self, statement):
+        import psycopg2
+        connection = psycopg2.connect(self.one.conninfo)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as c:
+                c.execute(statement)
+                return c.fetchall() if c.description else []
+        finally:
+            connection.close()
+
+    def sound(self):
+        """What holds at all times: nobody over its limit, events without gaps."""
+        over = self.sql("select id, units_used, units_ceiling from base where units_used > units_ceiling")
+        assert not over, over
+        (count, first, last), = self.sql("select count(*), min(event), max(event) from dash.event_recent")
+        assert count == last - first + 1, (count, first, last)
+        return self
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for f in [v for v in getattr(item, "funcargs", {}).values() if isinstance(v, Fleet)]:
+            for log in sorted(f.folder.glob("*.log")):
+                report.sections.append((f"the end of {log.name}", cells.tail(log.read_text(errors="replace"), LOG_LINES)))
+
+
+def _fleet():
+    missing = [p for p in ("berthd", "berth", "berth-agent", "berth-base") if not (cells.programs() / p).exists()]
+    if missing:
+        pytest.skip(f"no {', '.join(missing)} in {cells.programs()}: set BERTH_BIN_DIR")
+    return Fleet()
+
+
+@pytest.fixture
+def fleet():
+    """A cell for one test; begin() starts it."""
+    f = _fleet()
+    yield f
+    f.stop()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """A cell with three bases for the tests of a file that leave each other alone."""
+    f = _fleet()
+    try:
+        yield f.begin()
+    finally:
+        f.stop()
+
+
+@pytest.fixture
+def until():
+    return cells.until

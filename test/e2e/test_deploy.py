@@ -1,0 +1,188 @@
+"""From a file to an answer: deploy, upgrade under load, scale, wait for room, offline, back again; repair of what somebody broke."""
+import json
+import os
+import signal
+import threading
+
+import pytest
+
+import cell as cells
+
+BASES = ["n1", "n2", "n3"]
+
+
+def test_deploy_upgrade_scale_offline_rollback(fleet, until):
+    fleet.begin()
+    done = fleet.berth("deploy", fleet.example("hello-1.0.0"), "--replicas", "2", "--min-ready", "0s")
+    assert done.returncode == 0, done
+    on = fleet.on("hello", "1.0.0")
+    assert len(on) == 2 and all(fleet.says(b, "/hello", "hello 1.0.0") for b in on)
+
+    assert fleet.berth("scale", "hello", "3").returncode == 0
+    assert fleet.on("hello", "1.0.0") == BASES
+
+    assert fleet.berth("deploy", fleet.example("hello-2.0.0")).returncode == 0
+    assert fleet.on("hello", "2.0.0") == BASES and all(fleet.says(b, "/hello", "hello 2.0.0") for b in BASES)
+    assert fleet.on("hello", "1.0.0") == []
+
+    assert fleet.berth("scale", "hello", "1").returncode == 0
+    assert len(fleet.on("hello")) == 1
+
+    assert fleet.berth("offline", "hello").returncode == 0
+    assert fleet.instances(module="hello") == []
+    assert {fleet.module(b, "/hello").status for b in BASES} == {404}
+    assert {b["unitsUsed"] for b in fleet.api.get("/v1/bases").json["bases"]} == {0}
+    shown = fleet.api.get("/v1/deployments/hello").json
+    assert shown["state"] == "offline"
+
+    first = fleet.api.get("/v1/deployments/hello/revisions").json["revisions"][-1]["revision"]
+    assert fleet.berth("rollback", "hello", "--to", first).returncode == 0
+    assert len(fleet.on("hello", "1.0.0")) == 2
+    assert fleet.berth("delete", "hello").returncode == 0
+    assert fleet.api.get("/v1/deployments/hello").status == 404
+    fleet.sound()
+
+
+@pytest.mark.parametrize("policy", ["install_first", "in_place"])
+def test_upgrade_under_load(fleet, until, policy):
+    """install_first loses no request; in_place may be away for a moment, but only on maxUnavailable bases at a time."""
+    fleet.begin()
+    old, new = fleet.push("hello-1.0.0"), fleet.push("hello-2.0.0")
+    fleet.deploy(old)
+    calls, away, end = [0], [], threading.Event()
+
+    def client(base):
+        while not end.is_set():
+            answer = fleet.module(base, "/hello")
+            calls[0] += 1
+            if answer is None or answer.status != 200:
+                away.append((base, answer))
+    threads = [threading.Thread(target=client, args=(b,), daemon=True) for b in BASES]
+    for t in threads:
+        t.start()
+    try:
+        until(lambda: calls[0] > 50)
+        plan = fleet.deploy(new, strategy={"upgradePolicy": policy, "minReady": "0s"})
+    finally:
+        end.set()
+        for t in threads:
+            t.join()
+    assert plan["state"] == "succeeded", plan
+    assert fleet.on("hello", "2.0.0") == BASES
+    if policy == "install_first":
+        assert not away, away[:3]
+    fleet.sound()
+
+
+def test_one_too_many_waits_with_a_reason_and_goes_on(fleet, until):
+    fleet.begin(limit=1)
+    hello, slow = fleet.push("hello-1.0.0"), fleet.push("slow")
+    fleet.deploy(hello)
+    plan = fleet.deploy(slow, replicas=1, wait=0, args=["--seconds=0"])
+
+    def waits():
+        return [w for w in fleet.api.get("/v1/deployments/slow").json.get("waitingFor", []) if w["rule"] == "no_room"]
+    wait = until(waits)[0]
+    assert "3 of 3 bases full" in wait["text"] and wait["command"].startswith("berth "), wait
+    refusals = fleet.api.get("/v1/deployments/slow:explain").json["refusals"]
+    assert sum(r["bases"] for r in refusals) == 3, refusals
+    assert fleet.api.patch("/v1/bases/n2", {"installLimit": 2}).status == 200
+    assert fleet.ended(plan["id"])["state"] == "succeeded"
+    assert fleet.on("slow") == ["n2"]
+    # Room that somebody else gives back is as good.
+    fleet.deploy(fleet.push("crash"), replicas=1, wait=0)
+    assert fleet.api.post("/v1/deployments/slow:offline", headers={"Prefer": "wait=20"}).status in (200, 202)
+    until(lambda: fleet.on("crash") == ["n2"])
+    fleet.sound()
+
+
+def test_limits_are_kept_and_lowering_removes_nothing(fleet, until):
+    fleet.begin(bases=1, limit=2)
+    fleet.deploy(fleet.push("hello-1.0.0"), replicas=1)
+    fleet.deploy(fleet.push("slow"), replicas=1, args=["--seconds=0"])
+    assert fleet.api.patch("/v1/bases/n1", {"installLimit": 1}).status == 200
+    assert len(fleet.on("hello") + fleet.on("slow")) == 2
+    fleet.deploy(fleet.push("crash"), replicas=1, wait=1)
+    assert fleet.on("crash") == []
+    fleet.api.post("/v1/deployments/slow:offline", headers={"Prefer": "wait=20"})
+    assert fleet.on("crash") == []
+    fleet.sound()
+
+
+def test_failing_module_names_fault_and_cause(fleet):
+    fleet.begin()
+    done = fleet.berth("deploy", fleet.example("broken"), "--replicas", "1", "--retries", "0", "--on-failure", "stop", "-o", "json")
+    assert done.returncode == 1, done
+    report = json.loads(done.stdout)
+    failed = report["failedTasks"] if "failedTasks" in report else report["tasks"]
+    assert failed and failed[0]["fault"] == "module" and "no database at" in failed[0]["cause"], report
+    fleet.sound()
+
+
+def test_dry_run_has_no_effect(fleet):
+    fleet.begin()
+    fleet.push("hello-1.0.0")
+    events = fleet.api.get("/v1/status").json["lastEvent"]
+    answer = fleet.api.call("POST", "/v1/deployments?dryRun=true", {"module": "hello", "version": "1.0.0", "group": "demo", "replicas": 2})
+    assert answer.status == 200 and answer.json["dryRun"] and len(answer.json["placements"]) == 2, answer
+    assert fleet.api.get("/v1/deployments/hello").status == 404
+    assert fleet.api.get("/v1/status").json["lastEvent"] == events
+
+
+def test_what_somebody_removed_by_hand_comes_back(fleet, until):
+    fleet.begin(bases=1)
+    fleet.deploy(fleet.push("hello-1.0.0"), replicas=1)
+    arklet = fleet.agents["n1"].ports["arklet"]
+    gone = cells.Rest(f"127.0.0.1:{arklet}").post("/uninstallBiz", {"bizName": "hello", "bizVersion": "1.0.0"})
+    assert gone.json["code"] == "SUCCESS", gone
+    until(lambda: fleet.says("n1", "/hello", "hello 1.0.0"), 40, "hello is installed again")
+
+
+def test_a_crashed_base_comes_back_with_its_modules(fleet, until):
+    fleet.begin()
+    fleet.deploy(fleet.push("hello-1.0.0"))
+    was = fleet.api.get("/v1/bases/n2").json["incarnation"]
+    os.kill(fleet.agents["n2"].base_pid, signal.SIGKILL)
+    until(lambda: fleet.api.get("/v1/bases/n2").json["incarnation"] > was, what="a higher incarnation")
+    fleet.base_ready("n2")
+    assert fleet.says("n2", "/hello", "hello 1.0.0")
+    fleet.sound()
+
+
+def test_a_crashing_module_is_quarantined_and_its_neighbour_lives(fleet, until):
+    fleet.begin(bases=1)
+    fleet.deploy(fleet.push("hello-1.0.0"), replicas=1)
+    plan = fleet.deploy(fleet.push("crash"), replicas=1, args=["--in-start"], strategy={"retries": 0, "minReady": "0s"}, wait=20)
+    assert plan["state"] in ("paused", "failed"), plan
+    assert plan["tasks"][0]["fault"] == "module", plan
+    until(lambda: fleet.says("n1", "/hello", "hello 1.0.0"), 30, "the neighbour is back")
+    found = until(lambda: [f for f in fleet.api.get("/v1/findings").json["findings"] if f["kind"] == "quarantined"])
+    assert found[0]["module"] == "crash" and found[0]["command"]
+
+
+def test_a_second_base_of_the_same_name_is_refused(fleet, until):
+    fleet.begin(bases=1)
+    other = fleet.agent("twin", fleet.join_token("demo"), options=("--id", "n1"))
+    until(lambda: "n1" in other.process.words() and ("refuse" in other.process.words() or "key" in other.process.words()), 15, "a reason is logged")
+    assert fleet.api.get("/v1/bases/n1").json["incarnation"] == 1
+
+
+def test_peer_mode_fills_a_base_that_joins(fleet, until):
+    fleet.begin(bases=2)
+    fleet.deploy(fleet.push("hello-1.0.0"), replicas="all")
+    assert fleet.on("hello") == ["n1", "n2"]
+    fleet.join(["n3"])
+    until(lambda: fleet.says("n3", "/hello", "hello 1.0.0"), what="the new base has it")
+
+
+def test_lost_base_is_replaced_and_its_surplus_settled(fleet, until):
+    fleet.begin("--heartbeat=200ms", "--silent=600ms", "--lost=1200ms", "--replace=1s")
+    fleet.deploy(fleet.push("hello-1.0.0"), replicas=1)
+    base, = fleet.on("hello")
+    fleet.agents[base].process.freeze()
+    until(lambda: len([b for b in fleet.on("hello") if b != base]) == 1, 30, "another base has it")
+    assert fleet.api.get(f"/v1/bases/{base}").json["state"] == "lost"
+    fleet.agents[base].process.wake()
+    until(lambda: len(fleet.instances(module="hello")) == 1 and len(fleet.on("hello")) == 1, 30, "the surplus is gone")
+    assert sum(fleet.says(b, "/hello", "hello") for b in BASES) == 1
+    fleet.sound()
