@@ -42,8 +42,8 @@ static void on_freed(void *arg, struct group *g) {
 static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
 	struct deployment *d = ch->deployment;
 	bool whole = p->row.state == PLAN_SUCCEEDED || p->row.state == PLAN_SUCCEEDED_WITH_FAILURES;
-	if (p->row.kind != PLAN_KIND_DELETE || !whole || d->n_instances > 0)
-		return;
+	if (p->row.kind != PLAN_KIND_DELETE || !whole || d->n_instances > 0 || !d->row.offline || d->n_queued > 0)
+		return; /* something is left of it, or it is wanted again */
 	struct event_facts f = { .kind = "deployment.deleted", .deployment = d, .plan = p };
 	core_event(c, &f, "%s is deleted", d->row.name);
 	ch->deployment = NULL;
