@@ -85,6 +85,7 @@ struct core {
 	char reason[256];
 	char cell[37];
 	int64_t epoch;
+	int64_t committed_event;    /* the last that is in the ledger: what anybody may be told, and witness */
 	struct lease lease;
 	struct agenda agenda;
 	struct op_queue waiting;    /* not applied yet */
