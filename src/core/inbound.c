@@ -271,6 +271,8 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
 	dispatch_again(c, b, k);
+	if (b->row.state == BASE_READY) /* what became due while its link was away */
+		repair_base(c, b);
 	c->who = (struct core_who){ 0 };
 	core_wake(c);
 }
