@@ -268,7 +268,7 @@ static void decide(struct core *c) {
 static bool more_to_do(const struct core *c) {
 	if (!turn_may_decide(c) || turn_serial_wait(c) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
 		return false;
-	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > 0 || (c->mode == CORE_ACTIVE && !mono_before(c->mono, agenda_next(&c->agenda)));
+	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > c->due_plans.next || (c->mode == CORE_ACTIVE && !mono_before(c->mono, agenda_next(&c->agenda)));
 }
 
 void core_look_at_clock(struct core *c) {
@@ -381,7 +381,7 @@ void core_loaded(struct core *c) {
 	c->plans.fleet = c->fleet;
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
-	c->due_plans.n = 0;
+	c->due_plans.next = c->due_plans.n = 0;
 	c->room = false;
 	agenda_clear(&c->agenda);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next) {

@@ -192,16 +192,21 @@ static bool plan_stuck(const struct plan *p) {
 	return p->n_open == 0 && w.no_room;
 }
 
+static bool changes_deployment(const struct plan *p, const struct deployment *d) {
+	const struct change *ch = TAILQ_FIRST(&p->changes);
+	return ch != NULL && ch->deployment == d;
+}
+
 /* The plans before this one: paused ones and those without room give way; one at work is waited for, or gives way too when asked. */
 static void make_way(struct core *c, struct deployment *d, struct plan *fresh, bool supersede) {
-	struct plan *p, *next;
+	struct plan *p = d->plan, *next;
+	if (p != NULL && p != fresh && (supersede || p->row.state == PLAN_PAUSED || plan_stuck(p)))
+		plan_supersede(&c->plans, p, fresh->row.id);
+	if (d->n_queued <= 1) /* the fresh one itself: no walk over every plan of the cell */
+		return;
 	for (p = fleet_plans(c->fleet); p != NULL; p = next) {
 		next = p->hh_id.next;
-		const struct change *ch = TAILQ_FIRST(&p->changes);
-		if (p == fresh || ch == NULL || ch->deployment != d || word_terminal(WORD_PLAN, p->row.state))
-			continue;
-		bool at_work = p->row.state == PLAN_RUNNING || p->row.state == PLAN_SOAKING || p->row.state == PLAN_CONFIRMING;
-		if (!at_work || supersede || plan_stuck(p))
+		if (p != fresh && p->row.state == PLAN_QUEUED && changes_deployment(p, d))
 			plan_supersede(&c->plans, p, fresh->row.id);
 	}
 }
@@ -245,14 +250,18 @@ static int refuse_busy(const struct deployment *d, const struct deploy_spec *s, 
 	    (long long)p->row.id, d->row.name);
 }
 
+static bool brings_about(const struct plan *p, const struct deployment *d) {
+	return changes_deployment(p, d) && TAILQ_FIRST(&p->changes)->row.to_revision == d->row.revision;
+}
+
 /* The unfinished plan that already brings this about, or NULL. */
 static struct plan *plan_joined(struct core *c, const struct deployment *d) {
-	struct plan *found = NULL;
-	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
-		const struct change *ch = TAILQ_FIRST(&p->changes);
-		if (ch != NULL && ch->deployment == d && !word_terminal(WORD_PLAN, p->row.state) && ch->row.to_revision == d->row.revision)
+	struct plan *found = d->plan != NULL && brings_about(d->plan, d) ? d->plan : NULL;
+	if (d->n_queued == 0)
+		return found;
+	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next)
+		if (p->row.state == PLAN_QUEUED && brings_about(p, d))
 			found = p;
-	}
 	return found;
 }
 

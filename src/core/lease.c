@@ -145,7 +145,7 @@ void lease_give_up(struct core *c) {
 	links_clear(c);
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
-	c->due_plans.n = 0;
+	c->due_plans.next = c->due_plans.n = 0;
 	core_wake(c);
 }
 
