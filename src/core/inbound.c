@@ -462,7 +462,10 @@ static void base_ready(struct core *c, struct base *b) {
 }
 
 static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r) {
+	struct instance *i;
 	base_set_state(c->fleet, b, BASE_RESTORING, r->base_note, c->wall);
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		text_set(&i->row.reported, NULL);
 	instances_lose_sight(c, b, INSTANCE_MISSING, "its base process is being restarted");
 	struct event_facts f = { .kind = "base.down", .base = b };
 	core_event(c, &f, "the process of base %s ended: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);

@@ -22,6 +22,7 @@ struct chain {
 	int64_t old_id, new_id;  /* instances; 0 = none */
 	int open;                /* tasks not terminal */
 	bool failed;
+	bool untouched;          /* cancelled before the base heard of the old one's removal */
 	enum fault fault;
 	UT_hash_handle hh;
 };
@@ -61,6 +62,10 @@ bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_
 bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch);
 bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch);
 struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t); /* restore */
+/* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
+void chain_give_back(struct plan_env *e, struct chain *c);
+/* Its open tasks were cancelled: the slot is what it was, as far as the base did not hear otherwise. Frees the chain. */
+void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
 /* A chain came to its end: counts it in its batch. */
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
 

@@ -34,8 +34,7 @@ static void removed(struct plan_env *e, struct task *t) {
 	e->freed(e->arg, g);
 }
 
-/* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
-static void give_back(struct plan_env *e, struct chain *c) {
+void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
 	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL && new->row.state == INSTANCE_READY))
@@ -68,7 +67,7 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 	report_task(e, t, "task.succeeded", text);
 	if (install)
 		installed(e, p, c, i);
-	else if (c == NULL || !(c->form == CHAIN_IN_PLACE && c->open > 1))
+	else if (c == NULL || c->form != CHAIN_IN_PLACE || (c->open == 1 && !c->failed))
 		removed(e, t);
 	else
 		instance_set_state(e->fleet, i, INSTANCE_MISSING, "gone; its successor is being installed", e->wall);
@@ -133,7 +132,7 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 	if (--c->open > 0)
 		return;
 	if (c->failed)
-		give_back(e, c);
+		chain_give_back(e, c);
 	else
 		drop_old_in_place(e, c);
 	chain_end(e, p, c);
