@@ -35,6 +35,10 @@ const char *plan_verb_name(enum plan_verb v);
 int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, int64_t batch, struct err *err);
 unsigned plan_verbs_allowed(const struct plan *p); /* bit set */
 
+/* A base that is reached by its arklet's address, without an agent. Already so: a success. The group is there. Texts are copied. */
+struct direct_spec { const char *name, *url, *identity, *labels, *taints, *zone; int64_t limit; struct group *group; };
+int change_base_add(struct core *c, const struct core_who *who, const struct direct_spec *s, struct base **ret, struct err *err);
+void change_base_farewell(struct core *c, struct base *b, const char *reason); /* it says that it is going */
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);

@@ -84,6 +84,8 @@ struct core {
 	enum core_mode mode;
 	char reason[256];
 	char cell[37];
+	uint8_t grant_key[32];      /* of links to artifacts; this process's */
+	bool has_grant_key;
 	int64_t epoch;
 	int64_t committed_event;    /* the last that is in the ledger: what anybody may be told, and witness */
 	struct lease lease;

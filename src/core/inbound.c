@@ -227,33 +227,13 @@ static void link_supersede(struct core *c, struct base *b, struct driver_link *k
 	refuse(c, old, "superseded", false, "base %s connected again", b->row.name);
 }
 
-void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer) {
-	char key[64] = "";
-	bool new_key;
-	if (!may_hear(c))
-		return;
-	if (witness_newer(c, h->witness_cell, h->witness_epoch, h->witness_event)) {
-		core_witness(c, h->witness_cell, h->witness_epoch, h->witness_event);
-		snprintf(c->reason, sizeof c->reason, "the database is older than what base %s was told: accept it with berthd --accept-older", h->base);
-		core_set_mode(c, CORE_READ_ONLY, c->reason);
-		return;
-	}
-	c->who = (struct core_who){ .actor = h->base, .address = peer };
-	struct base *b = hello_admit(c, k, h, &new_key);
-	if (b == NULL) {
-		c->who = (struct core_who){ 0 };
-		return;
-	}
+/* It is who it says. */
+static void hello_take(struct core *c, struct driver_link *k, struct base *b, const Berth__V1__Hello *h, const char *new_key) {
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
-	if (new_key) {
-		token_make("bk", key, sizeof key);
-		sha256_of(key, strlen(key), b->row.key_hash);
-	}
 	bool again = b->drive == k && text_same(b->row.boot, h->boot);
 	link_supersede(c, b, k);
 	link_set(c, b, k);
 	base_heard(c, b);
-	base_describe(c, b, h);
 	if (!text_same(b->row.boot, h->boot) || b->row.process_start != h->base_start) {
 		text_set(&b->row.boot, h->boot);
 		b->row.process_start = h->base_start;
@@ -267,14 +247,51 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 	struct event_facts f = { .kind = "base.connected", .base = b };
 	if (!again)
 		core_event(c, &f, "base %s connected", b->row.name);
-	welcome(c, b, k, new_key ? key : NULL);
+	welcome(c, b, k, new_key);
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
 	dispatch_again(c, b, k);
 	if (b->row.state == BASE_READY) /* what became due while its link was away */
 		repair_base(c, b);
-	c->who = (struct core_who){ 0 };
 	core_wake(c);
+}
+
+void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer) {
+	char key[64] = "";
+	bool new_key;
+	if (!may_hear(c))
+		return;
+	if (witness_newer(c, h->witness_cell, h->witness_epoch, h->witness_event)) {
+		core_witness(c, h->witness_cell, h->witness_epoch, h->witness_event);
+		snprintf(c->reason, sizeof c->reason, "the database is older than what base %s was told: accept it with berthd --accept-older", h->base);
+		core_set_mode(c, CORE_READ_ONLY, c->reason);
+		return;
+	}
+	c->who = (struct core_who){ .actor = h->base, .address = peer };
+	struct base *b = hello_admit(c, k, h, &new_key);
+	if (b != NULL) {
+		if (new_key) {
+			token_make("bk", key, sizeof key);
+			sha256_of(key, strlen(key), b->row.key_hash);
+		}
+		text_set(&b->row.arklet_url, NULL); /* from now on it is reached through its agent */
+		base_describe(c, b, h);
+		hello_take(c, k, b, h, new_key ? key : NULL);
+	}
+	c->who = (struct core_who){ 0 };
+}
+
+void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer) {
+	if (!may_hear(c) || c->mode == CORE_READ_ONLY)
+		return;
+	struct base *b = fleet_base_by_id(c->fleet, base_id);
+	if (b == NULL || b->row.arklet_url == NULL) {
+		refuse(c, k, "not_found", true, "this base was forgotten, or is reached through an agent now");
+		return;
+	}
+	c->who = (struct core_who){ .actor = b->row.name, .address = peer };
+	hello_take(c, k, b, h, NULL);
+	c->who = (struct core_who){ 0 };
 }
 
 /* ---- what a base holds -------------------------------------------------------------------------------------------------------------------- */
