@@ -27,7 +27,7 @@ static int check_number(struct cli *c, const char *word, const char *what, int64
 }
 
 static int plan_path(struct cli *c, const char *verb, const char **ret, struct err *err) {
-	int64_t id;
+	int64_t id = 0;
 	int r = check_number(c, c->argv[0], "plan number", &id, err);
 	if (r == 0)
 		*ret = arena_printf(c->arena, "/v1/plans/%" PRId64 "%s", id, verb);

@@ -150,7 +150,7 @@ static int read_resource(struct reader *r, const yaml_node_t *root, yaml_kind_fn
 		err_context(r->err, "%s, line %zu", r->where, root->start_mark.line + 1);
 		return r->err->code;
 	}
-	json_t *v;
+	json_t *v = NULL;
 	int e = read_mapping(r, root, d, false, 0, &v);
 	if (e != 0)
 		return e;

@@ -179,6 +179,10 @@ static void commit_refused(struct core *c, const struct err *err) {
 static void recovered(void *arg, const struct ledger_loaded *res, const struct err *err) {
 	struct core *c = arg;
 	c->recovering = false;
+	if (c->load_again) {
+		core_load(c);
+		return;
+	}
 	if (c->mode != CORE_AWAY && c->mode != CORE_STOPPING)
 		return; /* stepped down meanwhile */
 	if (err != NULL) {
@@ -227,6 +231,7 @@ static void commit_done(void *arg, const struct err *err) {
 		c->flying = NULL;
 		c->stats.commits++;
 		c->stats.rows += b->cs->rows;
+		c->committed_event = b->cs->last_event;
 		c->stats.last_commit_us = took;
 		if (took > c->stats.max_commit_us)
 			c->stats.max_commit_us = took;
@@ -285,6 +290,7 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 	fleet_free(c->fleet);
 	c->fleet = fresh;
 	c->epoch = res->epoch;
+	c->committed_event = res->last_event;
 	memcpy(c->cell, res->cell, sizeof c->cell);
 	witness_accepted(c);
 	bool older = ledger_is_older(c, res);
@@ -301,6 +307,9 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 void core_load(struct core *c) {
 	core_set_mode(c, CORE_LOADING, "");
 	assert(c->loading == NULL);
+	c->load_again = c->recovering; /* one that was begun before we stepped down raises the epoch, too: first its answer */
+	if (c->load_again)
+		return;
 	c->loading = fleet_new();
 	fleet_on_plan_free(c->loading, plan_live_free);
 	c->env.ledger->ops->load(c->env.ledger, load_row, load_done, c);

@@ -43,8 +43,8 @@ static void on_freed(void *arg, struct group *g) {
 static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
 	struct deployment *d = ch->deployment;
 	bool whole = p->row.state == PLAN_SUCCEEDED || p->row.state == PLAN_SUCCEEDED_WITH_FAILURES;
-	if (p->row.kind != PLAN_KIND_DELETE || !whole || d->n_instances > 0)
-		return;
+	if (p->row.kind != PLAN_KIND_DELETE || !whole || d->n_instances > 0 || !d->row.offline || d->n_queued > 0)
+		return; /* something is left of it, or it is wanted again */
 	struct event_facts f = { .kind = "deployment.deleted", .deployment = d, .plan = p };
 	core_event(c, &f, "%s is deleted", d->row.name);
 	ch->deployment = NULL;
@@ -54,14 +54,16 @@ static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
 static void on_ended(void *arg, struct plan *p) {
 	struct core *c = arg;
 	struct change *ch;
+	bool awaited = false;
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct instance *i;
+		awaited |= ch->deployment->n_queued > 0;
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
 			if (i->row.state != INSTANCE_READY || !i->row.wanted)
 				agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 		deployment_gone(c, p, ch);
 	}
-	for (struct plan *q = fleet_plans(c->fleet); q != NULL; q = q->hh_id.next)
+	for (struct plan *q = awaited ? fleet_plans(c->fleet) : NULL; q != NULL; q = q->hh_id.next)
 		if (q->row.state == PLAN_QUEUED)
 			plan_due(c, q->row.id);
 	agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id); /* to be put away */
@@ -103,12 +105,11 @@ static void put_away(struct core *c, struct plan *p) {
 
 bool conduct_step(struct core *c) {
 	struct plan_id_queue *q = &c->due_plans;
-	if (q->n == 0)
+	if (q->next == q->n)
 		return false;
-	struct plan *p = fleet_plan(c->fleet, q->ids[0]);
-	q->n--;
-	for (size_t i = 0; i < q->n; i++)
-		q->ids[i] = q->ids[i + 1];
+	struct plan *p = fleet_plan(c->fleet, q->ids[q->next++]);
+	if (q->next == q->n)
+		q->next = q->n = 0;
 	if (p == NULL)
 		return true;
 	p->due = false;

@@ -72,7 +72,7 @@ struct lease {
 };
 
 TAILQ_HEAD(op_queue, core_op);
-struct plan_id_queue { int64_t *ids; size_t n, cap; };
+struct plan_id_queue { int64_t *ids; size_t next, n, cap; }; /* ids[next … n-1] wait */
 
 /* Which base speaks on a link: known from its hello until it is gone or the model is loaded again. */
 struct linked { struct driver_link *link; int64_t base_id; UT_hash_handle hh; };
@@ -85,6 +85,7 @@ struct core {
 	char reason[256];
 	char cell[37];
 	int64_t epoch;
+	int64_t committed_event;    /* the last that is in the ledger: what anybody may be told, and witness */
 	struct lease lease;
 	struct agenda agenda;
 	struct op_queue waiting;    /* not applied yet */

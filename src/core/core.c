@@ -62,7 +62,7 @@ void core_wake(struct core *c) {
 void core_state(const struct core *c, struct core_state *s) {
 	*s = (struct core_state){ .mode = c->mode, .epoch = c->epoch, .started = c->started };
 	s->ready = c->mode == CORE_ACTIVE && core_may_act(c);
-	s->last_event = c->fleet == NULL ? 0 : fleet_last_event(c->fleet);
+	s->last_event = c->committed_event;
 	memcpy(s->cell, c->cell, sizeof s->cell);
 	snprintf(s->reason, sizeof s->reason, "%s", c->reason);
 	if (c->mode != CORE_STANDBY || c->lease.seen_read.us == 0 || c->lease.seen.holder[0] == '\0')
@@ -242,6 +242,11 @@ static bool turn_may_decide(const struct core *c) {
 	return c->mode == CORE_ACTIVE || c->mode == CORE_READ_ONLY;
 }
 
+/* One input per commit: the next waits for the answer to the one before. */
+static bool turn_serial_wait(const struct core *c) {
+	return c->serial > 0 && c->flying != NULL;
+}
+
 static void decide(struct core *c) {
 	mono_t end = mono_add(c->mono, TURN_BUDGET_US);
 	while (turn_input(c)) {
@@ -261,9 +266,9 @@ static void decide(struct core *c) {
 }
 
 static bool more_to_do(const struct core *c) {
-	if (!turn_may_decide(c) || (c->serial > 0 && c->flying != NULL) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
+	if (!turn_may_decide(c) || turn_serial_wait(c) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
 		return false;
-	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > 0 || !mono_before(c->mono, agenda_next(&c->agenda));
+	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > c->due_plans.next || (c->mode == CORE_ACTIVE && !mono_before(c->mono, agenda_next(&c->agenda)));
 }
 
 void core_look_at_clock(struct core *c) {
@@ -279,7 +284,7 @@ void core_turn(struct core *c) {
 	c->turning = true;
 	core_look_at_clock(c);
 	lease_tick(c);
-	if (turn_may_decide(c) && !(c->serial > 0 && c->flying != NULL))
+	if (turn_may_decide(c) && !turn_serial_wait(c))
 		decide(c);
 	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING || c->n_waiting > MAX_QUEUED_OPS)
 		core_refuse_waiting(c);
@@ -291,14 +296,13 @@ void core_turn(struct core *c) {
 }
 
 mono_t core_deadline(const struct core *c) {
-	mono_t t = lease_deadline(c);
-	if (c->mode == CORE_ACTIVE) {
-		mono_t a = agenda_next(&c->agenda);
-		if (mono_before(a, t))
-			t = a;
-		if (mono_before(c->lease.valid_until, t) && c->lease.held)
-			t = c->lease.valid_until;
-	}
+	mono_t t = lease_deadline(c), a = agenda_next(&c->agenda);
+	if (c->mode != CORE_ACTIVE)
+		return t;
+	if (turn_may_decide(c) && !turn_serial_wait(c) && mono_before(a, t)) /* what may not be decided now must not keep the host awake */
+		t = a;
+	if (mono_before(c->lease.valid_until, t) && c->lease.held)
+		t = c->lease.valid_until;
 	return t;
 }
 
@@ -377,7 +381,7 @@ void core_loaded(struct core *c) {
 	c->plans.fleet = c->fleet;
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
-	c->due_plans.n = 0;
+	c->due_plans.next = c->due_plans.n = 0;
 	c->room = false;
 	agenda_clear(&c->agenda);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next) {
@@ -402,7 +406,7 @@ void core_witness(struct core *c, const char *cell, int64_t epoch, int64_t event
 bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event) {
 	if (cell == NULL || strcmp(cell, c->cell) != 0 || epoch < c->accepted_epoch)
 		return false;
-	return epoch > c->epoch || event > fleet_last_event(c->fleet);
+	return epoch > c->epoch || event > c->committed_event;
 }
 
 void core_accept_older(struct core *c, void (*done)(void *arg, const struct err *err), void *arg) {

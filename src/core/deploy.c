@@ -158,14 +158,18 @@ static int refuse_busy(const struct deployment *d, const struct deploy_spec *s, 
 	    (long long)p->row.id, d->row.name);
 }
 
+static bool brings_about(const struct plan *p, const struct deployment *d) {
+	return plan_touches(p, d) && TAILQ_FIRST(&p->changes)->row.to_revision == d->row.revision;
+}
+
 /* The unfinished plan that already brings this about, or NULL. */
 static struct plan *plan_joined(struct core *c, const struct deployment *d) {
-	struct plan *found = NULL;
-	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
-		const struct change *ch = TAILQ_FIRST(&p->changes);
-		if (ch != NULL && ch->deployment == d && !word_terminal(WORD_PLAN, p->row.state) && ch->row.to_revision == d->row.revision)
+	struct plan *found = d->plan != NULL && brings_about(d->plan, d) ? d->plan : NULL;
+	if (d->n_queued == 0)
+		return found;
+	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next)
+		if (p->row.state == PLAN_QUEUED && brings_about(p, d))
 			found = p;
-	}
 	return found;
 }
 

@@ -271,6 +271,8 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
 	dispatch_again(c, b, k);
+	if (b->row.state == BASE_READY) /* what became due while its link was away */
+		repair_base(c, b);
 	c->who = (struct core_who){ 0 };
 	core_wake(c);
 }
@@ -460,7 +462,10 @@ static void base_ready(struct core *c, struct base *b) {
 }
 
 static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r) {
+	struct instance *i;
 	base_set_state(c->fleet, b, BASE_RESTORING, r->base_note, c->wall);
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		text_set(&i->row.reported, NULL);
 	instances_lose_sight(c, b, INSTANCE_MISSING, "its base process is being restarted");
 	struct event_facts f = { .kind = "base.down", .base = b };
 	core_event(c, &f, "the process of base %s ended: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);

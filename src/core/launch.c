@@ -76,18 +76,24 @@ bool plan_touches(const struct plan *p, const struct deployment *d) {
 	return false;
 }
 
+static void give_way(struct core *c, struct plan *p, const struct plan *fresh, const struct launch *x) {
+	if (p->row.id == x->undoes)
+		plan_undone(&c->plans, p, fresh->row.id);
+	else
+		plan_supersede(&c->plans, p, fresh->row.id);
+}
+
 /* The plans before this one: paused ones and those without room give way; one at work is waited for, or gives way too when asked. */
 static void make_way(struct core *c, struct deployment *d, struct plan *fresh, const struct launch *x) {
-	struct plan *p, *next;
+	struct plan *p = d->plan, *next;
+	if (p != NULL && p != fresh && (x->supersede || p->row.state == PLAN_PAUSED || plan_stuck(p)))
+		give_way(c, p, fresh, x);
+	if (d->n_queued <= 1) /* the fresh one itself: no walk over every plan of the cell */
+		return;
 	for (p = fleet_plans(c->fleet); p != NULL; p = next) {
 		next = p->hh_id.next;
-		if (p == fresh || word_terminal(WORD_PLAN, p->row.state) || !plan_touches(p, d))
-			continue;
-		bool at_work = p->row.state == PLAN_RUNNING || p->row.state == PLAN_SOAKING || p->row.state == PLAN_CONFIRMING;
-		if (p->row.id == x->undoes)
-			plan_undone(&c->plans, p, fresh->row.id);
-		else if (!at_work || x->supersede || plan_stuck(p))
-			plan_supersede(&c->plans, p, fresh->row.id);
+		if (p != fresh && p->row.state == PLAN_QUEUED && plan_touches(p, d))
+			give_way(c, p, fresh, x);
 	}
 }
 

@@ -48,7 +48,7 @@ static void taken(void *arg, const struct lease_view *v, const struct err *err) 
 	} else {
 		c->lease.seen = *v;
 		lease_good(c);
-		if (c->loading == NULL)
+		if (c->loading == NULL && !c->load_again)
 			core_load(c);
 	}
 	core_wake(c);
@@ -95,7 +95,7 @@ static void renewed(void *arg, const struct lease_view *v, const struct err *err
 		if (c->mode == CORE_AWAY && !c->recovering)
 			core_set_mode(c, CORE_ACTIVE, "");
 		if (c->mode == CORE_ACTIVE || c->mode == CORE_STOPPING)
-			c->env.driver->ops->tick_all(c->env.driver, c->epoch, fleet_last_event(c->fleet));
+			c->env.driver->ops->tick_all(c->env.driver, c->epoch, c->committed_event);
 	} else if (err->code == E_FENCED || err->code == E_CONFLICT) {
 		log_warn("lease lost", log_e(err));
 		lease_give_up(c);
@@ -132,7 +132,7 @@ mono_t lease_deadline(const struct core *c) {
 void lease_give_up(struct core *c) {
 	struct err err = ERR_INIT;
 	err_set(&err, E_UNAVAILABLE, "this server is not the active one any more; it may or may not have been done: ask again with the same Idempotency-Key");
-	c->lease.held = false;
+	c->lease.held = c->load_again = false;
 	c->lease.seen_read = (mono_t){ 0 };
 	c->lease.next = mono_add(clock_mono(&c->env.clock), WATCH_US);
 	c->serial = 0;
@@ -145,7 +145,7 @@ void lease_give_up(struct core *c) {
 	links_clear(c);
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
-	c->due_plans.n = 0;
+	c->due_plans.next = c->due_plans.n = 0;
 	core_wake(c);
 }
 
@@ -154,5 +154,5 @@ void lease_hand_over(struct core *c, ledger_done done, void *arg) {
 	lease_me(c, &me);
 	c->lease.releasing = true;
 	c->env.ledger->ops->lease_release(c->env.ledger, &me, done, arg);
-	c->lease.held = false;
+	c->lease.held = c->load_again = false;
 }

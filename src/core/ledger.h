@@ -61,6 +61,9 @@ typedef void (*ledger_bytes_fn)(void *arg, const void *p, size_t n, const struct
 struct lease_view { int64_t counter; char holder[64], rest[128], rpc[128]; }; /* holder "" = released */
 typedef void (*ledger_lease_fn)(void *arg, const struct lease_view *v, const struct err *err);
 
+/* What upkeep may remove: all that was over before. */
+struct ledger_retention { wall_t events, plans, idempotency, base_history; };
+
 struct ledger_ops {
 	/* Fence check, upserts, deletes, events, in one pipeline with one sync. cs stays the caller's and unchanged until done. One at a time. */
 	void (*commit)(struct ledger *l, const struct changeset *cs, ledger_done done, void *arg);
@@ -92,8 +95,8 @@ struct ledger_ops {
 	void (*lease_renew)(struct ledger *l, const struct lease_view *me, ledger_lease_fn done, void *arg);
 	void (*lease_release)(struct ledger *l, const struct lease_view *me, ledger_done done, void *arg);
 
-	/* Upkeep: delete what retention says (events, finished plans, idempotency keys), in slices. */
-	void (*prune)(struct ledger *l, wall_t events_before, wall_t plans_before, wall_t idempotency_before, ledger_done done, void *arg);
+	/* Upkeep: delete what retention says, in slices. */
+	void (*prune)(struct ledger *l, const struct ledger_retention *before, ledger_done done, void *arg);
 };
 
 struct ledger { const struct ledger_ops *ops; };

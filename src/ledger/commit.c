@@ -31,7 +31,7 @@ static int send_deletes(struct pgconn *c, const struct changeset *cs, struct err
 	int r = 0;
 	for (int t = TABLE_COUNT - 1; r == 0 && t >= 0; t--) {
 		const struct change_rows *rows = &cs->tables[t];
-		if (t == TABLE_cell || t == TABLE_event)
+		if (t == TABLE_cell || t == TABLE_event || t == TABLE_base_history)
 			assert(rows->n_deletes == 0);
 		r = send_rows(c, STMT_DELETE + t, (enum table)t, table_defs[t].keys, rows->deletes, rows->n_deletes, err);
 	}

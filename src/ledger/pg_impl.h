@@ -125,6 +125,6 @@ void bytes_cancel(void *reading);
 void uploads_deinit(struct ledger_pg *l);    /* after the connection went: those that had no exchange under way */
 void readings_deinit(struct ledger_pg *l);
 void bytes_collect(struct ledger *l, ledger_done done, void *arg);
-void prune_start(struct ledger *l, wall_t events_before, wall_t plans_before, wall_t idempotency_before, ledger_done done, void *arg);
+void prune_start(struct ledger *l, const struct ledger_retention *before, ledger_done done, void *arg);
 
 #endif

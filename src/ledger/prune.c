@@ -1,8 +1,9 @@
-/* Retention: old events, finished plans, repairs and stored answers go in slices, each behind whoever waits for the connection, so that
+/* Retention: old events, finished plans, repairs, stored answers and history of bases go in slices, each behind whoever waits for the connection, so that
  * years of history can be removed without anybody noticing. */
 #include "ledger/pg_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 
@@ -13,22 +14,28 @@ struct prune {
 	struct ledger_pg *l;
 	struct exchange x;
 	int step;
-	wall_t before[4];
+	struct ledger_retention before;
 	int64_t last, total;
 	ledger_done done;
 	void *arg;
 };
 
-static const struct { enum stmt stmt; int64_t slice; } steps[] = {
-	{ STMT_prune_events, SLICE_ROWS }, { STMT_prune_plans, SLICE_PLANS }, { STMT_prune_tasks, SLICE_ROWS }, { STMT_prune_idempotency, SLICE_ROWS },
+static const struct { enum stmt stmt; size_t before; int64_t slice; } steps[] = {
+	{ STMT_prune_events, offsetof(struct ledger_retention, events), SLICE_ROWS },
+	{ STMT_prune_plans, offsetof(struct ledger_retention, plans), SLICE_PLANS },
+	{ STMT_prune_tasks, offsetof(struct ledger_retention, plans), SLICE_ROWS },
+	{ STMT_prune_idempotency, offsetof(struct ledger_retention, idempotency), SLICE_ROWS },
+	{ STMT_prune_base_history, offsetof(struct ledger_retention, base_history), SLICE_ROWS },
 };
 #define STEPS (int)(sizeof steps / sizeof *steps)
 
 static int prune_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	struct prune *k = owner_of(x, struct prune, x);
 	struct params p;
+	wall_t before;
+	memcpy(&before, (const char *)&k->before + steps[k->step].before, sizeof before);
 	params_init(&p, pgconn_arena(c));
-	params_time(&p, k->before[k->step]);
+	params_time(&p, before);
 	params_i64(&p, steps[k->step].slice);
 	return pgconn_exec(c, steps[k->step].stmt, &p, err);
 }
@@ -55,15 +62,13 @@ static void prune_done(struct exchange *x, const struct err *err) {
 	free(k);
 }
 
-void prune_start(struct ledger *ledger, wall_t events_before, wall_t plans_before, wall_t idempotency_before, ledger_done done, void *arg) {
+void prune_start(struct ledger *ledger, const struct ledger_retention *before, ledger_done done, void *arg) {
 	struct ledger_pg *l = pg_of(ledger);
 	struct prune *k = calloc(1, sizeof *k);
 	if (k == NULL)
 		abort();
 	k->l = l;
-	k->before[0] = events_before;
-	k->before[1] = k->before[2] = plans_before;
-	k->before[3] = idempotency_before;
+	k->before = *before;
 	k->done = done;
 	k->arg = arg;
 	k->x = (struct exchange){ .what = "removing old history", .send = prune_send, .result = prune_result, .done = prune_done,

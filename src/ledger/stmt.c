@@ -48,6 +48,11 @@ static int find(struct stmt_def *def, struct err *err) {
 	return 0;
 }
 
+/* Written once and never loaded into the fleet. */
+static bool is_history(enum table t) {
+	return t == TABLE_event || t == TABLE_base_history;
+}
+
 static int find_of_table(struct stmts *s, enum table t, struct err *err) {
 	const char *name = table_defs[t].name;
 	struct stmt_def *upsert = &s->def[STMT_UPSERT + t], *delete = &s->def[STMT_DELETE + t], *load = &s->def[STMT_LOAD + t];
@@ -55,9 +60,9 @@ static int find_of_table(struct stmts *s, enum table t, struct err *err) {
 	snprintf(delete->name, sizeof delete->name, "delete_%s", name);
 	snprintf(load->name, sizeof load->name, "load_%s", name);
 	int r = find(upsert, err);
-	if (r == 0 && t != TABLE_event)
+	if (r == 0 && !is_history(t))
 		r = find(load, err);
-	if (r == 0 && t != TABLE_event && t != TABLE_cell)
+	if (r == 0 && !is_history(t) && t != TABLE_cell)
 		r = find(delete, err);
 	return r;
 }

@@ -16,7 +16,7 @@
 	S(chunk_put) S(chunk_keep) S(chunk_drop) S(chunk_get) S(chunk_collect) \
 	S(query_events) S(query_events_newest) S(query_plans) S(query_plan) S(query_plan_changes) S(query_plan_batches) \
 	S(query_plan_tasks) S(query_plan_tasks_failed_first) S(query_revisions) \
-	S(prune_events) S(prune_plans) S(prune_tasks) S(prune_idempotency) \
+	S(prune_events) S(prune_plans) S(prune_tasks) S(prune_idempotency) S(prune_base_history) \
 	S(embedded_exists) S(embedded_create)
 
 enum stmt {
@@ -25,8 +25,8 @@ enum stmt {
 #undef S
 	STMT_NAMED,
 	STMT_UPSERT = STMT_NAMED,             /* + enum table: upsert_TABLE; insert_event for events */
-	STMT_DELETE = STMT_UPSERT + TABLE_COUNT, /* + enum table: delete_TABLE; none for cell and event */
-	STMT_LOAD = STMT_DELETE + TABLE_COUNT,   /* + enum table: load_TABLE; none for event */
+	STMT_DELETE = STMT_UPSERT + TABLE_COUNT, /* + enum table: delete_TABLE; none for cell, event and base_history */
+	STMT_LOAD = STMT_DELETE + TABLE_COUNT,   /* + enum table: load_TABLE; none for event and base_history */
 	STMT_COUNT = STMT_LOAD + TABLE_COUNT,
 };
 

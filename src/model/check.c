@@ -481,6 +481,9 @@ static int rest_check(const struct fleet *f, struct dirty_tally *dt, struct err 
 		n++;
 	}
 	SAME(n, HASH_COUNT(f->idems), "number of %s in their queue", "idempotency keys");
+	const struct object *s;
+	TAILQ_FOREACH(s, &f->dirty[TABLE_base_history], dirty_link)
+		dt->flagged++; /* they exist only while they are dirty */
 	for (const struct counter *c = f->counters; c != NULL; c = c->hh.next)
 		CHECK(object_check(f, &c->o, TABLE_counter, c->row.value, dt, err));
 	return 0;

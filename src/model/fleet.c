@@ -15,7 +15,7 @@
 #define ROW_FOLLOWS(type) static_assert(offsetof(struct type, row) == sizeof(struct object), #type)
 ROW_FOLLOWS(counter); ROW_FOLLOWS(tenant); ROW_FOLLOWS(token); ROW_FOLLOWS(artifact); ROW_FOLLOWS(module); ROW_FOLLOWS(version);
 ROW_FOLLOWS(group); ROW_FOLLOWS(base); ROW_FOLLOWS(deployment); ROW_FOLLOWS(revision); ROW_FOLLOWS(plan); ROW_FOLLOWS(change);
-ROW_FOLLOWS(batch); ROW_FOLLOWS(instance); ROW_FOLLOWS(task); ROW_FOLLOWS(finding); ROW_FOLLOWS(idem);
+ROW_FOLLOWS(batch); ROW_FOLLOWS(instance); ROW_FOLLOWS(stay); ROW_FOLLOWS(task); ROW_FOLLOWS(finding); ROW_FOLLOWS(idem);
 
 static void *zalloc(size_t n) {
 	void *p = calloc(1, n);
@@ -138,6 +138,7 @@ void fleet_free(struct fleet *f) {
 	if (f == NULL)
 		return;
 	names_free(f);
+	stays_free(f);
 	struct finding *x;
 	TAILQ_FOREACH(x, &f->finding_queue, link)
 		free(x->key);
@@ -183,7 +184,7 @@ void object_free(struct object *o) {
 	free(o);
 }
 
-static void object_clean(struct fleet *f, struct object *o) {
+void object_clean(struct fleet *f, struct object *o) {
 	if (!o->dirty)
 		return;
 	TAILQ_REMOVE(&f->dirty[o->table], o, dirty_link);
@@ -194,26 +195,30 @@ static void object_clean(struct fleet *f, struct object *o) {
 /* The key columns lead in every row, and no table with text keys is ever deleted from: a plain copy of them will do. */
 static struct leftover *leftover_key(const struct table_def *t, const void *row) {
 	struct leftover *l = zalloc(sizeof *l + t->row_size);
+	TAILQ_INIT(&l->stays);
 	const struct col *last = &t->cols[t->keys - 1];
 	assert(last->type != COL_text);
 	memcpy(l->row, row, last->offset + last->size);
 	return l;
 }
 
-void object_delete(struct fleet *f, struct object *o) {
+struct leftover *object_delete(struct fleet *f, struct object *o) {
+	struct leftover *l = NULL;
 	object_clean(f, o);
 	if (o->stored) {
-		struct leftover *l = leftover_key(&table_defs[o->table], OBJECT_ROW(o)); /* the macro evaluates its arguments more than once */
+		l = leftover_key(&table_defs[o->table], OBJECT_ROW(o));
 		STAILQ_INSERT_TAIL(&f->gone[o->table], l, link);
 		f->n_gone++;
 	}
 	object_free(o);
+	return l;
 }
 
 void object_part(struct fleet *f, struct object *o) {
 	if (o->dirty) {
 		const struct table_def *t = &table_defs[o->table];
 		struct leftover *l = zalloc(sizeof *l + t->row_size);
+		TAILQ_INIT(&l->stays);
 		memcpy(l->row, OBJECT_ROW(o), t->row_size); /* its texts move along */
 		memset(OBJECT_ROW(o), 0, t->row_size);
 		STAILQ_INSERT_TAIL(&f->parting[o->table], l, link);
@@ -256,6 +261,7 @@ static size_t collect_deletes(struct fleet *f, struct changeset *cs, size_t room
 			continue;
 		while (n < room && (l = STAILQ_FIRST(&f->gone[t])) != NULL) {
 			changeset_delete(cs, (enum table)t, l->row);
+			stays_collect(f, cs, &l->stays);
 			STAILQ_REMOVE_HEAD(&f->gone[t], link);
 			free(l);
 			f->n_gone--;
@@ -294,6 +300,8 @@ static size_t collect_dirty(struct fleet *f, struct changeset *cs, enum table t,
 		changeset_upsert(cs, t, OBJECT_ROW(o));
 		object_clean(f, o);
 		o->stored = true;
+		if (t == TABLE_instance)
+			stays_collect(f, cs, &((struct instance *)(void *)o)->stays);
 		n++;
 	}
 	return n;
@@ -322,8 +330,10 @@ size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows) {
 		n += collect_parting(f, cs, (enum table)t, max_rows - n);
 		if (t == TABLE_instance)
 			n += collect_dirty(f, cs, (enum table)t, max_rows - n, true);
-		n += collect_dirty(f, cs, (enum table)t, max_rows - n, false);
+		if (t != TABLE_base_history)
+			n += collect_dirty(f, cs, (enum table)t, max_rows - n, false);
 	}
+	stays_collect_rest(f, cs);
 	n += collect_deletes(f, cs, max_rows - n, true);
 	if (f->n_events > 0)
 		n += collect_events(f, cs, max_rows - n);
@@ -331,7 +341,7 @@ size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows) {
 	changeset_upsert(cs, TABLE_cell, &cell);
 	cs->commit_no = cell.commit_no;
 	cs->last_event = cell.last_event;
-	return n;
+	return n + cs->tables[TABLE_base_history].n_upserts;
 }
 
 /* ---- numbers ---- */

@@ -133,8 +133,14 @@ struct plan {
 	UT_hash_handle hh_id;
 };
 
+/* A time in which an instance was ready, as a row of base_history that is still to be written. In memory only until it is collected, which
+ * happens together with its instance. */
+struct stay { struct object o; struct row_base_history row; struct stay_list *list; TAILQ_ENTRY(stay) link; };
+TAILQ_HEAD(stay_list, stay);
+
 struct instance {
 	struct object o; struct row_instance row; struct base *base; struct deployment *deployment; struct version *version;
+	struct stay_list stays;           /* to be written, in order; no two with one beginning */
 	struct task *task;                /* the open one, or NULL */
 	struct task_queue tasks;          /* of it in memory, open or not */
 	mono_t ready_since;               /* live */
@@ -175,6 +181,7 @@ size_t fleet_dirty_count(const struct fleet *f);
 struct changeset;
 /* Moves dirty rows (copies in the changeset's arena) and deletes into cs: at most max_rows (at least one). Deletes first, children
  * before parents, then upserts in foreign-key order, then deletes of what upserts may have left (deployments, modules, groups), then events: what is left dirty always comes later in that order, so references precede.
+ * Rows of base_history go along with their instance, beyond max_rows.
  * With anything moved, row cell (commit_no + 1, last event moved so far) is part of it. Returns rows moved, 0 = nothing was dirty. */
 size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows);
 

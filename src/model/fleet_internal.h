@@ -4,12 +4,13 @@
 #ifndef BERTH_MODEL_FLEET_INTERNAL_H
 #define BERTH_MODEL_FLEET_INTERNAL_H
 
+#include "model/changeset.h"
 #include "model/fleet.h"
 
 struct counter { struct object o; struct row_counter row; UT_hash_handle hh; };
 
 /* A row that still has to reach the ledger although its object is gone: a key to delete, or the last state of something forgotten. */
-struct leftover { STAILQ_ENTRY(leftover) link; max_align_t row[]; };
+struct leftover { STAILQ_ENTRY(leftover) link; struct stay_list stays; max_align_t row[]; };
 STAILQ_HEAD(leftover_queue, leftover);
 
 struct fleet {
@@ -49,7 +50,9 @@ struct fleet {
 void *object_new(enum table t, size_t size, const void *row); /* zeroed; the row copied with its texts; linked nowhere */
 void object_created(struct fleet *f, struct object *o);       /* goes into the dirty queue */
 void object_free(struct object *o);                           /* for fleet_free: no trace */
-void object_delete(struct fleet *f, struct object *o);        /* frees it; its key goes into the deletes when it was stored */
+/* Frees it; when it was stored its key goes into the deletes, and is returned. */
+struct leftover *object_delete(struct fleet *f, struct object *o);
+void object_clean(struct fleet *f, struct object *o);         /* leaves the dirty queue */
 void object_part(struct fleet *f, struct object *o);          /* frees it; when dirty, its last row is still written */
 char *text_dup(const char *s);
 void event_loaded(struct fleet *f, int64_t number, wall_t at);
@@ -64,6 +67,13 @@ void base_rezone(struct fleet *f, struct base *b);
 void instance_count(struct instance *i);
 void instance_uncount(struct instance *i);
 void holders_count(struct base *b, int sign);                 /* the base as a whole enters or leaves its zone */
+/* stay.c: the row of base_history of an instance that becomes ready, before it leaves that state, and after it was removed. */
+void stay_begin(struct fleet *f, struct instance *i);
+void stay_end(struct fleet *f, struct instance *i, const char *as, const char *reason, wall_t now);
+void stays_move(struct stay_list *from, struct stay_list *to); /* to NULL: they are written by themselves */
+void stays_collect(struct fleet *f, struct changeset *cs, struct stay_list *list);
+void stays_collect_rest(struct fleet *f, struct changeset *cs); /* those in no list */
+void stays_free(struct fleet *f);
 void revision_link(struct deployment *d, struct version *v, struct revision *r);
 void deployment_recount(struct deployment *d);                /* n_updated, after the current revision changed */
 void plan_count(struct plan *p);
@@ -89,6 +99,7 @@ int instance_load(struct fleet *f, const void *row, struct err *err);
 int task_load(struct fleet *f, const void *row, struct err *err);
 int finding_load(struct fleet *f, const void *row, struct err *err);
 int idempotency_load(struct fleet *f, const void *row, struct err *err);
+int base_history_load(struct fleet *f, const void *row, struct err *err);
 
 /* free of everything, per noun; children first is fleet_free's business */
 #define FIND_ID(head, id_, ret) HASH_FIND(hh_id, (head), &(id_), sizeof(int64_t), (ret))

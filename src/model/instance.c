@@ -82,6 +82,7 @@ static void deployment_leave(struct instance *i) {
 static struct instance *instance_new(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row) {
 	struct instance *i = object_new(TABLE_instance, sizeof *i, row);
 	TAILQ_INIT(&i->tasks);
+	TAILQ_INIT(&i->stays);
 	i->base = b;
 	i->version = v;
 	b->n_instances++;
@@ -131,6 +132,8 @@ int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, st
 	struct instance *i = instance_new(f, b, d, v, &x);
 	base_add_units(f, b, x.units);
 	object_created(f, &i->o);
+	if (x.state == INSTANCE_READY)
+		stay_begin(f, i);
 	*ret = i;
 	return 0;
 }
@@ -159,6 +162,10 @@ void fleet_instance_remove(struct fleet *f, struct instance *i) {
 		t->instance = NULL;
 	}
 	struct base *b = i->base;
+	struct stay_list stays = TAILQ_HEAD_INITIALIZER(stays);
+	if (i->row.state == INSTANCE_READY)
+		stay_end(f, i, "removed", NULL, f->last_event_at);
+	stays_move(&i->stays, &stays);
 	instance_uncount(i);
 	deployment_leave(i);
 	TAILQ_REMOVE(&b->instances, i, base_link);
@@ -166,7 +173,8 @@ void fleet_instance_remove(struct fleet *f, struct instance *i) {
 	i->version->n_instances--;
 	base_add_units(f, b, -i->row.units);
 	HASH_DELETE(hh_id, f->instances, i);
-	object_delete(f, &i->o);
+	struct leftover *l = object_delete(f, &i->o);
+	stays_move(&stays, l == NULL ? NULL : &l->stays);
 }
 
 /* ---- lookup ---- */
@@ -214,10 +222,14 @@ void instance_set_state(struct fleet *f, struct instance *i, enum instance_state
 		fleet_touch(f, &i->o);
 	if (i->row.state == (int)s)
 		return;
+	if (i->row.state == INSTANCE_READY)
+		stay_end(f, i, word_text(WORD_INSTANCE, (int)s), reason, now);
 	instance_uncount(i);
 	i->row.state = (int)s;
 	instance_count(i);
 	i->row.state_at = now;
+	if (s == INSTANCE_READY)
+		stay_begin(f, i);
 	fleet_touch(f, &i->o);
 }
 

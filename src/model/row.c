@@ -39,6 +39,7 @@
 #define CDEF_finding(t, n, x) CDEF(finding, t, n, x)
 #define CDEF_idempotency(t, n, x) CDEF(idempotency, t, n, x)
 #define CDEF_event(t, n, x) CDEF(event, t, n, x)
+#define CDEF_base_history(t, n, x) CDEF(base_history, t, n, x)
 TABLES(T)
 #undef T
 

@@ -149,6 +149,15 @@ static struct task *chain_task(struct plan_env *e, struct chain *c, struct insta
 	return t;
 }
 
+/* One of that very version is still on its way out there: a base knows modules by name and version, so its removal would take the new one, too. */
+static bool twin_leaves(const struct base *b, const struct version *v, const struct instance *but) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i != but && i->version == v && !i->row.wanted)
+			return true;
+	return false;
+}
+
 static struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b) {
 	struct revision *to = change_goal(ch);
 	struct row_instance row = {
@@ -156,7 +165,7 @@ static struct instance *slot_instance(struct plan_env *e, struct change *ch, str
 		.units = to->version->row.units, .created_at = e->wall,
 	};
 	struct instance *i;
-	if (fleet_instance_add(e->fleet, b, ch->deployment, to->version, &row, &i, NULL) != 0)
+	if (twin_leaves(b, to->version, NULL) || fleet_instance_add(e->fleet, b, ch->deployment, to->version, &row, &i, NULL) != 0)
 		return NULL;
 	return i;
 }
@@ -176,7 +185,7 @@ struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct r
 	struct row_instance row = { .revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall, .created_at = e->wall };
 	struct instance *i;
 	int64_t units = to->version->row.units;
-	if (units - old->row.units > base_free(old->base))
+	if (units - old->row.units > base_free(old->base) || twin_leaves(old->base, to->version, old))
 		return NULL;
 	instance_set_wanted(e->fleet, old, false);
 	int r = fleet_instance_add(e->fleet, old->base, old->deployment, to->version, &row, &i, NULL);
@@ -246,7 +255,6 @@ struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t) {
 	return c;
 }
 
-/* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
 void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
@@ -265,6 +273,36 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	if (c->form == CHAIN_IN_PLACE)
 		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
 	e->freed(e->arg, g);
+}
+
+/* What is known of an instance whose removal was called off. */
+static void called_off(struct plan_env *e, struct instance *i) {
+	bool up = i->base->row.state == BASE_READY, active = i->row.reported != NULL && strcmp(i->row.reported, "activated") == 0;
+	instance_set_state(e->fleet, i, !up ? INSTANCE_UNKNOWN : active ? INSTANCE_READY : INSTANCE_MISSING, NULL, e->wall);
+}
+
+static void install_cancelled(struct plan_env *e, struct instance *new) {
+	struct group *g = new->base->group;
+	if (new->row.generation != 0) {
+		instance_set_wanted(e->fleet, new, false); /* repair removes what may be left of it */
+		return;
+	}
+	fleet_instance_remove(e->fleet, new);
+	e->freed(e->arg, g);
+}
+
+void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c) {
+	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
+	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (c->form == CHAIN_INSTALL && new != NULL)
+		install_cancelled(e, new);
+	else if (c->form == CHAIN_REMOVE && old != NULL && c->untouched)
+		instance_set_wanted(e->fleet, old, true);
+	else
+		chain_give_back(e, c);
+	if (old != NULL && (c->untouched || old->row.state == INSTANCE_UNINSTALLING))
+		called_off(e, old);
+	chain_free(p, c);
 }
 
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {

@@ -25,6 +25,7 @@ struct chain {
 	bool failed;
 	bool aside;              /* its batch does not wait for it */
 	bool ignored;            /* aside because somebody lets this slot be: it counts as failed already */
+	bool untouched;          /* cancelled before the base heard of the old one's removal */
 	enum fault fault;
 	UT_hash_handle hh;
 };
@@ -58,8 +59,6 @@ struct chain *chain_of_task(struct plan *p, const struct task *t);
 bool chain_failed_before(const struct plan *p, const struct deployment *d, const struct base *b);
 void chain_free(struct plan *p, struct chain *c);
 void chain_set_aside(struct plan *p, struct chain *c, bool aside);
-/* Nothing of the new version is there: the old one is wanted again. */
-void chain_give_back(struct plan_env *e, struct chain *c);
 struct batch *plan_batch(struct plan *p, int64_t number);
 int plan_batch_chains(const struct plan *p); /* at work in the running batch */
 /* Begin a chain: makes instances and tasks. False when it cannot (no units, nothing to do any more). */
@@ -67,6 +66,10 @@ bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_
 bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch);
 bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch);
 struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t); /* restore */
+/* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
+void chain_give_back(struct plan_env *e, struct chain *c);
+/* Its open tasks were cancelled: the slot is what it was, as far as the base did not hear otherwise. Frees the chain. */
+void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
 /* A chain came to its end: counts it in its batch. */
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
 
@@ -82,6 +85,9 @@ void plan_memo_store(struct plan_env *e, struct plan *p);
 /* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b);
 bool base_reachable(const struct base *b);
+
+/* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
+void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
 
 /* step.c */
 bool plan_over_threshold(const struct plan *p);

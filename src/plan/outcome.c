@@ -47,7 +47,7 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 	report_task(e, t, "task.succeeded", text);
 	if (install)
 		installed(e, p, c, i);
-	else if (c == NULL || !(c->form == CHAIN_IN_PLACE && c->open > 1))
+	else if (c == NULL || c->form != CHAIN_IN_PLACE || (c->open == 1 && !c->failed))
 		removed(e, t);
 	else
 		instance_set_state(e->fleet, i, INSTANCE_MISSING, "gone; its successor is being installed", e->wall);

@@ -217,23 +217,14 @@ bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s) 
 /* ---- ignore -------------------------------------------------------------------------------------------------------------------------- */
 /* What was not sent is taken back; what the base was told ends there, and nobody waits for it. */
 static void chain_ignore(struct plan_env *e, struct plan *p, struct chain *c) {
+	struct slot_key key = c->key;
 	struct task *t;
-	TAILQ_FOREACH(t, &p->tasks, plan_link) {
-		bool mine = t->row.base_id == c->key.base_id && t->row.deployment_id == c->key.deployment_id;
-		if (!mine || (t->row.state != TASK_PENDING && t->row.state != TASK_BACKOFF))
-			continue;
-		t->row.ended_at = e->wall;
-		task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
-		c->open--;
-	}
-	c->failed = c->open == 0;
-	slot_fail(e, p, c->key, c->batch);
+	slot_fail(e, p, key, c->batch);
 	c->ignored = true;
 	chain_set_aside(p, c, true);
-	if (c->open > 0)
-		return;
-	chain_give_back(e, c);
-	chain_end(e, p, c);
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		if (t->row.base_id == key.base_id && t->row.deployment_id == key.deployment_id && (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF))
+			task_cancel(e, p, t);
 }
 
 static bool mark_ignored(struct plan *p, const struct deployment *d, const struct base *b, const char *reason, const char *actor) {

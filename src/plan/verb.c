@@ -42,22 +42,24 @@ bool plan_confirm(struct plan_env *e, struct plan *p, int64_t number) {
 	return true;
 }
 
+void task_cancel(struct plan_env *e, struct plan *p, struct task *t) {
+	struct chain *c = chain_of_task(p, t);
+	t->row.ended_at = e->wall;
+	task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
+	if (c == NULL)
+		return;
+	c->failed = true; /* what is still at the base ends there; then the slot is given back */
+	c->untouched |= t->row.kind == TASK_KIND_UNINSTALL && t->row.sent_at.us == 0;
+	if (--c->open == 0)
+		chain_cancelled(e, p, c);
+}
+
 /* Tasks not sent yet are not wanted any more; those at a base end there, and what they did is recorded. */
 static void cancel_unsent(struct plan_env *e, struct plan *p) {
 	struct task *t;
-	TAILQ_FOREACH(t, &p->tasks, plan_link) {
-		if (t->row.state != TASK_PENDING && t->row.state != TASK_BACKOFF)
-			continue;
-		t->row.ended_at = e->wall;
-		task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
-		struct instance *i = t->instance;
-		if (i == NULL)
-			continue;
-		if (t->row.kind == TASK_KIND_INSTALL && i->row.generation == 0)
-			instance_set_wanted(e->fleet, i, false); /* repair drops it: no base ever heard of it */
-		else if (t->row.kind == TASK_KIND_UNINSTALL && i->row.state == INSTANCE_UNINSTALLING)
-			instance_set_state(e->fleet, i, INSTANCE_MISSING, NULL, e->wall);
-	}
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		if (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF)
+			task_cancel(e, p, t);
 }
 
 bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {

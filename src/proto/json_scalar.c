@@ -64,7 +64,7 @@ static bool int_range(ProtobufCType type, int64_t *ret_min, int64_t *ret_max) {
 }
 
 static int int_store(const ProtobufCFieldDescriptor *f, void *dst, int64_t v, struct err *err) {
-	int64_t min, max;
+	int64_t min = 0, max = 0;
 	int_range(f->type, &min, &max);
 	if (v < min || v > max)
 		return err_set(err, E_INVALID, "must be between %" PRId64 " and %" PRId64, min, max);
@@ -206,7 +206,7 @@ static void bytes_print(const ProtobufCBinaryData *b, struct buf *out) {
 }
 
 static void number_print(const ProtobufCFieldDescriptor *f, const void *src, struct buf *out) {
-	int64_t min, max, v = 0;
+	int64_t min = 0, max = 0, v = 0;
 	int_range(f->type, &min, &max);
 	if (json_size_of(f->type) == 8) {
 		memcpy(&v, src, 8);

@@ -117,8 +117,8 @@ static int manifest_apply(struct arena *a, const char *text, struct modfile *m, 
 		    err, E_MALFORMED, "the jar is no ark module: its manifest has no Ark-Biz-Name; build it with sofa-ark-maven-plugin");
 	int rc = modfile_set_identity(m, name, version, err);
 	int64_t number;
-	/* The web part is known only by its path: the packager writes "/" for modules without one too. */
-	if (!rc && (v = manifest_get(a, text, "web-context-path")))
+	/* "/" is what the packager writes for modules without a web part; with one it could not start, the base has that path itself. */
+	if (!rc && (v = manifest_get(a, text, "web-context-path")) && strcmp(v, "/") != 0)
 		rc = modfile_set_context_path(a, m, v, err);
 	if (!rc && (v = manifest_get(a, text, "priority")) && !(rc = number_parse(m, "priority", v, &number, err)))
 		m->priority = (int32_t)number;

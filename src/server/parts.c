@@ -180,6 +180,7 @@ static int make_api(struct berthd *s, struct err *err) {
 		.version = BERTH_VERSION,
 		.keep_events_us = s->opt.keep_events,
 		.keep_plans_us = s->opt.keep_plans,
+		.keep_base_history_us = s->opt.keep_base_history,
 		.keep_orphans_us = s->opt.keep_orphans,
 		.max_wait_us = s->opt.max_wait,
 		.max_streams = (unsigned)s->opt.max_streams,

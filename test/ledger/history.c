@@ -156,6 +156,29 @@ START_TEST(old_revisions_stay_in_the_ledger) {
 }
 END_TEST
 
+/* The end of a row that is there, with the names of today: those of its beginning stay. */
+START_TEST(history_keeps_the_names_of_its_beginning) {
+	struct world w;
+	struct sink s;
+	struct err err;
+	struct ledger_pg *l = ready(&w, &s);
+	struct row_base_history h = { .instance_id = 7, .since = { 1000000 }, .tenant_id = 1, .base = text_a, .module = text_b, .actor = text_ci, .revision = 1 };
+	for (int64_t n = 1; n <= 2; n++) {
+		struct changeset *cs = changeset_of(s.loaded.epoch, n, 0);
+		changeset_upsert(cs, TABLE_base_history, &h);
+		ck_assert_msg(do_commit(&w, l, cs, &err) == 0, "%s", err.text);
+		changeset_free(cs);
+		h.actor = text_berth;
+		h.revision = 2;
+		h.ended_at.us = 3000000;
+		h.ended_as = text_kind;
+	}
+	ck_assert_str_eq(sql(&w, w.admin, "select concat_ws(' ', base, module, actor, revision, ended_as, duration_seconds) from dash.base_history"), "a b ci 1 module.installed 2");
+	ledger_pg_free(l);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(retention_removes_what_is_old_and_over) {
 	struct world w;
 	struct sink s;
@@ -169,19 +192,29 @@ START_TEST(retention_removes_what_is_old_and_over) {
 	old->created_at.us -= INT64_C(2) * 86400 * US_PER_S;
 	changeset_upsert(cs, TABLE_idempotency, old);
 	changeset_upsert(cs, TABLE_idempotency, young);
+	for (int64_t n = 1; n <= 3; n++) { /* the third runs still */
+		struct row_base_history h = { .instance_id = n, .since = { INT64_C(1500000000000000) }, .tenant_id = 1, .base = text_a, .module = text_b,
+			.ended_at = { n == 3 ? 0 : INT64_C(1500000000000000) + n * INT64_C(100000000000000) } };
+		changeset_upsert(cs, TABLE_base_history, &h);
+	}
 	ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
-	led->ops->prune(led, (wall_t){ INT64_C(1700000000000000) + 15 * US_PER_S }, (wall_t){ INT64_C(1600000000000000) + 3 * US_PER_S },
-	    (wall_t){ young->created_at.us - 1 }, call_done, &k);
+	struct ledger_retention before = { .events = { INT64_C(1700000000000000) + 15 * US_PER_S }, .plans = { INT64_C(1600000000000000) + 3 * US_PER_S },
+		.idempotency = { young->created_at.us - 1 }, .base_history = { INT64_C(1650000000000000) } };
+	led->ops->prune(led, &before, call_done, &k);
 	wait_until(&w, &k.done);
 	ck_assert_msg(k.err.code == 0, "%s", k.err.text);
 	ck_assert_str_eq(IDS(.query = QUERY_EVENTS), "15 16 17 18 19 20");
 	ck_assert_str_eq(IDS(.query = QUERY_PLANS), "6 5 4 3");
 	ck_assert_str_eq(sql(&w, w.admin, "select count(*) from task"), "20");
 	ck_assert_str_eq(sql(&w, w.admin, "select count(*) from idempotency"), "1");
+	ck_assert_str_eq(sql(&w, w.admin, "select string_agg(instance_id::text, ' ' order by instance_id) from base_history"), "2 3");
 	/* Whatever the time-out, the last event stays: it is the witness of the cell. */
 	memset(&k, 0, sizeof k);
-	led->ops->prune(led, (wall_t){ INT64_C(4000000000000000) }, (wall_t){ INT64_C(4000000000000000) }, (wall_t){ 1 }, call_done, &k);
+	before = (struct ledger_retention){ .events = { INT64_C(4000000000000000) }, .plans = { INT64_C(4000000000000000) }, .idempotency = { 1 },
+		.base_history = { INT64_C(4000000000000000) } };
+	led->ops->prune(led, &before, call_done, &k);
 	wait_until(&w, &k.done);
+	ck_assert_str_eq(sql(&w, w.admin, "select string_agg(instance_id::text, ' ') from base_history"), "3");
 	ck_assert_str_eq(IDS(.query = QUERY_EVENTS), "20");
 	ck_assert_str_eq(IDS(.query = QUERY_PLANS), "6 5");
 	changeset_free(cs);
@@ -190,4 +223,5 @@ START_TEST(retention_removes_what_is_old_and_over) {
 }
 END_TEST
 
-TEST_SUITE("ledger/history", events_are_filtered_and_paged, plans_and_what_belongs_to_them, old_revisions_stay_in_the_ledger, retention_removes_what_is_old_and_over)
+TEST_SUITE("ledger/history", events_are_filtered_and_paged, plans_and_what_belongs_to_them, old_revisions_stay_in_the_ledger,
+    history_keeps_the_names_of_its_beginning, retention_removes_what_is_old_and_over)

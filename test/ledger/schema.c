@@ -111,7 +111,7 @@ START_TEST(views_answer) {
 	struct ledger_pg *l = migrated(&w, &s);
 	struct changeset *cs = changeset_random(&w, s.loaded.epoch, 1, 30, 1);
 	ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
-	static const char *const views[] = { "base_current", "deployment_current", "instance_current", "drift", "plan_progress", "task_recent", "event_recent", "finding_current", "capacity" };
+	static const char *const views[] = { "base_current", "deployment_current", "instance_current", "drift", "plan_progress", "task_recent", "event_recent", "finding_current", "capacity", "base_history" };
 	for (size_t i = 0; i < sizeof views / sizeof *views; i++)
 		ck_assert_msg(strcmp(sql(&w, w.admin, arena_printf(w.arena, "select count(*) from (select * from dash.%s) v", views[i])), "0") != 0, "%s is empty", views[i]);
 	ck_assert_str_eq(sql(&w, w.admin, "select count(*) from dash.instance_current"), "30");

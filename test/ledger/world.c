@@ -280,6 +280,12 @@ static void meet_fleet_tables(struct world *w, enum table t, void *row, int64_t 
 		r->base_id = k;
 		r->deployment_id = k % 3 == 0 ? 0 : up_to(w, k);
 		r->version_id = up_to(w, k);
+	} else if (t == TABLE_base_history) {
+		struct row_base_history *r = row;
+		r->since.us = INT64_C(1700000000000000) + k;
+		r->tenant_id = up_to(w, k);
+		r->base = named(w, "base", k);
+		r->module = named(w, "module", k);
 	} else if (t == TABLE_finding) {
 		struct row_finding *r = row;
 		r->tenant_id = up_to(w, k);

@@ -14,7 +14,7 @@
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
 
-enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISHES };
+enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISHES };
 
 struct request {
 	struct core_op op;
@@ -90,6 +90,8 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 		return ask_deploy(c, q, err);
 	case WISH_OFFLINE:
 		return d == NULL ? E_NOT_FOUND : change_offline(c, &q->op.who, d, &p, err);
+	case WISH_DELETE:
+		return d == NULL ? E_NOT_FOUND : change_delete(c, &q->op.who, d, &p, err);
 	case WISH_ROLLBACK:
 		return d == NULL ? E_NOT_FOUND : change_rollback(c, &q->op.who, d, 0, &p, err);
 	case WISH_CORDON:
@@ -111,6 +113,8 @@ static void done(struct core_op *op, const struct err *err) {
 		acks[q->module].revision = q->revision;
 		sim_trace(s, "acknowledged: %s at revision %lld", modules[q->module], (long long)q->revision);
 	}
+	if (err == NULL && q->wish == WISH_DELETE)
+		acks[q->module].revision = 0;
 	bool again = err != NULL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
 	if (again)
 		sim_after(s, sim_delay(s, 50 * US_PER_MS, 2 * US_PER_S), submit, q);
@@ -130,7 +134,7 @@ static void submit(void *arg) {
 		free(q);
 }
 
-static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB, WISH_ROLLBACK };
+static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;

@@ -269,6 +269,8 @@ static void leave(void *arg) {
 
 static void state_changed(void *arg, const struct core_state *st) {
 	struct node *n = arg;
+	if (st->mode == CORE_READ_ONLY)
+		sim_fail(n->sim, "%s takes the ledger for an older one: %s", n->name, st->reason);
 	if (st->mode != CORE_STANDBY)
 		return;
 	struct again *x = malloc(sizeof *x);

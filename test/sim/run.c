@@ -93,6 +93,7 @@ int main(int argc, char **argv) {
 	static const struct option longs[] = { { "seeds", 1, NULL, 'n' }, { "first", 1, NULL, 'f' }, { "trace", 0, NULL, 't' }, { 0 } };
 	unsigned long long n = 200, first = 1;
 	bool trace = false;
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)mallopt(M_MXFAST, 0); /* freed arenas would have glibc consolidate its fast bins each time: a third of the run */
 	for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
 		if (o == 'n')

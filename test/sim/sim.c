@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define STILL_MAX 20000
+
 static mono_t sim_mono(void *arg) {
 	const struct sim *s = arg;
 	return (mono_t){ s->now_us + 1000 * US_PER_S };
@@ -55,6 +57,9 @@ bool sim_step(struct sim *s) {
 		s->heap[i] = s->heap[kid];
 	}
 	s->heap[i] = x;
+	s->still = top.at == s->now_us ? s->still + 1 : 0;
+	if (s->still > STILL_MAX)
+		sim_fail(s, "time stands still: somebody asks to be called again and again, now");
 	s->now_us = top.at;
 	s->steps++;
 	top.fn(top.arg);

@@ -44,7 +44,7 @@ struct sim {
 	bool calm;               /* the storm is over */
 	bool trace;
 	char failure[512];       /* first broken invariant */
-	uint64_t steps;
+	uint64_t steps, still;   /* still: events since time last moved */
 };
 
 void sim_init(struct sim *s, uint64_t seed, bool trace);

@@ -273,6 +273,7 @@ static bool plan_is_loaded(struct store *st, int64_t id) {
 static bool row_is_loaded(struct store *st, enum table t, const void *row) {
 	switch (t) {
 	case TABLE_event:
+	case TABLE_base_history:
 		return false;
 	case TABLE_plan:
 		return plan_is_loaded(st, ((const struct row_plan *)row)->id);

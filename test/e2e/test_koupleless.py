@@ -1,0 +1,190 @@
+"""Real JVM bases with real modules (test/koupleless): with the agent around them, and beside one that something else started."""
+import hashlib
+import json
+import os
+import signal
+import threading
+
+import pytest
+
+import cell as cells
+import jvm
+from conftest import QUICK, _fleet
+
+pytestmark = jvm.needed
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """A server, and base j1: a JVM with the agent around it."""
+    f = _fleet()
+    try:
+        f.server("server", *QUICK).ready()
+        f.group("shop", 10)
+        jvm.JvmAgent(f, "j1", f.join_token("shop"), "shop").start()
+        f.base_ready("j1", 90)
+        yield f
+    finally:
+        f.stop()
+
+
+def push(f, path):
+    done = f.berth("module", "push", path, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    return f"{found['module']}:{found['version']}"
+
+
+def deploy(f, path, *more, group="shop", status=0):
+    done = f.berth("deploy", path, "--group", group, *more)
+    assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def away(f, *names):
+    for name in names:
+        assert f.berth("offline", name).returncode == 0
+        assert f.berth("delete", name).returncode == 0
+
+
+def test_join_deploy_upgrade_in_place_uninstall(shop):
+    j1 = shop.agents["j1"]
+    shown = shop.api.get("/v1/bases/j1").json
+    assert shown["runtime"] == "ark" and shown["state"] == "ready", shown
+    deploy(shop, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    assert j1.web.says("/biz1/version", "biz1 1.0.0")
+
+    deploy(shop, jvm.jar("biz1:2.0.0"))  # on one context path the second version cannot start beside the first
+    assert j1.web.says("/biz1/version", "biz1 2.0.0")
+    assert j1.arklet.modules() == {"biz1:2.0.0": "activated"}
+
+    assert shop.berth("offline", "biz1").returncode == 0
+    assert j1.arklet.modules() == {} and j1.web.status("/biz1/version") == 404
+    assert shop.berth("delete", "biz1").returncode == 0
+
+
+def test_install_first_where_the_context_paths_differ(shop):
+    """The old version answers until the new one is in: no moment without an answer on one of the two paths."""
+    j1 = shop.agents["j1"]
+    deploy(shop, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    beside = jvm.remade(jvm.jar("biz1:1.0.0"), shop.folder, Ark_Biz_Version="3.0.0", web_context_path="biz1-v3")
+    without, seen, end = [], [0], threading.Event()
+
+    def client():
+        while not end.is_set():
+            seen[0] += 1
+            if not j1.web.says("/biz1/version", "biz1") and not j1.web.says("/biz1-v3/version", "biz1"):
+                without.append(seen[0])
+    watcher = threading.Thread(target=client, daemon=True)
+    watcher.start()
+    deploy(shop, beside, "--upgrade-policy", "install_first")
+    end.set()
+    watcher.join()
+    assert seen[0] > 0 and not without
+    assert j1.web.says("/biz1-v3/version", "biz1") and j1.web.status("/biz1/version") == 404
+    assert j1.arklet.modules() == {"biz1:3.0.0": "activated"}
+    away(shop, "biz1")
+
+
+def test_broken_module_with_its_cause(shop):
+    j1 = shop.agents["j1"]
+    done = deploy(shop, jvm.jar("biz-broken"), "--replicas", "1", "--min-ready", "0s", "--retries", "0", status=8)
+    assert "this module refuses to start" in done.stdout + done.stderr
+    assert j1.arklet.modules() == {}
+    assert shop.api.get("/v1/bases/j1").json["state"] == "ready"
+    away(shop, "biz-broken")
+
+
+def test_slow_module(shop, until):
+    """While it starts, its base is no less alive, and others are asked as usual."""
+    j1 = shop.agents["j1"]
+    title, version = push(shop, jvm.jar("biz-slow")).split(":")
+    plan = shop.deploy(f"{title}:{version}", 1, group="shop", wait=0, args=["--slow.seconds=4"])
+    until(lambda: (j1.arklet.modules() or {}).get("biz-slow:1.0.0") == "resolved", 20, "arklet is at it")
+    assert shop.api.get("/v1/bases/j1").json["state"] == "ready"
+    assert shop.ended(plan["id"])["state"] == "succeeded"
+    assert j1.web.says("/slow/hello", "slow module")
+    away(shop, "biz-slow")
+
+
+def test_a_plain_module_and_its_arguments(shop):
+    j1 = shop.agents["j1"]
+    deploy(shop, jvm.jar("biz-plain"), "--replicas", "1", "--min-ready", "0s")
+    assert j1.arklet.modules() == {"biz-plain:1.0.0": "activated"}
+    away(shop, "biz-plain")
+    assert j1.arklet.modules() == {}
+
+
+def test_a_jar_that_says_something_else_is_refused(shop):
+    """Before any base sees it: what is installed is what the manifest says, not what was asked for."""
+    body = jvm.jar("biz1:1.0.0").read_bytes()
+    digest = hashlib.sha256(body).hexdigest()
+    answer = shop.api.call("PUT", f"/v1/artifacts/{digest}", body, headers={"Content-Type": "application/java-archive"})
+    assert answer.status in (200, 201), answer
+    assert shop.api.post("/v1/modules", {"name": "other"}).status == 201
+    for module, version in (("other", "1.0.0"), ("biz1", "5.5.5")):
+        answer = shop.api.post(f"/v1/modules/{module}/versions", {"version": version, "artifact": digest, "runtime": "ark"})
+        assert answer.status == 400 and "biz1:1.0.0" in answer.json["detail"], answer
+    assert shop.api.delete("/v1/modules/other").status in (200, 204)
+
+
+def test_restored_after_it_was_killed(shop, until):
+    j1 = shop.agents["j1"]
+    deploy(shop, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    old = j1.base_pid
+    os.kill(old, signal.SIGKILL)
+    until(lambda: j1.base_pid not in (None, old), 30, "another JVM")
+    until(lambda: j1.web.says("/biz1/version", "biz1 1.0.0"), 60, "its module is back")
+    shop.base_ready("j1", 30)
+    until(lambda: shop.on("biz1") == ["j1"], 30, "the server knows")
+    away(shop, "biz1")
+
+
+def test_restored_while_the_server_is_away(shop, until):
+    j1, server = shop.agents["j1"], shop.one
+    deploy(shop, jvm.jar("biz1:2.0.0"), "--replicas", "1", "--min-ready", "0s")
+    server.stop()
+    os.kill(j1.base_pid, signal.SIGKILL)
+    until(lambda: j1.web.says("/biz1/version", "biz1 2.0.0"), 60, "its module is back")
+    server.start().ready()
+    shop.base_ready("j1", 30)
+    until(lambda: shop.on("biz1", "2.0.0") == ["j1"], 30, "the server knows")
+    away(shop, "biz1")
+
+
+def test_server_killed_in_an_install(shop, until):
+    """What was sent is not sent twice: one install, one unpacked copy."""
+    j1, server = shop.agents["j1"], shop.one
+    plan = shop.deploy("biz-slow:1.0.0", 1, group="shop", wait=0, args=["--slow.seconds=6"])
+    until(lambda: (j1.arklet.modules() or {}).get("biz-slow:1.0.0") == "resolved", 20, "arklet is at it")
+    server.process.kill()
+    server.stop_database()
+    server.start().ready()
+    assert shop.ended(plan["id"], 60)["state"] == "succeeded"
+    assert len([p for p in (j1.data / "work").glob("biz-slow-*")]) == 1
+    away(shop, "biz-slow")
+
+
+def test_base_killed_in_an_install(shop, until):
+    j1 = shop.agents["j1"]
+    plan = shop.deploy("biz-slow:1.0.0", 1, group="shop", wait=0, args=["--slow.seconds=5"])
+    until(lambda: (j1.arklet.modules() or {}).get("biz-slow:1.0.0") == "resolved", 20, "arklet is at it")
+    os.kill(j1.base_pid, signal.SIGKILL)
+    ended = shop.ended(plan["id"], 90)
+    assert ended["state"] in ("succeeded", "failed", "paused"), ended
+    shop.base_ready("j1", 60)
+    away(shop, "biz-slow")
+
+
+def test_agent_beside_a_base_that_something_else_starts(shop, until):
+    base = jvm.Jvm(shop, "legacy").start().up()
+    agent = jvm.JvmAgent(shop, "j2", shop.join_token("shop"), "shop")
+    agent.argv[agent.argv.index("--"):] = ["--runtime", "ark", "--arklet", base.url]
+    agent.start()
+    shop.base_ready("j2", 30)
+    deploy(shop, jvm.jar("biz1:1.0.0"), "--replicas", "all", "--min-ready", "0s")
+    assert base.web.says("/biz1/version", "biz1 1.0.0") and shop.on("biz1") == ["j1", "j2"]
+    base.process.kill()
+    base.start().up()
+    until(lambda: base.web.says("/biz1/version", "biz1 1.0.0"), 40, "restored after a restart by somebody else")
+    away(shop, "biz1")

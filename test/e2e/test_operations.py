@@ -1,0 +1,251 @@
+"""Every row of the operation table, called well through REST and through gRPC with the same requests."""
+import hashlib
+import http.server
+import re
+import threading
+import urllib.parse
+from types import SimpleNamespace
+
+import pytest
+
+import cell as cells
+
+grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
+from rpc import Grpc  # noqa: E402
+
+ROW = re.compile(r'^OP\((\w+), (\w+), (\w+), (\w+), (\w+), "(\w+)", "([^"]+)", (NULL|"[^"]*"), ([^,]+),', re.M)
+OPS = {f"{m[1]}.{m[2]}": SimpleNamespace(service=m[1], rpc=m[2], method=m[6], path=m[7], body=None if m[8] == "NULL" else m[8].strip('"'), stream="STREAM" in m[9])
+       for m in ROW.finditer((cells.ROOT / "src/api/ops.def").read_text())}
+called = {"rest": set(), "grpc": set()}
+
+
+def camel(name):
+    head, *rest = name.split("_")
+    return head + "".join(w.capitalize() for w in rest)
+
+
+class ByRest:
+    name = "rest"
+
+    def __init__(self, fleet):
+        self.client = fleet.api
+
+    def call(self, title, request=None, first=0):
+        op, left = OPS[title], dict(request or {})
+
+        def part(m):
+            for key in (m[1], m[1] + "_name", m[1] + "_id"):
+                if key in left and not isinstance(left[key], dict):
+                    return str(left.pop(key))
+            raise KeyError(m[1])
+        path = re.sub(r"\{(\w+)\}", part, op.path)
+        body = None
+        if op.body == "*":
+            body = {camel(k): v for k, v in left.items() if k != "meta"}
+            left = {}
+        elif op.body:
+            body = left.pop(op.body, {})
+        left.pop("meta", None)
+        if left:
+            path += "?" + urllib.parse.urlencode({camel(k): v for k, v in left.items()})
+        called["rest"].add(title)
+        if first:
+            import json
+            found = []
+            for line in self.client.lines(path):
+                if line.startswith("data:"):
+                    found.append(json.loads(line[5:]))
+                    if len(found) == first:
+                        return found
+        answer = self.client.call(op.method, path, body)
+        assert 200 <= answer.status < 300, (title, answer)
+        return answer.json if answer.body else {}
+
+
+class ByGrpc:
+    name = "grpc"
+
+    def __init__(self, fleet):
+        self.client = Grpc(fleet.one.rpc, fleet.token)
+
+    def call(self, title, request=None, first=0):
+        from google.protobuf import json_format
+        op = OPS[title]
+        called["grpc"].add(title)
+        reply = self.client.call(op.service, op.rpc, request, first=first)
+        show = lambda m: json_format.MessageToDict(m)  # noqa: E731
+        return [show(m) for m in reply] if first else show(reply)
+
+
+@pytest.fixture(scope="module", params=[ByRest, ByGrpc], ids=["rest", "grpc"])
+def by(request, shared):
+    return request.param(shared)
+
+
+@pytest.fixture(scope="module")
+def origin():
+    """Artifacts from elsewhere: every path answers with itself."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = self.path.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def ended(fleet, plan, *states):
+    wanted = states or ("succeeded",)
+    try:
+        cells.until(lambda: fleet.plan(int(plan["id"]))["state"] in wanted, 30)
+    except cells.TimedOut:
+        pytest.fail(f"not {' or '.join(wanted)}: {fleet.plan(int(plan['id']))}")
+
+
+def test_artifacts(shared, by, origin):
+    path = f"/{by.name}-artifact"
+    digest = hashlib.sha256(path.encode()).hexdigest()
+    by.call("Artifacts.CreateArtifact", {"artifact": {"url": origin + path, "sha256": digest}})
+    cells.until(lambda: by.call("Artifacts.GetArtifact", {"sha256": digest}).get("sha256") == digest)
+    assert digest in [a["sha256"] for a in by.call("Artifacts.ListArtifacts")["artifacts"]]
+
+
+def test_modules(shared, by):
+    name = f"ops-{by.name}"
+    bytes_ = f"not a module, only bytes of {by.name}".encode()
+    digest = hashlib.sha256(bytes_).hexdigest()
+    put = shared.api.call("PUT", f"/v1/artifacts/{digest}", bytes_, {"Content-Type": "application/octet-stream"})
+    assert put.status == 201, put
+    assert by.call("Modules.CreateModule", {"module": {"name": name, "description": "for a test"}})["name"] == name
+    made = by.call("Modules.CreateVersion", {"module": name, "version": {"version": "1.0.0", "artifact": digest, "runtime": "native", "units": 2}})
+    assert made["units"] == 2
+    assert by.call("Modules.GetModule", {"module": name})["latestVersion"] == "1.0.0"
+    assert name in [m["name"] for m in by.call("Modules.ListModules")["modules"]]
+    assert by.call("Modules.GetVersion", {"module": name, "version": "1.0.0"})["artifact"] == digest
+    assert len(by.call("Modules.ListVersions", {"module": name})["versions"]) == 1
+    by.call("Modules.DeleteVersion", {"module": name, "version": "1.0.0"})
+    by.call("Modules.DeleteModule", {"module": name})
+    assert shared.api.get(f"/v1/modules/{name}").status == 404
+
+
+def test_groups(shared, by):
+    name = f"group-{by.name}"
+    by.call("Groups.CreateGroup", {"group": {"name": name, "installLimit": 3, "runtime": "native"}})
+    assert by.call("Groups.UpdateGroup", {"group_name": name, "group": {"installLimit": 4}})["installLimit"] == 4
+    assert by.call("Groups.GetGroup", {"group": name})["name"] == name
+    assert name in [g["name"] for g in by.call("Groups.ListGroups")["groups"]]
+    by.call("Groups.DeleteGroup", {"group": name})
+    assert shared.api.get(f"/v1/groups/{name}").status == 404
+
+
+def test_bases(shared, by):
+    name = f"gone-{by.name}"
+    shared.join([name])
+    assert by.call("Bases.GetBase", {"base": name})["id"] == name
+    assert name in [b["id"] for b in by.call("Bases.ListBases", {"group": "demo"})["bases"]]
+    assert by.call("Bases.UpdateBase", {"base_id": name, "base": {"labels": {"disk": "ssd"}, "installLimit": 7}})["installLimit"] == 7
+    assert by.call("Bases.CordonBase", {"base": name})["cordoned"]
+    assert not by.call("Bases.UncordonBase", {"base": name}).get("cordoned")
+    assert by.call("Bases.ReadyBase", {"base": name})["ready"]
+    assert "berth-base" in by.call("Bases.LogsBase", {"base": name, "bytes": 4000})["text"]
+    shared.agents[name].stop()
+    cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["state"] in ("stopped", "silent", "lost"))
+    by.call("Bases.ForgetBase", {"base": name})
+    assert shared.api.get(f"/v1/bases/{name}").status == 404
+
+
+def test_deployments(shared, by):
+    name = f"dep-{by.name}"
+    shared.push("hello-1.0.0"), shared.push("hello-2.0.0")
+    one = {"name": name, "module": "hello", "version": "1.0.0", "group": "demo", "replicas": 1, "strategy": {"minReady": "0s"}}
+    ended(shared, by.call("Deployments.CreateDeployment", {"deployment": one}))
+    assert by.call("Deployments.GetDeployment", {"deployment": name})["ready"] == 1
+    assert name in [d["name"] for d in by.call("Deployments.ListDeployments", {"module": "hello"})["deployments"]]
+    ended(shared, by.call("Deployments.UpdateDeployment", {"deployment_name": name, "deployment": {"version": "2.0.0"}}))
+    assert shared.on("hello", "2.0.0")
+    assert by.call("Deployments.ExplainDeployment", {"deployment": name})["summary"]
+    assert len(by.call("Deployments.ListRevisions", {"deployment": name})["revisions"]) == 2
+    ended(shared, by.call("Deployments.RollbackDeployment", {"deployment": name, "to": 1}))
+    ended(shared, by.call("Deployments.OfflineDeployment", {"deployment": name}))
+    items = by.call("Deployments.BulkDeployments", {"deployments": [one, {"name": f"{name}-bad", "module": "nosuch", "version": "1", "group": "demo"}]})["items"]
+    assert items[1]["problem"]["code"] == "not_found", items
+    ended(shared, items[0]["plan"])
+    ended(shared, by.call("Deployments.DeleteDeployment", {"deployment": name}))
+    cells.until(lambda: shared.api.get(f"/v1/deployments/{name}").status == 404)
+
+
+def test_plans(shared, by):
+    name = f"plan-{by.name}"
+    shared.push("slow"), shared.push("broken")
+    plan = by.call("Deployments.CreateDeployment", {"deployment": {"name": name, "module": "slow", "version": "1.0.0", "group": "demo", "replicas": 3, "args": ["--seconds=1"],
+                   "strategy": {"minReady": "0s", "batches": [1, 2], "confirm": "each"}}})
+    number = int(plan["id"])
+    assert by.call("Plans.PausePlan", {"plan": number})["state"].lower().endswith("paused")
+    by.call("Plans.ResumePlan", {"plan": number})
+    ended(shared, plan, "confirming")
+    assert int(by.call("Plans.GetPlan", {"plan": number})["id"]) == number
+    assert str(number) in [str(p["id"]) for p in by.call("Plans.ListPlans", {"deployment": name})["plans"]]
+    by.call("Plans.ConfirmPlan", {"plan": number, "batch": 1})
+    assert int(by.call("Plans.WatchPlan", {"plan": number}, first=2)[0]["plan"]) == number
+    cells.until(lambda: shared.plan(number)["state"] == "confirming" and shared.plan(number)["currentBatch"] == 2)
+    by.call("Plans.ConfirmPlan", {"plan": number, "batch": 2})
+    ended(shared, plan)
+    broken = by.call("Deployments.CreateDeployment", {"deployment": {"name": f"{name}-b", "module": "broken", "version": "1.0.0", "group": "demo", "replicas": 1,
+                     "strategy": {"retries": 0, "minReady": "0s"}}})
+    ended(shared, broken, "paused")
+    by.call("Plans.RetryPlan", {"plan": int(broken["id"])})
+    ended(shared, broken, "paused")
+    assert by.call("Plans.StopPlan", {"plan": int(broken["id"])})["state"].lower().endswith("stopped")
+    ended(shared, by.call("Deployments.DeleteDeployment", {"deployment": f"{name}-b"}))
+    away = by.call("Deployments.DeleteDeployment", {"deployment": name})
+
+    def over():
+        """Its strategy asks for every batch of this one too."""
+        now = shared.plan(int(away["id"]))
+        if now["state"] == "confirming":
+            shared.api.post(f"/v1/plans/{now['id']}:confirm", {"batch": now["currentBatch"]})
+        return now["state"] == "succeeded"
+    cells.until(over)
+
+
+def test_what_is_and_what_happened(shared, by):
+    by.call("Instances.ListInstances", {"base": "n1"})
+    by.call("Findings.ListFindings")
+    events = by.call("Events.ListEvents", {"after": 0, "limit": 5})["events"]
+    assert [int(e["number"]) for e in events] == [1, 2, 3, 4, 5]
+    assert [int(e["number"]) for e in by.call("Events.WatchEvents", {"after": 2}, first=3)] == [3, 4, 5]
+    assert by.call("Cell.GetStatus")["active"]
+
+
+def test_tokens(shared, by):
+    name = f"token-{by.name}"
+    secret = by.call("Tokens.CreateToken", {"token": {"name": name, "role": "read"}})["secret"]
+    client = cells.Rest(shared.one.rest, secret)
+    assert client.get("/v1/status").status == 200 and client.post("/v1/modules", {"name": "x"}).status == 403
+    assert name in [t["name"] for t in by.call("Tokens.ListTokens")["tokens"]]
+    by.call("Tokens.RevokeToken", {"token": name})
+    assert client.get("/v1/status").status == 401
+
+
+def test_every_operation_was_called():
+    assert OPS and called["rest"] == set(OPS) and called["grpc"] == set(OPS), (set(OPS) - called["rest"], set(OPS) - called["grpc"])
+
+
+def test_reflection_health_and_openapi_name_every_operation(shared):
+    client = Grpc(shared.one.rpc, shared.token)
+    services = client.services()
+    listed = {f"{s.rpartition('.')[2]}.{m}" for s in services if s.startswith("berth.v1.") for m in client.service(s).methods_by_name}
+    assert set(OPS) <= listed
+    assert "grpc.health.v1.Health" in services
+    document = shared.api.get("/openapi.json").json
+    assert document["openapi"].startswith("3.1")
+    missing = [op.path for op in OPS.values() if op.method.lower() not in document["paths"].get(op.path, {})]
+    assert not missing, missing
