@@ -46,6 +46,8 @@ unsigned plan_verbs_allowed(struct core *c, const struct plan *p); /* bit set */
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);
+/* No plan starts in a frozen group. The reason is the caller's and is needed; both are harmless when repeated. */
+int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err);
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err); /* whole new row, validated against the fleet */
 
 /* Why things wait. Rows in the arena. */

@@ -150,8 +150,11 @@ static enum plan_kind kind_of(const struct resolved *r, const struct revision *f
 	return from->row.replicas != r->replicas ? PLAN_KIND_SCALE : PLAN_KIND_CHANGE;
 }
 
-static int refuse_busy(const struct deployment *d, const struct deploy_spec *s, struct err *err) {
+static int refuse_busy(const struct deployment *d, const struct group *g, const struct deploy_spec *s, struct err *err) {
 	const struct plan *p = d == NULL ? NULL : d->plan;
+	const char *frozen = g->row.freeze_reason;
+	if (s->if_busy == IF_BUSY_REFUSE && frozen != NULL && *frozen != '\0')
+		return err_set(err, E_BUSY, "group %s is frozen: %s; wait for it (--if-busy=wait), or: berth unfreeze %s", g->row.name, frozen, g->row.name);
 	if (s->if_busy != IF_BUSY_REFUSE || p == NULL || p->row.state == PLAN_PAUSED)
 		return 0;
 	return err_set(err, E_BUSY, "plan %lld is changing deployment %s; wait for it (--if-busy=wait) or take its place (--if-busy=supersede)",
@@ -201,7 +204,7 @@ static struct plan *finish_what_is_wanted(struct core *c, const struct core_who 
 int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret, struct plan **ret_plan, struct err *err) {
 	struct resolved r;
 	int e = resolve(c, who->tenant_id, spec, &r, err);
-	if (e != 0 || (e = refuse_busy(r.deployment, spec, err)) != 0)
+	if (e != 0 || (e = refuse_busy(r.deployment, r.group, spec, err)) != 0)
 		return e;
 	if (r.same) {
 		*ret = r.deployment;
@@ -333,7 +336,7 @@ static void dry_fill(struct core *c, const struct resolved *r, const struct plan
 int change_deploy_dry(struct core *c, const struct deploy_spec *spec, struct arena *a, struct dry_run **ret, struct err *err) {
 	struct resolved r;
 	int e = resolve(c, c->who.tenant_id, spec, &r, err);
-	if (e != 0 || (e = refuse_busy(r.deployment, spec, err)) != 0)
+	if (e != 0 || (e = refuse_busy(r.deployment, r.group, spec, err)) != 0)
 		return e;
 	struct dry_run *x = arena_alloc(a, sizeof *x);
 	const struct revision *from = r.deployment == NULL ? NULL : r.deployment->current;

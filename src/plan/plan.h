@@ -49,6 +49,8 @@ void plan_strategy(const struct plan *p, struct strategy *ret);
 
 /* Its goal is that nothing is left: offline, delete. */
 bool plan_goal_shrinks(const struct plan *p);
+/* A group it touches that is frozen: it does not start before that is lifted; what runs goes on, repairs too. */
+const struct group *plan_frozen(const struct plan *p);
 /* Starts a QUEUED plan if its deployments are free: makes batches, sets deployments rolling. True when it runs now. */
 bool plan_start(struct plan_env *e, struct plan *p);
 /* Goes as far as it can now. Idempotent. */

@@ -12,6 +12,18 @@ void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const c
 }
 
 /* ---- start ----------------------------------------------------------------------------------------------------------------------- */
+static bool group_frozen(const struct group *g) {
+	return g->row.freeze_reason != NULL && *g->row.freeze_reason != '\0';
+}
+
+const struct group *plan_frozen(const struct plan *p) {
+	const struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->deployment != NULL && group_frozen(ch->deployment->group))
+			return ch->deployment->group;
+	return NULL;
+}
+
 static bool deployments_free(const struct plan *p) {
 	const struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link)
@@ -45,7 +57,7 @@ static void make_batches(struct plan_env *e, struct plan *p) {
 }
 
 bool plan_start(struct plan_env *e, struct plan *p) {
-	if (p->row.state != PLAN_QUEUED || !deployments_free(p))
+	if (p->row.state != PLAN_QUEUED || plan_frozen(p) != NULL || !deployments_free(p))
 		return false;
 	struct plan_live *l = live_get(p);
 	struct change *ch;

@@ -14,7 +14,7 @@
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
 
-enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISHES };
+enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISHES };
 
 struct request {
 	struct core_op op;
@@ -98,6 +98,8 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 		return b == NULL ? E_NOT_FOUND : change_cordon(c, &q->op.who, b, q->n % 3 == 0, err);
 	case WISH_LIMIT:
 		return b == NULL ? E_NOT_FOUND : change_base(c, &q->op.who, b, true, 2 + q->n, NULL, NULL, err);
+	case WISH_FREEZE:
+		return change_freeze(c, &q->op.who, fleet_group(t, "g"), q->n < 2, err);
 	case WISH_VERB:
 		return ask_verb(c, q, b, err);
 	case WISHES:
@@ -134,7 +136,8 @@ static void submit(void *arg) {
 		free(q);
 }
 
-static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE };
+static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB,
+	WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
