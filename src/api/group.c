@@ -159,3 +159,24 @@ int op_group_delete(struct api_op *op, struct err *err) {
 	op->reply = pb_new(&berth__v1__empty__descriptor, op->arena);
 	return 0;
 }
+
+static int freeze(struct api_op *op, bool on, struct err *err) {
+	const Berth__V1__FreezeGroupRequest *r = (const Berth__V1__FreezeGroupRequest *)op->call->request;
+	struct group *g = find_group(op, r->group, "", err);
+	int rc = g == NULL ? err->code : check_etag(op, g->row.etag, "the group", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_freeze(op->api->core, &op->core.who, g, on, err);
+	if (rc == 0)
+		op->reply = (ProtobufCMessage *)view_group(g, op->arena);
+	return rc;
+}
+
+int op_group_freeze(struct api_op *op, struct err *err) {
+	return freeze(op, true, err);
+}
+
+int op_group_unfreeze(struct api_op *op, struct err *err) {
+	return freeze(op, false, err);
+}

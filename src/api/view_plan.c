@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "api/call.h"
+#include "plan/memo.h"
 
 #define MAX_TASKS 1000 /* shown with one plan; the rest is in the events */
 
@@ -191,18 +192,36 @@ static void plan_tasks(const struct plan *x, struct arena *a, Berth__V1__Plan *m
 	}
 }
 
-static void plan_verbs(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
-	unsigned allowed = plan_verbs_allowed(x);
+static void plan_verbs(struct api_op *op, const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
+	unsigned allowed = plan_verbs_allowed(op->api->core, x);
 	m->verbs = arena_alloc(a, VERB_COUNT * sizeof *m->verbs);
 	for (int v = 0; v < VERB_COUNT; v++)
 		if (allowed & (1u << v))
 			m->verbs[m->n_verbs++] = arena_strdup(a, plan_verb_name((enum plan_verb)v));
 }
 
+/* What somebody decided about single bases, with the reason they gave. */
+static void plan_notes(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
+	struct plan_memo memo;
+	if (memo_parse(x->row.options, &memo, NULL) != 0)
+		return;
+	m->notes = arena_alloc(a, (memo.n_marks + 2) * sizeof *m->notes);
+	if (memo.undoes != 0)
+		m->notes[m->n_notes++] = arena_printf(a, "takes back what plan %" PRId64 " did", memo.undoes);
+	for (size_t i = 0; i < memo.n_marks; i++) {
+		const struct memo_mark *k = &memo.marks[i];
+		if (k->ignored)
+			m->notes[m->n_notes++] = arena_printf(a, "base %s is let be: %s (%s)", k->base != NULL ? k->base : "?",
+			    k->reason != NULL ? k->reason : "", k->actor != NULL ? k->actor : "");
+	}
+	memo_deinit(&memo);
+}
+
 Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, struct arena *a) {
 	Berth__V1__Plan *m = view_plan_row(x->tenant->row.name, &x->row, a);
 	plan_parts(x, a, m);
-	plan_verbs(x, a, m);
+	plan_verbs(op, x, a, m);
+	plan_notes(x, a, m);
 	if (whole) {
 		struct waiting *w = NULL;
 		size_t n = explain_plan(op->api->core, x, a, &w);

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "cli/field.h"
 #include "cli/query.h"
 #include "cli/resource.h"
 
@@ -69,4 +70,19 @@ int cmd_group_set(struct cli *c, struct err *err) {
 int cmd_group_delete(struct cli *c, struct err *err) {
 	return resource_changed(c, &view_groups, "DELETE", query_path(c->arena, "/v1/groups/%s", c->argv[0]), NULL,
 	    arena_printf(c->arena, "group %s deleted", c->argv[0]), err);
+}
+
+static int freeze(struct cli *c, const char *format, const char *said, struct err *err) {
+	JSON_AUTO body = json_object();
+	return resource_changed(c, &view_groups, "POST", query_path(c->arena, format, c->argv[0]), body, arena_printf(c->arena, "group %s %s", c->argv[0], said), err);
+}
+
+int cmd_freeze(struct cli *c, struct err *err) {
+	if (c->opt.reason == NULL || *c->opt.reason == '\0')
+		return cli_usage(c, err, "say why with --reason; everybody whose plan waits will read it");
+	return freeze(c, "/v1/groups/%s:freeze", "is frozen: no plan starts there, what runs goes on", err);
+}
+
+int cmd_unfreeze(struct cli *c, struct err *err) {
+	return freeze(c, "/v1/groups/%s:unfreeze", "is not frozen any more", err);
 }

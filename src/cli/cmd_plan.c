@@ -69,6 +69,12 @@ int cmd_plan_show(struct cli *c, struct err *err) {
 		text_add_clean(&out, notes[i][1], false);
 		buf_add_char(&out, '\n');
 	}
+	const json_t *said = field_get(plan, "notes");
+	for (size_t i = 0; i < json_array_size(said); i++) {
+		buf_add_str(&out, "  note: ");
+		text_add_clean(&out, json_string_value(json_array_get(said, i)), false);
+		buf_add_char(&out, '\n');
+	}
 	progress_commands(plan, "  ", &out);
 	fputs(buf_str(&out), stdout);
 	output_part(c, "Tasks", &view_tasks, field_get(plan, "tasks"));
@@ -154,13 +160,34 @@ int cmd_plan_confirm(struct cli *c, struct err *err) {
 	return verb(c, ":confirm", body, true, err);
 }
 
-int cmd_plan_retry(struct cli *c, struct err *err) {
-	JSON_AUTO body = json_object();
+static json_t *scope_json(struct cli *c) {
+	json_t *body = json_object();
 	if (cli_given(c, "task"))
 		json_object_set_new(body, "task", json_integer(c->opt.task));
+	if (cli_given(c, "batch"))
+		json_object_set_new(body, "batch", json_integer(c->opt.batch));
 	if (c->opt.base != NULL)
 		json_object_set_new(body, "base", json_string(c->opt.base));
+	return body;
+}
+
+int cmd_plan_retry(struct cli *c, struct err *err) {
+	JSON_AUTO body = scope_json(c);
 	return verb(c, ":retry", body, true, err);
+}
+
+int cmd_plan_ignore(struct cli *c, struct err *err) {
+	JSON_AUTO body = scope_json(c);
+	if (json_object_size(body) == 0)
+		return cli_usage(c, err, "say which one: --base BASE or --task ID");
+	if (c->opt.reason == NULL || *c->opt.reason == '\0')
+		return cli_usage(c, err, "say why with --reason; it stays with the plan");
+	return verb(c, ":ignore", body, true, err);
+}
+
+int cmd_plan_undo(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	return verb(c, ":undo", body, true, err);
 }
 
 int cmd_plan_stop(struct cli *c, struct err *err) {

@@ -95,7 +95,7 @@ json_t *progress_failed(const json_t *plan) {
 static const struct {
 	const char *verb, *why;
 } verbs[] = {
-	{ "confirm", "go on with the next batch" }, { "resume", "go on" }, { "retry", "try what failed again" }, { "pause", "hold it" },
+	{ "confirm", "go on with the next batch" }, { "resume", "go on" }, { "retry", "try what failed again" }, { "ignore", "let one base be and go on" }, { "pause", "hold it" },
 	{ "undo", "take back what it did" }, { "stop", "end it and keep what is done" },
 };
 
@@ -106,11 +106,15 @@ void progress_commands(const json_t *plan, const char *indent, struct buf *out) 
 			const char *verb = json_string_value(json_array_get(allowed, k));
 			if (verb == NULL || strcmp(verb, verbs[i].verb) != 0)
 				continue;
+			bool healthy = field_int(plan, "basesFailed", 0) == 0 && strcmp(field_str(plan, "state"), "paused") != 0;
+			if (healthy && strcmp(verb, "ignore") == 0)
+				continue; /* possible, and nothing a person looks for while all goes well */
 			char command[96];
 			if (strcmp(verb, "confirm") == 0 && field_int(plan, "currentBatch", 0) > 0)
 				snprintf(command, sizeof command, "berth plan confirm %" PRId64 " %" PRId64, field_int(plan, "id", 0), field_int(plan, "currentBatch", 0));
 			else
-				snprintf(command, sizeof command, "berth plan %s %" PRId64, verb, field_int(plan, "id", 0));
+				snprintf(command, sizeof command, "berth plan %s %" PRId64 "%s", verb, field_int(plan, "id", 0),
+				    strcmp(verb, "ignore") == 0 ? " --base BASE --reason WHY" : "");
 			buf_printf(out, "%s%-30s %s\n", indent, command, verbs[i].why);
 		}
 	}

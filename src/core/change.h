@@ -30,10 +30,18 @@ int change_delete(struct core *c, const struct core_who *who, struct deployment 
 int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */, struct plan **ret_plan, struct err *err);
 
 /* Verbs on plans; idempotent: already so is a success. E_STATE says why not and what is allowed. */
-enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_STOP, VERB_COUNT };
+enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_IGNORE, VERB_UNDO, VERB_STOP, VERB_COUNT };
+/* What a verb is about: confirm takes a batch; retry a base, a task, a batch or nothing (all that failed); ignore a base or a task. */
+struct verb_spec { int64_t batch, task; const struct base *base; };
 const char *plan_verb_name(enum plan_verb v);
-int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, int64_t batch, struct err *err);
-unsigned plan_verbs_allowed(const struct plan *p); /* bit set */
+/* ret_plan: the plan to look at now: p, or the one that undoes it. */
+int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s, struct plan **ret_plan,
+                     struct err *err);
+/* Taking back what a plan did, finished ones too, until one of its deployments has a newer revision. Facts of the plan as its rows have them. */
+struct undo { int64_t plan; enum plan_kind kind; int64_t deployment_id, from_revision, to_revision; };
+void undo_of(const struct plan *p, struct undo *ret);
+int change_undo(struct core *c, const struct core_who *who, const struct undo *u, struct plan **ret_plan, struct err *err);
+unsigned plan_verbs_allowed(struct core *c, const struct plan *p); /* bit set */
 
 /* A base that is reached by its arklet's address, without an agent. Already so: a success. The group is there. Texts are copied. */
 struct direct_spec { const char *name, *url, *identity, *labels, *taints, *zone; int64_t limit; struct group *group; };
@@ -42,6 +50,8 @@ void change_base_farewell(struct core *c, struct base *b, const char *reason); /
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);
+/* No plan starts in a frozen group. The reason is the caller's and is needed; both are harmless when repeated. */
+int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err);
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err); /* whole new row, validated against the fleet */
 
 /* Why things wait. Rows in the arena. */

@@ -1,5 +1,6 @@
 /* The plan engine's environment: its events, its alarms, its tasks; and the queue of plans that are due. */
 #include "core/conductor.h"
+#include "core/launch.h"
 
 static void on_event(void *arg, const char *kind, struct plan *p, const struct deployment *d, const struct base *b, const struct version *v,
     const struct task *t, const char *text) {
@@ -68,10 +69,14 @@ static void on_ended(void *arg, struct plan *p) {
 	agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id); /* to be put away */
 }
 
+static bool on_undo(void *arg, struct plan *p, const char *why) {
+	return undo_by_itself(arg, p, why);
+}
+
 void conduct_init(struct core *c) {
 	c->plans = (struct plan_env){
 		.rng = c->env.rng, .in_flight_base = c->cfg.in_flight_base, .arg = c, .event = on_event, .wake = on_wake,
-		.task_ready = on_task_ready, .task_due = on_task_due, .freed = on_freed, .ended = on_ended,
+		.task_ready = on_task_ready, .task_due = on_task_due, .freed = on_freed, .ended = on_ended, .undo = on_undo,
 	};
 }
 

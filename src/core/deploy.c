@@ -1,5 +1,6 @@
 /* Changes of deployments: what is asked is held against what is wanted already; a difference becomes a revision and a plan. */
 #include "core/conductor.h"
+#include "core/launch.h"
 #include "model/spec.h"
 
 #include <stdio.h>
@@ -136,102 +137,9 @@ static struct deployment *deployment_new(struct core *c, const struct resolved *
 	return fleet_deployment_add(c->fleet, r->tenant, r->module, r->group, &row);
 }
 
-static void revisions_trim(struct core *c, struct deployment *d) {
-	int64_t n = 0;
-	struct revision *x, *next;
-	TAILQ_FOREACH(x, &d->revisions, link)
-		n++;
-	for (x = TAILQ_FIRST(&d->revisions); x != NULL && n > c->cfg.keep_revisions; x = next, n--) {
-		next = TAILQ_NEXT(x, link);
-		struct instance *i;
-		bool used = x == d->current || x == d->completed;
-		TAILQ_FOREACH(i, &d->instances, deployment_link)
-			used |= i->row.revision == x->row.number;
-		if (!used)
-			fleet_revision_remove(c->fleet, x);
-	}
-}
-
-static struct revision *revision_new(struct core *c, const struct core_who *who, struct deployment *d, const struct resolved *r, int64_t plan_id) {
-	struct arena *a = arena_new();
-	struct row_revision row = {
-		.replicas = r->replicas, .args = UNCONST(r->args), .env = UNCONST(r->env), .strategy = strategy_print(&r->strategy, a),
-		.actor = UNCONST(who->actor), .reason = UNCONST(who->reason), .link = UNCONST(who->link), .plan_id = plan_id, .created_at = c->wall,
-	};
-	struct revision *x = fleet_revision_add(c->fleet, d, r->version, &row, &r->strategy);
-	arena_free(a);
-	d->row.updated_at = c->wall;
-	d->row.etag++;
-	fleet_touch(c->fleet, &d->o);
-	revisions_trim(c, d);
-	return x;
-}
-
-static struct plan *plan_new(struct core *c, const struct core_who *who, struct deployment *d, enum plan_kind kind) {
-	struct row_plan row = {
-		.kind = kind, .state = PLAN_QUEUED, .state_at = c->wall, .actor = UNCONST(who->actor), .address = UNCONST(who->address),
-		.reason = UNCONST(who->reason), .link = UNCONST(who->link), .created_at = c->wall,
-	};
-	struct plan *p = fleet_plan_add(c->fleet, d->tenant, &row);
-	return p;
-}
-
-static void plan_change_new(struct core *c, struct plan *p, struct deployment *d, const struct revision *from, const struct revision *to) {
-	struct row_plan_change row = {
-		.number = 1, .deployment = d->row.name, .module = d->module->row.name, .from_revision = from == NULL ? 0 : from->row.number,
-		.to_revision = to->row.number, .from_version = from == NULL ? NULL : from->version->row.name, .to_version = to->version->row.name,
-		.from_replicas = from == NULL ? 0 : from->row.replicas, .to_replicas = plan_goal_shrinks(p) ? 0 : to->row.replicas,
-	};
-	fleet_change_add(c->fleet, p, d, &row);
-}
-
-/* Nothing of it is at a base, and it cannot go on: waiting for it could take for ever. */
-static bool plan_stuck(const struct plan *p) {
-	struct plan_wait w;
-	plan_waiting(p, &w);
-	return p->n_open == 0 && w.no_room;
-}
-
-static bool changes_deployment(const struct plan *p, const struct deployment *d) {
-	const struct change *ch = TAILQ_FIRST(&p->changes);
-	return ch != NULL && ch->deployment == d;
-}
-
-/* The plans before this one: paused ones and those without room give way; one at work is waited for, or gives way too when asked. */
-static void make_way(struct core *c, struct deployment *d, struct plan *fresh, bool supersede) {
-	struct plan *p = d->plan, *next;
-	if (p != NULL && p != fresh && (supersede || p->row.state == PLAN_PAUSED || plan_stuck(p)))
-		plan_supersede(&c->plans, p, fresh->row.id);
-	if (d->n_queued <= 1) /* the fresh one itself: no walk over every plan of the cell */
-		return;
-	for (p = fleet_plans(c->fleet); p != NULL; p = next) {
-		next = p->hh_id.next;
-		if (p != fresh && p->row.state == PLAN_QUEUED && changes_deployment(p, d))
-			plan_supersede(&c->plans, p, fresh->row.id);
-	}
-}
-
-static const char *replicas_text(int64_t n, char buf[24]) {
-	if (n < 0)
-		return "all";
-	snprintf(buf, 24, "%lld", (long long)n);
-	return buf;
-}
-
-static struct plan *plan_launch(struct core *c, const struct core_who *who, struct deployment *d, enum plan_kind kind, const struct revision *from,
-    const struct revision *to, bool supersede) {
-	char n[24];
-	struct core_who saved = c->who;
-	struct plan *p = plan_new(c, who, d, kind);
-	plan_change_new(c, p, d, from, to);
-	c->who = *who;
-	struct event_facts f = { .kind = "plan.created", .plan = p, .deployment = d, .version = to->version };
-	core_event(c, &f, "%s %s to %s:%s on %s in group %s", word_text(WORD_PLAN_KIND, kind), d->row.name, d->module->row.name, to->version->row.name,
-	    plan_goal_shrinks(p) ? "no base" : replicas_text(to->row.replicas, n), d->group->row.name);
-	make_way(c, d, p, supersede);
-	c->who = saved;
-	plan_due(c, p->row.id);
-	return p;
+static struct revision *revision_new(struct core *c, const struct core_who *who, struct deployment *d, const struct resolved *r) {
+	struct wanted w = { .version = r->version, .replicas = r->replicas, .args = r->args, .env = r->env, .strategy = &r->strategy };
+	return revision_record(c, who, d, &w);
 }
 
 static enum plan_kind kind_of(const struct resolved *r, const struct revision *from) {
@@ -242,8 +150,11 @@ static enum plan_kind kind_of(const struct resolved *r, const struct revision *f
 	return from->row.replicas != r->replicas ? PLAN_KIND_SCALE : PLAN_KIND_CHANGE;
 }
 
-static int refuse_busy(const struct deployment *d, const struct deploy_spec *s, struct err *err) {
+static int refuse_busy(const struct deployment *d, const struct group *g, const struct deploy_spec *s, struct err *err) {
 	const struct plan *p = d == NULL ? NULL : d->plan;
+	const char *frozen = g->row.freeze_reason;
+	if (s->if_busy == IF_BUSY_REFUSE && frozen != NULL && *frozen != '\0')
+		return err_set(err, E_BUSY, "group %s is frozen: %s; wait for it (--if-busy=wait), or: berth unfreeze %s", g->row.name, frozen, g->row.name);
 	if (s->if_busy != IF_BUSY_REFUSE || p == NULL || p->row.state == PLAN_PAUSED)
 		return 0;
 	return err_set(err, E_BUSY, "plan %lld is changing deployment %s; wait for it (--if-busy=wait) or take its place (--if-busy=supersede)",
@@ -251,7 +162,7 @@ static int refuse_busy(const struct deployment *d, const struct deploy_spec *s, 
 }
 
 static bool brings_about(const struct plan *p, const struct deployment *d) {
-	return changes_deployment(p, d) && TAILQ_FIRST(&p->changes)->row.to_revision == d->row.revision;
+	return plan_touches(p, d) && TAILQ_FIRST(&p->changes)->row.to_revision == d->row.revision;
 }
 
 /* The unfinished plan that already brings this about, or NULL. */
@@ -286,13 +197,14 @@ static struct plan *finish_what_is_wanted(struct core *c, const struct core_who 
 	if (p != NULL || !unfinished(d))
 		return p;
 	drop_failed(c, d);
-	return plan_launch(c, who, d, PLAN_KIND_RETRY, d->current, d->current, false);
+	struct launch x = { .kind = PLAN_KIND_RETRY };
+	return plan_launch(c, who, d, d->current, d->current, &x);
 }
 
 int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret, struct plan **ret_plan, struct err *err) {
 	struct resolved r;
 	int e = resolve(c, who->tenant_id, spec, &r, err);
-	if (e != 0 || (e = refuse_busy(r.deployment, spec, err)) != 0)
+	if (e != 0 || (e = refuse_busy(r.deployment, r.group, spec, err)) != 0)
 		return e;
 	if (r.same) {
 		*ret = r.deployment;
@@ -308,9 +220,9 @@ int change_deploy(struct core *c, const struct core_who *who, const struct deplo
 		d->row.offline = false;
 	if (r.labels != NULL)
 		text_set(&d->row.labels, r.labels);
-	struct revision *to = revision_new(c, who, d, &r, 0);
-	*ret_plan = plan_launch(c, who, d, kind, from, to, spec->if_busy == IF_BUSY_SUPERSEDE);
-	to->row.plan_id = (*ret_plan)->row.id;
+	struct revision *to = revision_new(c, who, d, &r);
+	struct launch x = { .kind = kind, .supersede = spec->if_busy == IF_BUSY_SUPERSEDE };
+	*ret_plan = plan_launch(c, who, d, from, to, &x);
 	*ret = d;
 	return 0;
 }
@@ -318,11 +230,8 @@ int change_deploy(struct core *c, const struct core_who *who, const struct deplo
 static int shrink(struct core *c, const struct core_who *who, struct deployment *d, enum plan_kind kind, struct plan **ret_plan, struct err *err) {
 	if (d->current == NULL)
 		return err_set(err, E_INTERNAL, "deployment %s has no revision", d->row.name);
-	d->row.offline = true;
-	d->row.updated_at = c->wall;
-	d->row.etag++;
-	fleet_touch(c->fleet, &d->o);
-	*ret_plan = plan_launch(c, who, d, kind, d->current, d->current, true);
+	struct launch x = { .kind = kind, .supersede = true };
+	*ret_plan = launch_away(c, who, d, &x);
 	return 0;
 }
 
@@ -357,17 +266,8 @@ int change_rollback(struct core *c, const struct core_who *who, struct deploymen
 	if (x == NULL)
 		return err_field(err, E_NOT_FOUND, "/to", to == 0 ? "deployment %s has no earlier revision" : "deployment %s does not keep that revision; see: berth revisions %s",
 		    d->row.name, d->row.name);
-	struct resolved r = {
-		.tenant = d->tenant, .deployment = d, .module = d->module, .version = x->version, .group = d->group, .replicas = x->row.replicas,
-		.args = x->row.args, .env = x->row.env, .strategy = x->strategy,
-	};
-	r.strategy.confirm = CONFIRM_NONE; /* going back skips beta, confirm and soak */
-	r.strategy.soak_us = 0;
-	const struct revision *from = d->current;
-	d->row.offline = false;
-	struct revision *fresh = revision_new(c, who, d, &r, 0);
-	*ret_plan = plan_launch(c, who, d, PLAN_KIND_ROLLBACK, from, fresh, true);
-	fresh->row.plan_id = (*ret_plan)->row.id;
+	struct launch how = { .kind = PLAN_KIND_ROLLBACK, .supersede = true };
+	*ret_plan = launch_revision(c, who, d, x, &how);
 	return 0;
 }
 
@@ -436,7 +336,7 @@ static void dry_fill(struct core *c, const struct resolved *r, const struct plan
 int change_deploy_dry(struct core *c, const struct deploy_spec *spec, struct arena *a, struct dry_run **ret, struct err *err) {
 	struct resolved r;
 	int e = resolve(c, c->who.tenant_id, spec, &r, err);
-	if (e != 0 || (e = refuse_busy(r.deployment, spec, err)) != 0)
+	if (e != 0 || (e = refuse_busy(r.deployment, r.group, spec, err)) != 0)
 		return e;
 	struct dry_run *x = arena_alloc(a, sizeof *x);
 	const struct revision *from = r.deployment == NULL ? NULL : r.deployment->current;

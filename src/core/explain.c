@@ -1,5 +1,6 @@
 /* Why things wait: sentences for people, each with the command that would let it go on. A by-product of the engine's own conditions. */
 #include "core/conductor.h"
+#include "core/launch.h"
 
 #include <stdio.h>
 
@@ -54,10 +55,12 @@ static void explain_tasks(const struct plan *p, const struct plan_wait *w, struc
 		add(l, "at_work", w->n_sent, "", "%d %s at work on their bases", w->n_sent, w->n_sent == 1 ? "task is" : "tasks are");
 }
 
-static const struct plan *plan_ahead(struct core *c, const struct plan *p) {
-	const struct change *ch = TAILQ_FIRST(&p->changes);
-	(void)c;
-	return ch == NULL || ch->deployment == NULL ? NULL : ch->deployment->plan;
+static const struct change *change_ahead(const struct plan *p) {
+	const struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->deployment != NULL && ch->deployment->plan != NULL && ch->deployment->plan != p)
+			return ch;
+	return NULL;
 }
 
 static void explain_into(struct core *c, const struct plan *p, struct listing *l) {
@@ -67,11 +70,16 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	plan_waiting(p, &w);
 	l->since = p->row.state_at;
 	const struct change *ch = TAILQ_FIRST(&p->changes);
-	const struct plan *ahead = plan_ahead(c, p);
+	const struct change *other = change_ahead(p);
+	const struct plan *ahead = other == NULL ? NULL : other->deployment->plan;
 	if (word_terminal(WORD_PLAN, p->row.state))
 		return;
-	if (w.queued && ahead != NULL && ahead != p)
-		add(l, "other_plan", 1, arena_printf(l->a, "berth plan show %lld", (long long)ahead->row.id), "plan %lld of the same deployment is %s", (long long)ahead->row.id,
+	const struct group *frozen = w.queued ? plan_frozen(p) : NULL;
+	if (frozen != NULL)
+		add(l, "frozen", 1, arena_printf(l->a, "berth unfreeze %s", frozen->row.name), "group %s is frozen, no plan starts there: %s", frozen->row.name,
+		    frozen->row.freeze_reason);
+	if (w.queued && ahead != NULL)
+		add(l, "other_plan", 1, arena_printf(l->a, "berth plan show %lld", (long long)ahead->row.id), "plan %lld of deployment %s is %s", (long long)ahead->row.id, other->deployment->row.name,
 		    word_text(WORD_PLAN, ahead->row.state));
 	if (w.paused)
 		add(l, "paused", 1, arena_printf(l->a, "berth plan resume %s", id), "paused: %s", p->row.state_reason == NULL ? "" : p->row.state_reason);
@@ -97,11 +105,20 @@ size_t explain_plan(struct core *c, const struct plan *p, struct arena *a, struc
 	return listed(&l, ret);
 }
 
+/* What waits its turn, or for a group to thaw. */
+static void explain_queued(struct core *c, const struct deployment *d, struct listing *l) {
+	struct plan *p = d->plan != NULL || d->n_queued == 0 ? NULL : fleet_plans(c->fleet);
+	for (; p != NULL; p = p->hh_id.next)
+		if (p->row.state == PLAN_QUEUED && plan_touches(p, d))
+			explain_into(c, p, l);
+}
+
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
 	struct listing l = { .a = a, .since = d->row.state_at };
 	const struct instance *i;
 	if (d->plan != NULL)
 		explain_into(c, d->plan, &l);
+	explain_queued(c, d, &l);
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
 		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
 		if (well)

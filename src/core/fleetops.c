@@ -77,6 +77,33 @@ int change_forget(struct core *c, const struct core_who *who, struct base *b, st
 	return 0;
 }
 
+static bool frozen(const struct group *g) {
+	return g->row.freeze_reason != NULL && *g->row.freeze_reason != '\0';
+}
+
+/* Plans that wait for it look again. */
+static void thawed(struct core *c) {
+	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next)
+		if (p->row.state == PLAN_QUEUED)
+			plan_due(c, p->row.id);
+}
+
+int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err) {
+	struct event_facts f = { .kind = freeze ? "group.frozen" : "group.unfrozen" };
+	if (freeze && (who->reason == NULL || *who->reason == '\0'))
+		return err_field(err, E_INVALID, "/meta/reason", "say why; everybody whose plan waits will read it: berth freeze %s --reason WHY", g->row.name);
+	if (freeze == frozen(g) && (!freeze || text_same(g->row.freeze_reason, who->reason)))
+		return 0;
+	text_set(&g->row.freeze_reason, freeze ? who->reason : NULL);
+	g->row.etag++;
+	g->row.updated_at = c->wall;
+	fleet_touch(c->fleet, &g->o);
+	core_event(c, &f, freeze ? "group %s is frozen: no plan starts there; what runs goes on" : "group %s is not frozen any more", g->row.name);
+	if (!freeze)
+		thawed(c);
+	return 0;
+}
+
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err) {
 	struct event_facts f = { .kind = "group.changed" };
 	(void)who;
@@ -93,11 +120,14 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	g->row.upgrade_policy = row->upgrade_policy;
 	text_set(&g->row.labels, row->labels);
 	text_set(&g->row.zone_key, row->zone_key);
+	bool thaws = frozen(g) && (row->freeze_reason == NULL || *row->freeze_reason == '\0');
 	text_set(&g->row.freeze_reason, row->freeze_reason);
 	g->row.etag++;
 	g->row.updated_at = c->wall;
 	fleet_touch(c->fleet, &g->o);
 	core_event(c, &f, "group %s changed", g->row.name);
+	if (thaws)
+		thawed(c);
 	room_freed(c, g);
 	return 0;
 }

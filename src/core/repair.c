@@ -66,8 +66,28 @@ static const struct instance *replacement_of(const struct instance *i) {
 	return NULL;
 }
 
+/* The record only: the base never heard of it, or what it was is not there. */
+static void drop_record(struct core *c, struct instance *i) {
+	struct group *g = i->base->group;
+	struct deployment *d = i->deployment;
+	fleet_instance_remove(c->fleet, i);
+	room_freed(c, g);
+	if (d != NULL)
+		deployment_refresh(c, d);
+}
+
+/* A base knows a module by name and version: removing this one would take the wanted one of the same version with it. */
+static bool taken_over(const struct instance *i) {
+	const struct instance *x = base_instance_of(i->base, i->version);
+	return x != NULL && x != i && x->row.wanted && (i->row.state == INSTANCE_MISSING || x->row.state == INSTANCE_READY);
+}
+
 static void repair_unwanted(struct core *c, struct instance *i) {
 	const struct instance *r = replacement_of(i);
+	if (taken_over(i)) {
+		drop_record(c, i);
+		return;
+	}
 	if (r != NULL && r->row.state != INSTANCE_READY) {
 		finding_raise(c, FINDING_SURPLUS, i->base, i->version->module->row.name, i->version->row.name, i->deployment, NULL,
 		    "%s:%s on base %s is surplus; it goes when its replacement on %s is ready", i->version->module->row.name, i->version->row.name,
@@ -75,16 +95,6 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 		return;
 	}
 	repair_task(c, i, TASK_KIND_UNINSTALL);
-}
-
-/* No base ever heard of it. */
-static void drop_unsent(struct core *c, struct instance *i) {
-	struct group *g = i->base->group;
-	struct deployment *d = i->deployment;
-	fleet_instance_remove(c->fleet, i);
-	room_freed(c, g);
-	if (d != NULL)
-		deployment_refresh(c, d);
 }
 
 /* A base that was away while its deployment moved on: the old version gives way to the current one, in place. */
@@ -111,7 +121,7 @@ void repair_instance(struct core *c, struct instance *i) {
 	if (i->task != NULL || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
 		return;
 	if (!i->row.wanted && i->row.generation == 0) {
-		drop_unsent(c, i);
+		drop_record(c, i);
 		return;
 	}
 	if (!b->connected || b->row.state != BASE_READY)

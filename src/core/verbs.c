@@ -1,34 +1,42 @@
-/* Verbs on plans. */
+/* Verbs on plans: what fits which state, and saying why not. */
 #include "core/conductor.h"
+#include "core/launch.h"
 
 #include <stdio.h>
 
-static const char *const names[VERB_COUNT] = { "pause", "resume", "confirm", "retry", "stop" };
+static const char *const names[VERB_COUNT] = { "pause", "resume", "confirm", "retry", "ignore", "undo", "stop" };
 
 const char *plan_verb_name(enum plan_verb v) {
 	return names[v];
 }
 
-unsigned plan_verbs_allowed(const struct plan *p) {
-	static const unsigned by_state[] = {
-		[PLAN_QUEUED] = 1u << VERB_STOP,
-		[PLAN_RUNNING] = 1u << VERB_PAUSE | 1u << VERB_STOP,
-		[PLAN_SOAKING] = 1u << VERB_PAUSE | 1u << VERB_STOP,
-		[PLAN_PAUSED] = 1u << VERB_RESUME | 1u << VERB_STOP,
-		[PLAN_CONFIRMING] = 1u << VERB_CONFIRM | 1u << VERB_PAUSE | 1u << VERB_STOP,
-		[PLAN_SUPERSEDED] = 0,
-	};
+#define BIT(verb) (1u << VERB_##verb)
+static const unsigned by_state[] = {
+	[PLAN_QUEUED] = BIT(STOP),
+	[PLAN_RUNNING] = BIT(PAUSE) | BIT(IGNORE) | BIT(STOP),
+	[PLAN_SOAKING] = BIT(PAUSE) | BIT(IGNORE) | BIT(STOP),
+	[PLAN_PAUSED] = BIT(RESUME) | BIT(IGNORE) | BIT(STOP),
+	[PLAN_CONFIRMING] = BIT(CONFIRM) | BIT(PAUSE) | BIT(IGNORE) | BIT(STOP),
+	[PLAN_SUPERSEDED] = 0,
+};
+
+unsigned plan_verbs_allowed(struct core *c, const struct plan *p) {
 	unsigned set = by_state[p->row.state];
-	const struct batch *b;
-	TAILQ_FOREACH(b, &p->batches, link)
-		if (set != 0 && b->row.failed > 0)
-			set |= 1u << VERB_RETRY;
+	struct undo u;
+	struct deployment *d;
+	if (p->row.state == PLAN_PAUSED && p->row.started_at.us == 0)
+		set &= ~BIT(IGNORE);
+	if (set != 0 && plan_failures(p) > 0)
+		set |= BIT(RETRY);
+	undo_of(p, &u);
+	if (p->row.state != PLAN_UNDONE && p->row.state != PLAN_SUPERSEDED && undo_check(c, &u, &d, NULL) == 0)
+		set |= BIT(UNDO);
 	return set;
 }
 
-static int not_now(const struct plan *p, enum plan_verb v, struct err *err) {
+static int not_now(struct core *c, const struct plan *p, enum plan_verb v, struct err *err) {
 	char list[96] = "";
-	unsigned allowed = plan_verbs_allowed(p);
+	unsigned allowed = plan_verbs_allowed(c, p);
 	for (int k = 0; k < VERB_COUNT; k++) {
 		size_t at = strlen(list);
 		if (allowed & 1u << k)
@@ -46,12 +54,75 @@ static int confirm(struct core *c, struct plan *p, int64_t batch, struct err *er
 		if (b->row.state == BATCH_CONFIRMING)
 			return err_field(err, E_STATE, "/batch", "batch %lld waits to be confirmed: berth plan confirm %lld %lld", (long long)b->row.number,
 			    (long long)p->row.id, (long long)b->row.number);
-	return not_now(p, VERB_CONFIRM, err);
+	return not_now(c, p, VERB_CONFIRM, err);
 }
 
-int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, int64_t batch, struct err *err) {
+static bool has_task(const struct plan *p, int64_t id) {
+	const struct task *t;
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		if (t->row.id == id)
+			return true;
+	return false;
+}
+
+static bool in_groups(const struct plan *p, const struct base *b) {
+	const struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->deployment != NULL && ch->deployment->group == b->group)
+			return true;
+	return false;
+}
+
+static int scope_check(const struct plan *p, const struct verb_spec *s, struct err *err) {
+	if (s->task != 0 && !has_task(p, s->task))
+		return err_field(err, E_NOT_FOUND, "/task", "plan %lld has no task %lld; see: berth plan show %lld", (long long)p->row.id, (long long)s->task,
+		    (long long)p->row.id);
+	if (s->base != NULL && !in_groups(p, s->base))
+		return err_field(err, E_INVALID, "/base", "base %s is in group %s, which plan %lld does not touch", s->base->row.name, s->base->group->row.name,
+		    (long long)p->row.id);
+	return 0;
+}
+
+static int retry(struct core *c, struct plan *p, const struct verb_spec *s, struct err *err) {
+	struct plan_scope scope = { s->base, s->task, s->batch };
+	bool whole = s->base == NULL && s->task == 0 && s->batch == 0;
+	if (by_state[p->row.state] == 0 || p->row.state == PLAN_QUEUED)
+		return not_now(c, p, VERB_RETRY, err);
+	int r = scope_check(p, s, err);
+	if (r != 0)
+		return r;
+	if (!whole && plan_failed_count(p, &scope) == 0)
+		return 0; /* nothing failed there, or somebody was faster */
+	return plan_retry(&c->plans, p, &scope) ? 0 : not_now(c, p, VERB_RETRY, err);
+}
+
+static int ignore(struct core *c, const struct core_who *who, struct plan *p, const struct verb_spec *s, struct err *err) {
+	struct plan_scope scope = { s->base, s->task, 0 };
+	if ((by_state[p->row.state] & BIT(IGNORE)) == 0)
+		return not_now(c, p, VERB_IGNORE, err);
+	if (s->base == NULL && s->task == 0)
+		return err_field(err, E_INVALID, "/base", "say which base or which task is to be let be: berth plan ignore %lld --base BASE --reason WHY", (long long)p->row.id);
+	if (who->reason == NULL || *who->reason == '\0')
+		return err_field(err, E_INVALID, "/meta/reason", "say why; the reason stays with the plan");
+	int r = scope_check(p, s, err);
+	if (r != 0)
+		return r;
+	return plan_ignore(&c->plans, p, &scope, who->reason, who->actor) ? 0 : not_now(c, p, VERB_IGNORE, err);
+}
+
+static int undo(struct core *c, const struct core_who *who, struct plan *p, struct plan **ret_plan, struct err *err) {
+	struct undo u;
+	undo_of(p, &u);
+	if (p->row.state == PLAN_SUPERSEDED)
+		return not_now(c, p, VERB_UNDO, err);
+	return change_undo(c, who, &u, ret_plan, err);
+}
+
+int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s, struct plan **ret_plan,
+    struct err *err) {
 	const char *why = who->reason != NULL && *who->reason ? who->reason : "a person asked for it";
 	bool ok = false;
+	*ret_plan = p;
 	switch (v) {
 	case VERB_PAUSE:
 		ok = plan_pause(&c->plans, p, why);
@@ -60,15 +131,18 @@ int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p,
 		ok = plan_resume(&c->plans, p);
 		break;
 	case VERB_CONFIRM:
-		return confirm(c, p, batch, err);
+		return confirm(c, p, s->batch, err);
 	case VERB_RETRY:
-		ok = plan_retry(&c->plans, p);
-		break;
+		return retry(c, p, s, err);
+	case VERB_IGNORE:
+		return ignore(c, who, p, s, err);
+	case VERB_UNDO:
+		return undo(c, who, p, ret_plan, err);
 	case VERB_STOP:
 		ok = plan_stop(&c->plans, p, why);
 		break;
 	case VERB_COUNT:
 		break;
 	}
-	return ok ? 0 : not_now(p, v, err);
+	return ok ? 0 : not_now(c, p, v, err);
 }

@@ -12,6 +12,7 @@ struct plan_live *live_get(struct plan *p) {
 			abort();
 		p->live->s = strategy_unset;
 		p->live->todo_batch = -1;
+		(void)memo_parse(p->row.options, &p->live->memo, NULL); /* unreadable: as if nobody had said anything yet */
 	}
 	return p->live;
 }
@@ -45,6 +46,7 @@ void plan_live_free(struct plan_live *l) {
 		HASH_DEL(l->failed, x);
 		free(x);
 	}
+	memo_deinit(&l->memo);
 	free(l->upgrades.ids);
 	free(l->removals.ids);
 	free(l);
@@ -94,19 +96,6 @@ bool plan_failed_on(const struct plan *p, const struct base *b) {
 	return ch != NULL && chain_failed_before(p, ch->deployment, b);
 }
 
-void chain_mark_failed(struct plan *p, struct slot_key key) {
-	struct plan_live *l = live_get(p);
-	struct failed_slot *x;
-	HASH_FIND(hh, l->failed, &key, sizeof key, x);
-	if (x != NULL)
-		return;
-	x = calloc(1, sizeof *x);
-	if (x == NULL)
-		abort();
-	x->key = key;
-	HASH_ADD(hh, l->failed, key, sizeof x->key, x);
-}
-
 static struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch) {
 	struct plan_live *l = live_get(p);
 	struct chain *c = calloc(1, sizeof *c);
@@ -121,14 +110,20 @@ static struct chain *chain_new(struct plan *p, struct change *ch, struct base *b
 	return c;
 }
 
+void chain_set_aside(struct plan *p, struct chain *c, bool aside) {
+	p->live->n_aside += (int)aside - (int)c->aside;
+	c->aside = aside;
+}
+
 void chain_free(struct plan *p, struct chain *c) {
+	chain_set_aside(p, c, false);
 	HASH_DEL(p->live->chains, c);
 	free(c);
 }
 
-int plan_batch_chains(const struct plan *p, int64_t number) {
-	(void)number; /* batches run one after the other: every open chain is of the running one */
-	return p->live == NULL ? 0 : (int)HASH_COUNT(p->live->chains);
+/* Batches run one after the other: every open chain is of the running one. */
+int plan_batch_chains(const struct plan *p) {
+	return p->live == NULL ? 0 : (int)HASH_COUNT(p->live->chains) - p->live->n_aside;
 }
 
 struct batch *plan_batch(struct plan *p, int64_t number) {
@@ -260,6 +255,26 @@ struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t) {
 	return c;
 }
 
+void chain_give_back(struct plan_env *e, struct chain *c) {
+	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
+	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL && new->row.state == INSTANCE_READY))
+		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
+	struct group *g = old->base->group;
+	if (new != NULL && new->task == NULL) {
+		if (c->form == CHAIN_IN_PLACE)
+			instance_move_units(e->fleet, new, old);
+		fleet_instance_remove(e->fleet, new);
+		c->new_id = 0;
+		if (c->form == CHAIN_IN_PLACE)
+			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
+	}
+	instance_set_wanted(e->fleet, old, true);
+	if (c->form == CHAIN_IN_PLACE)
+		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
+	e->freed(e->arg, g);
+}
+
 /* What is known of an instance whose removal was called off. */
 static void called_off(struct plan_env *e, struct instance *i) {
 	bool up = i->base->row.state == BASE_READY, active = i->row.reported != NULL && strcmp(i->row.reported, "activated") == 0;
@@ -299,13 +314,12 @@ void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
 		chain_retire_old(e, c, old);
 		return;
 	}
-	if (c->failed)
-		chain_mark_failed(p, c->key);
-	if (b != NULL) {
-		if (c->failed)
-			b->row.failed++;
-		else
-			b->row.done++;
+	if (c->ignored && !c->failed)
+		slot_recover(e, p, c->key);
+	else if (c->failed && !c->ignored)
+		slot_fail(e, p, c->key, c->batch);
+	else if (b != NULL && !c->failed) {
+		b->row.done++;
 		fleet_touch(e->fleet, &b->o);
 	}
 	chain_free(p, c);

@@ -2,6 +2,7 @@
 #ifndef BERTH_PLAN_LIVE_H
 #define BERTH_PLAN_LIVE_H
 
+#include "plan/memo.h"
 #include "plan/plan.h"
 
 enum chain_form {
@@ -22,22 +23,25 @@ struct chain {
 	int64_t old_id, new_id;  /* instances; 0 = none */
 	int open;                /* tasks not terminal */
 	bool failed;
+	bool aside;              /* its batch does not wait for it */
+	bool ignored;            /* aside because somebody lets this slot be: it counts as failed already */
 	bool untouched;          /* cancelled before the base heard of the old one's removal */
 	enum fault fault;
 	UT_hash_handle hh;
 };
 
-struct failed_slot { struct slot_key key; UT_hash_handle hh; };
+struct failed_slot { struct slot_key key; int64_t batch; bool tolerated; UT_hash_handle hh; };
 
 struct todo { int64_t *ids; size_t n, next, cap; };
 
 struct plan_live {
 	struct strategy s;
 	struct chain *chains;       /* by key */
+	int n_aside;                /* of them, those no batch waits for */
 	struct failed_slot *failed; /* by key: not tried again by this plan unless a person says retry */
+	struct plan_memo memo;      /* row.options */
 	struct todo upgrades, removals;
 	int64_t todo_batch;         /* the batch the lists were made for */
-	int64_t tolerated;          /* failures a person accepted by resume */
 	mono_t watched_until;       /* min_ready of the running batch */
 	mono_t soak_from;           /* soaking: since when row.soaked_us was not brought up to date */
 	mono_t progress;            /* last outcome */
@@ -53,10 +57,10 @@ void todo_add(struct todo *t, int64_t id);
 struct chain *chain_find(const struct plan *p, const struct deployment *d, const struct base *b);
 struct chain *chain_of_task(struct plan *p, const struct task *t);
 bool chain_failed_before(const struct plan *p, const struct deployment *d, const struct base *b);
-void chain_mark_failed(struct plan *p, struct slot_key key);
 void chain_free(struct plan *p, struct chain *c);
+void chain_set_aside(struct plan *p, struct chain *c, bool aside);
 struct batch *plan_batch(struct plan *p, int64_t number);
-int plan_batch_chains(const struct plan *p, int64_t number);
+int plan_batch_chains(const struct plan *p); /* at work in the running batch */
 /* Begin a chain: makes instances and tasks. False when it cannot (no units, nothing to do any more). */
 bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_t batch);
 bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch);
@@ -69,12 +73,29 @@ void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
 /* A chain came to its end: counts it in its batch. */
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
 
+/* slot.c */
+struct failed_slot *slot_mark_failed(struct plan *p, struct slot_key key, int64_t batch, bool tolerated);
+void slot_fail(struct plan_env *e, struct plan *p, struct slot_key key, int64_t batch); /* and counts it in its batch */
+void slot_recover(struct plan_env *e, struct plan *p, struct slot_key key);             /* what was let be succeeded after all */
+bool slot_ignored(const struct plan *p, const struct deployment *d, const struct base *b);
+void plan_tolerate(struct plan_env *e, struct plan *p); /* a person saw what failed so far and goes on */
+void plan_memo_store(struct plan_env *e, struct plan *p);
+
+/* fill.c */
+/* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
+int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b);
+bool base_reachable(const struct base *b);
+
+/* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
+void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
+
 /* step.c */
+bool plan_over_threshold(const struct plan *p);
 void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char *reason);
 void batch_close(struct plan_env *e, struct plan *p, struct batch *b);
 struct batch *batch_now(struct plan *p);     /* the first that is not done */
 void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const char *text);
-void plan_halt(struct plan_env *e, struct plan *p, const char *reason); /* → paused */
+void plan_halt(struct plan_env *e, struct plan *p, enum plan_halt why, const char *reason); /* → paused */
 struct revision *change_goal(const struct change *ch);
 
 #endif

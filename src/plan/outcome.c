@@ -34,26 +34,6 @@ static void removed(struct plan_env *e, struct task *t) {
 	e->freed(e->arg, g);
 }
 
-void chain_give_back(struct plan_env *e, struct chain *c) {
-	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL && new->row.state == INSTANCE_READY))
-		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
-	struct group *g = old->base->group;
-	if (new != NULL && new->task == NULL) {
-		if (c->form == CHAIN_IN_PLACE)
-			instance_move_units(e->fleet, new, old);
-		fleet_instance_remove(e->fleet, new);
-		c->new_id = 0;
-		if (c->form == CHAIN_IN_PLACE)
-			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
-	}
-	instance_set_wanted(e->fleet, old, true);
-	if (c->form == CHAIN_IN_PLACE)
-		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
-	e->freed(e->arg, g);
-}
-
 static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, struct task *t, const struct task_outcome *o) {
 	struct instance *i = t->instance;
 	char text[160];
@@ -119,7 +99,8 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 	text_set(&t->row.cause, o->ok ? NULL : o->cause);
 	text_set(&t->row.output, o->ok ? NULL : o->output);
 	fleet_touch(e->fleet, &t->o);
-	if (!o->ok && o->retryable && t->row.attempt <= l->s.retries && !word_terminal(WORD_PLAN, p->row.state)) {
+	bool wanted = !word_terminal(WORD_PLAN, p->row.state) && (c == NULL || !c->ignored);
+	if (!o->ok && o->retryable && t->row.attempt <= l->s.retries && wanted) {
 		try_again(e, t, o);
 		return;
 	}
@@ -178,8 +159,6 @@ void plan_instance_failed(struct plan_env *e, struct instance *i, enum fault fau
 		return;
 	(void)fault;
 	b->row.done--;
-	b->row.failed++;
-	fleet_touch(e->fleet, &b->o);
-	chain_mark_failed(p, (struct slot_key){ i->deployment->row.id, i->base->row.id });
+	slot_fail(e, p, (struct slot_key){ i->deployment->row.id, i->base->row.id }, b->row.number);
 	e->event(e->arg, "instance.failed", p, i->deployment, i->base, i->version, NULL, cause);
 }

@@ -12,6 +12,7 @@
 
 struct rng;
 struct plan_env;
+struct plan_memo;
 
 struct plan_env {
 	struct fleet *fleet;
@@ -28,6 +29,8 @@ struct plan_env {
 	void (*task_due)(void *arg, struct task *t, mono_t at);        /* BACKOFF: make it PENDING then (plan_task_due) */
 	void (*freed)(void *arg, struct group *g);                     /* room may have grown */
 	void (*ended)(void *arg, struct plan *p);                      /* terminal: the next queued one may start */
+	/* onFailure undo: another plan takes back what this one did, which ends UNDONE. False: it cannot be taken back. */
+	bool (*undo)(void *arg, struct plan *p, const char *why);
 };
 
 /* What a change would touch now. */
@@ -46,6 +49,8 @@ void plan_strategy(const struct plan *p, struct strategy *ret);
 
 /* Its goal is that nothing is left: offline, delete. */
 bool plan_goal_shrinks(const struct plan *p);
+/* A group it touches that is frozen: it does not start before that is lifted; what runs goes on, repairs too. */
+const struct group *plan_frozen(const struct plan *p);
 /* Starts a QUEUED plan if its deployments are free: makes batches, sets deployments rolling. True when it runs now. */
 bool plan_start(struct plan_env *e, struct plan *p);
 /* Goes as far as it can now. Idempotent. */
@@ -70,9 +75,20 @@ void deployment_rest(struct fleet *f, struct deployment *d, wall_t now);
 bool plan_pause(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_resume(struct plan_env *e, struct plan *p);
 bool plan_confirm(struct plan_env *e, struct plan *p, int64_t batch);
-bool plan_retry(struct plan_env *e, struct plan *p);           /* all failed slots again */
+/* What a verb is about: a base, one task's slot, a batch; all zero: whatever failed. */
+struct plan_scope { const struct base *base; int64_t task, batch; };
+int plan_failed_count(const struct plan *p, const struct plan_scope *s);
+bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s);   /* failed slots again */
+/* Lets a base, or one task's slot, be: nothing waits for it, its failure does not count, it stays as it is. Goes on when that was all that
+ * held the plan. False: it ended, or lets too many be already. */
+bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s, const char *reason, const char *actor);
+const struct plan_memo *plan_memo(struct plan *p);
+/* Another plan takes back what this one did. */
+bool plan_undone(struct plan_env *e, struct plan *p, int64_t by);
 bool plan_stop(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_supersede(struct plan_env *e, struct plan *p, int64_t by);
+
+int64_t plan_failures(const struct plan *p); /* bases, over all batches */
 
 /* Is a chain at work for this deployment on this base? Repairs keep away then. */
 bool plan_busy_on(const struct plan *p, const struct base *b);

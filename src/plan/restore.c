@@ -10,6 +10,23 @@ static struct change *change_of(struct plan *p, int64_t number) {
 	return NULL;
 }
 
+static void failed_again(struct plan *p, const struct task *t) {
+	const struct plan_memo *m = &p->live->memo;
+	struct slot_key key = { t->row.deployment_id, t->row.base_id };
+	if (!memo_forgives(m, key.deployment_id, key.base_id, t->row.id))
+		slot_mark_failed(p, key, t->row.batch, t->row.id <= m->accepted || memo_ignores(m, key.deployment_id, key.base_id));
+}
+
+/* What somebody lets be counts as failed already, and no batch waits for it. */
+static void chain_again(struct plan *p, struct change *ch, struct task *t) {
+	struct chain *c = chain_adopt(p, ch, t);
+	if (!memo_ignores(&p->live->memo, c->key.deployment_id, c->key.base_id))
+		return;
+	c->ignored = true;
+	chain_set_aside(p, c, true);
+	slot_mark_failed(p, c->key, c->batch, true);
+}
+
 void plan_restore(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	struct change *ch;
@@ -28,10 +45,10 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 		if (ch == NULL)
 			continue;
 		if (t->row.state == TASK_FAILED)
-			chain_mark_failed(p, (struct slot_key){ t->row.deployment_id, t->row.base_id });
+			failed_again(p, t);
 		if (word_terminal(WORD_TASK, t->row.state) || t->instance == NULL)
 			continue;
-		chain_adopt(p, ch, t);
+		chain_again(p, ch, t);
 		if (t->row.state == TASK_BACKOFF) {
 			t->due = mono_add(e->mono, US_PER_S);
 			e->task_due(e->arg, t, t->due);
@@ -39,9 +56,4 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 			e->task_ready(e->arg, t);
 		}
 	}
-	struct batch *b;
-	if (p->row.state == PLAN_PAUSED || p->row.state == PLAN_CONFIRMING)
-		return;
-	TAILQ_FOREACH(b, &p->batches, link)
-		l->tolerated += b->row.failed; /* it runs on: whoever let it was heard */
 }

@@ -1,11 +1,9 @@
-/* plan_step: start, fill the running batch with chains as far as the windows allow, watch it, go to the next, end. */
+/* plan_step: start, fill the running batch (fill.c), watch it, go to the next, end. */
 #include "plan/live.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "sched/place.h"
 
 void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const char *text) {
 	struct change *ch = TAILQ_FIRST(&p->changes);
@@ -14,6 +12,18 @@ void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const c
 }
 
 /* ---- start ----------------------------------------------------------------------------------------------------------------------- */
+static bool group_frozen(const struct group *g) {
+	return g->row.freeze_reason != NULL && *g->row.freeze_reason != '\0';
+}
+
+const struct group *plan_frozen(const struct plan *p) {
+	const struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->deployment != NULL && group_frozen(ch->deployment->group))
+			return ch->deployment->group;
+	return NULL;
+}
+
 static bool deployments_free(const struct plan *p) {
 	const struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link)
@@ -47,7 +57,7 @@ static void make_batches(struct plan_env *e, struct plan *p) {
 }
 
 bool plan_start(struct plan_env *e, struct plan *p) {
-	if (p->row.state != PLAN_QUEUED || !deployments_free(p))
+	if (p->row.state != PLAN_QUEUED || plan_frozen(p) != NULL || !deployments_free(p))
 		return false;
 	struct plan_live *l = live_get(p);
 	struct change *ch;
@@ -102,257 +112,44 @@ void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char 
 	e->ended(e->arg, p);
 }
 
-void plan_halt(struct plan_env *e, struct plan *p, const char *reason) {
-	if (p->row.state == PLAN_PAUSED)
+void plan_halt(struct plan_env *e, struct plan *p, enum plan_halt why, const char *reason) {
+	bool paused = p->row.state == PLAN_PAUSED;
+	if (paused && why != HALT_PERSON)
+		return;
+	live_get(p)->memo.halt = why; /* a person's word outlives the reason it stood still for */
+	plan_memo_store(e, p);
+	if (paused)
 		return;
 	plan_set_state(e->fleet, p, PLAN_PAUSED, reason, e->wall);
 	plan_announce(e, "plan.paused", p, reason);
 }
 
-/* ---- filling a batch --------------------------------------------------------------------------------------------------------------- */
-static int cmp_victims(const void *pa, const void *pb) {
-	const struct instance *a = *(struct instance *const *)pa, *b = *(struct instance *const *)pb;
-	bool fa = a->row.state != INSTANCE_READY, fb = b->row.state != INSTANCE_READY;
-	if (fa != fb)
-		return fb - fa;
-	if (a->row.revision != b->row.revision)
-		return a->row.revision < b->row.revision ? -1 : 1;
-	if (a->base->row.units_used != b->base->row.units_used)
-		return a->base->row.units_used > b->base->row.units_used ? -1 : 1;
-	return (a->row.id < b->row.id) - (a->row.id > b->row.id);
-}
-
-static void list_victims(struct plan_live *l, const struct deployment *d, int64_t n) {
-	struct instance **v = calloc((size_t)d->n_instances + 1, sizeof(struct instance *)), *i;
-	size_t k = 0;
-	if (v == NULL)
-		abort();
-	TAILQ_FOREACH(i, &d->instances, deployment_link)
-		if (i->row.wanted)
-			v[k++] = i;
-	qsort(v, k, sizeof *v, cmp_victims);
-	for (size_t j = 0; j < k && (int64_t)j < n; j++)
-		todo_add(&l->removals, v[j]->row.id);
-	free(v);
-}
-
-/* Once per batch: what is behind now, not ready ones first; and who goes when there are too many. */
-static void list_work(struct plan *p, struct change *ch, int64_t batch) {
-	struct plan_live *l = p->live;
-	struct revision *to = change_goal(ch);
-	struct plan_work w;
-	live_todo_reset(l);
-	l->todo_batch = batch;
-	plan_work_count(ch->deployment, to, plan_goal_shrinks(p), &w);
-	if (w.in > 0)
-		list_victims(l, ch->deployment, w.in);
-	if (plan_goal_shrinks(p))
-		return;
-	struct instance *i;
-	for (int pass = 0; pass < 2; pass++)
-		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
-			if (i->row.wanted && instance_behind(i, to) && (i->row.state == INSTANCE_READY) == (pass == 1))
-				todo_add(&l->upgrades, i->row.id);
-}
-
-static bool base_reachable(const struct base *b) {
-	return b->row.state == BASE_READY || b->row.state == BASE_RESTORING || b->row.state == BASE_JOINING;
-}
-
-static bool may_interrupt(const struct plan_live *l, const struct deployment *d, const struct instance *i, int64_t target) {
-	if (i->row.state != INSTANCE_READY)
-		return true;
-	int64_t least = amount_of(l->s.max_unavailable, target, ROUND_DOWN);
-	if (least < 1)
-		least = 1;
-	return d->n_serving - 1 >= target - least;
-}
-
-static bool side_by_side(const struct plan_live *l, const struct instance *old, const struct revision *to) {
-	if (l->s.upgrade_policy == UPGRADE_POLICY_IN_PLACE || old->row.state != INSTANCE_READY)
-		return false;
-	if (old->version == to->version || strcmp(old->version->row.name, to->version->row.name) == 0)
-		return false; /* arklet knows a module by name and version: other arguments need the old one gone first */
-	bool ark = to->version->row.runtime == RUNTIME_ARK;
-	const char *op = old->version->row.context_path, *np = to->version->row.context_path;
-	if (ark && op != NULL && np != NULL && strcmp(op, np) == 0)
-		return false; /* one context path, one version: the second cannot start in a JVM */
-	return base_free(old->base) >= to->version->row.units;
-}
-
-enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
-
-/* Not this one in this plan: it went, is being changed to nothing, or cannot be asked now (repair brings it up to date when it is back). */
-static bool upgrade_moot(const struct plan *p, const struct change *ch, const struct instance *i) {
-	return i == NULL || !i->row.wanted || i->deployment != ch->deployment || !instance_behind(i, change_goal(ch)) || !base_reachable(i->base) ||
-	       chain_failed_before(p, ch->deployment, i->base);
-}
-
-/* PICK_HELD: not yet, something under way or a window keeps it. */
-static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	struct plan_live *l = p->live;
-	struct revision *to = change_goal(ch);
-	int64_t target = to->row.replicas >= 0 ? to->row.replicas : ch->deployment->n_wanted;
-	if (i->task != NULL || plan_busy_on(p, i->base))
-		return PICK_HELD;
-	bool first = side_by_side(l, i, to);
-	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
-		return PICK_HELD;
-	if (!first && !may_interrupt(l, ch->deployment, i, target)) {
-		l->wait.unavailable = true;
-		return PICK_HELD;
-	}
-	return chain_upgrade(e, ch, i, first, batch) ? PICK_DONE : PICK_HELD;
-}
-
-/* Held ones stay in the list, behind the cursor's place: they are asked again at the next step. */
-static enum pick pick_upgrade(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
-	struct todo *t = &p->live->upgrades;
-	bool held = false;
-	for (size_t k = t->next; k < t->n; k++) {
-		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
-		enum pick got = upgrade_moot(p, ch, i) ? PICK_NONE : upgrade_try(e, p, ch, i, batch);
-		held |= got == PICK_HELD;
-		if (got == PICK_HELD)
-			continue;
-		t->ids[k] = t->ids[t->next];
-		t->next++;
-		if (got == PICK_DONE)
-			return PICK_DONE;
-	}
-	return held ? PICK_HELD : PICK_NONE;
-}
-
-struct exclusion { struct plan *plan; struct deployment *deployment; };
-
-static bool slot_failed(const struct base *b, void *arg) {
-	const struct exclusion *x = arg;
-	return chain_failed_before(x->plan, x->deployment, b);
-}
-
-static enum pick pick_new(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
-	struct plan_live *l = p->live;
-	struct revision *to = change_goal(ch);
-	if (plan_goal_shrinks(p) || (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas))
-		return PICK_NONE;
-	struct exclusion x = { p, ch->deployment };
-	struct place_req r = {
-		.group = ch->deployment->group, .deployment = ch->deployment, .module = ch->deployment->module, .version = to->version,
-		.units = to->version->row.units, .policy = l->s.placement, .excluded = slot_failed, .arg = &x,
-	};
-	struct place_cursor cursor = { 0 };
-	struct base *b = place_choose(e->fleet, &r, &cursor);
-	if (b == NULL) {
-		l->wait.no_room = to->row.replicas >= 0;
-		return to->row.replicas >= 0 ? PICK_HELD : PICK_NONE;
-	}
-	return chain_install(e, ch, b, batch) ? PICK_DONE : PICK_HELD;
-}
-
-/* What no base can be asked to remove is forgotten at once: it was never sent, or its base is gone for good. */
-static bool vanish(struct plan_env *e, struct instance *i) {
-	if (i->row.generation != 0 || i->task != NULL)
-		return false;
-	struct group *g = i->base->group;
-	fleet_instance_remove(e->fleet, i);
-	e->freed(e->arg, g);
-	return true;
-}
-
-/* A victim whose base cannot be asked is removed when that comes back; its slot is done. */
-static void removal_unreachable(struct plan_env *e, struct plan *p, struct instance *i, int64_t batch) {
-	struct batch *b = plan_batch(p, batch);
-	if (!vanish(e, i))
-		instance_set_wanted(e->fleet, i, false);
-	b->row.done++;
-	fleet_touch(e->fleet, &b->o);
-}
-
-static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	if (i->task != NULL || plan_busy_on(p, i->base))
-		return PICK_HELD;
-	if (i->row.generation == 0 || !base_reachable(i->base))
-		removal_unreachable(e, p, i, batch);
-	else
-		chain_remove(e, ch, i, batch);
-	return PICK_DONE;
-}
-
-static enum pick pick_removal(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
-	struct todo *t = &p->live->removals;
-	bool held = false;
-	for (size_t k = t->next; k < t->n; k++) {
-		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
-		bool moot = i == NULL || !i->row.wanted || i->deployment != ch->deployment;
-		enum pick got = moot ? PICK_NONE : removal_try(e, p, ch, i, batch);
-		held |= got == PICK_HELD;
-		if (got == PICK_HELD)
-			continue;
-		t->ids[k] = t->ids[t->next];
-		t->next++;
-		if (got == PICK_DONE)
-			return PICK_DONE;
-	}
-	return held ? PICK_HELD : PICK_NONE;
-}
-
-typedef enum pick (*picker)(struct plan_env *, struct plan *, struct change *, int64_t);
-static const picker pickers[] = { pick_removal, pick_upgrade, pick_new };
-
-/* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
-static int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
-	struct plan_live *l = p->live;
-	struct change *ch = TAILQ_FIRST(&p->changes);
-	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p, b->row.number);
-	bool held = false;
-	if (l->todo_batch != b->row.number)
-		list_work(p, ch, b->row.number);
-	while (left > 0) {
-		if (plan_batch_chains(p, b->row.number) >= l->s.max_in_flight) {
-			l->wait.in_flight = true;
-			return 0;
-		}
-		enum pick got = PICK_NONE;
-		for (size_t k = 0; k < sizeof pickers / sizeof *pickers && got != PICK_DONE; k++) {
-			got = pickers[k](e, p, ch, b->row.number);
-			held |= got == PICK_HELD;
-		}
-		if (got != PICK_DONE)
-			break;
-		left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p, b->row.number);
-	}
-	l->wait.unplaced = left;
-	return held ? 0 : left;
-}
-
 /* ---- watching and going on ---------------------------------------------------------------------------------------------------------- */
-static int64_t failures(const struct plan *p) {
-	int64_t n = 0;
-	const struct batch *b;
-	TAILQ_FOREACH(b, &p->batches, link)
-		n += b->row.failed;
-	return n;
-}
-
-static bool threshold_reached(struct plan_env *e, struct plan *p) {
-	struct plan_live *l = p->live;
+static int64_t bases_planned(const struct plan *p) {
 	int64_t total = 0;
 	const struct batch *b;
 	TAILQ_FOREACH(b, &p->batches, link)
 		total += b->row.size;
-	int64_t limit = amount_of(l->s.failure_threshold, total, ROUND_UP);
-	if (limit < 1)
-		limit = 1;
-	int64_t now = failures(p) - l->tolerated;
-	if (now < limit || l->s.on_failure == ON_FAILURE_CONTINUE)
+	return total;
+}
+
+bool plan_over_threshold(const struct plan *p) {
+	const struct plan_live *l = p->live;
+	int64_t limit = amount_of(l->s.failure_threshold, bases_planned(p), ROUND_UP);
+	return plan_failures(p) - l->memo.tolerated >= (limit < 1 ? 1 : limit);
+}
+
+static bool threshold_reached(struct plan_env *e, struct plan *p) {
+	struct plan_live *l = p->live;
+	if (l->s.on_failure == ON_FAILURE_CONTINUE || !plan_over_threshold(p))
 		return false;
-	char text[160];
-	snprintf(text, sizeof text, "%lld of %lld bases failed; look at the failed tasks, then retry, resume (go on without them) or stop",
-	    (long long)failures(p), (long long)total);
+	char text[200];
+	snprintf(text, sizeof text, "%lld of %lld bases failed; look at the failed tasks, then retry, ignore, resume (go on without them), undo or stop",
+	    (long long)plan_failures(p), (long long)bases_planned(p));
 	if (l->s.on_failure == ON_FAILURE_STOP)
 		plan_end(e, p, PLAN_FAILED, text);
-	else
-		plan_halt(e, p, text);
+	else if (l->s.on_failure != ON_FAILURE_UNDO || !e->undo(e->arg, p, text))
+		plan_halt(e, p, HALT_FAILURES, text);
 	return true;
 }
 
@@ -404,10 +201,31 @@ static bool others_at_work(const struct plan *p) {
 	TAILQ_FOREACH(ch, &p->changes, link)
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link) {
 			bool coming = i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING;
-			if (coming && i->row.wanted && base_reachable(i->base))
+			if (coming && i->row.wanted && base_reachable(i->base) && !slot_ignored(p, ch->deployment, i->base))
 				return true;
 		}
 	return false;
+}
+
+static bool left_behind(const struct plan *p, const struct base *b) {
+	const struct change *ch;
+	const struct instance *i;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		TAILQ_FOREACH(i, &b->instances, base_link)
+			if (i->deployment == ch->deployment && i->row.wanted && (plan_goal_shrinks(p) || instance_behind(i, change_goal(ch))))
+				return true;
+	return false;
+}
+
+/* Bases that were let be before this plan came to them. */
+static int64_t left_out(const struct plan_env *e, const struct plan *p) {
+	const struct plan_memo *m = &p->live->memo;
+	int64_t n = 0;
+	for (size_t k = 0; k < m->n_marks; k++) {
+		const struct base *b = m->marks[k].ignored && !m->marks[k].counted ? fleet_base_by_id(e->fleet, m->marks[k].base_id) : NULL;
+		n += b != NULL && left_behind(p, b);
+	}
+	return n;
 }
 
 static void finish(struct plan_env *e, struct plan *p) {
@@ -417,7 +235,7 @@ static void finish(struct plan_env *e, struct plan *p) {
 		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
 		return;
 	}
-	int64_t bad = failures(p);
+	int64_t bad = plan_failures(p) + left_out(e, p);
 	char text[96];
 	snprintf(text, sizeof text, "%lld %s behind", (long long)bad, bad == 1 ? "base is" : "bases are");
 	if (bad == 0)
@@ -432,7 +250,7 @@ static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	int64_t idle = batch_fill(e, p, b);
 	if (threshold_reached(e, p))
 		return false;
-	if (plan_batch_chains(p, b->row.number) > 0) {
+	if (plan_batch_chains(p) > 0) {
 		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
 		return false;
 	}
@@ -496,9 +314,9 @@ static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
 
 static bool stalled(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
-	if (HASH_COUNT(l->chains) == 0 || mono_diff(e->mono, l->progress) < l->s.progress_us)
+	if (plan_batch_chains(p) == 0 || mono_diff(e->mono, l->progress) < l->s.progress_us)
 		return false;
-	plan_halt(e, p, "no task ended within the progress deadline; look at its open tasks, then resume or stop");
+	plan_halt(e, p, HALT_STALLED, "no task ended within the progress deadline; look at its open tasks, then resume, ignore their bases or stop");
 	return true;
 }
 

@@ -10,7 +10,7 @@ static bool ended(const struct plan *p) {
 bool plan_pause(struct plan_env *e, struct plan *p, const char *reason) {
 	if (ended(p) || p->row.state == PLAN_QUEUED)
 		return false;
-	plan_halt(e, p, reason);
+	plan_halt(e, p, HALT_PERSON, reason);
 	return true;
 }
 
@@ -20,10 +20,7 @@ bool plan_resume(struct plan_env *e, struct plan *p) {
 	if (p->row.state != PLAN_PAUSED)
 		return false;
 	struct plan_live *l = live_get(p);
-	struct batch *b;
-	l->tolerated = 0;
-	TAILQ_FOREACH(b, &p->batches, link)
-		l->tolerated += b->row.failed;
+	plan_tolerate(e, p);
 	l->progress = e->mono;
 	bool begun = p->row.started_at.us != 0;
 	plan_set_state(e->fleet, p, begun ? PLAN_RUNNING : PLAN_QUEUED, NULL, e->wall);
@@ -45,42 +42,7 @@ bool plan_confirm(struct plan_env *e, struct plan *p, int64_t number) {
 	return true;
 }
 
-bool plan_retry(struct plan_env *e, struct plan *p) {
-	if (ended(p) || p->live == NULL)
-		return false;
-	struct plan_live *l = p->live;
-	struct failed_slot *x, *tx;
-	HASH_ITER(hh, l->failed, x, tx) {
-		struct deployment *d = fleet_deployment_by_id(e->fleet, x->key.deployment_id);
-		struct base *b = fleet_base_by_id(e->fleet, x->key.base_id);
-		struct instance *i = b == NULL ? NULL : TAILQ_FIRST(&b->instances), *next;
-		for (; i != NULL; i = next) { /* what failed there makes room for the next try */
-			next = TAILQ_NEXT(i, base_link);
-			if (i->deployment == d && i->row.state == INSTANCE_FAILED && i->task == NULL)
-				fleet_instance_remove(e->fleet, i);
-		}
-		HASH_DEL(l->failed, x);
-		free(x);
-	}
-	struct batch *b;
-	TAILQ_FOREACH(b, &p->batches, link) {
-		if (b->row.failed == 0)
-			continue;
-		b->row.failed = 0;
-		if (b->row.state == BATCH_FAILED)
-			batch_set_state(e->fleet, b, BATCH_RUNNING, e->wall);
-		fleet_touch(e->fleet, &b->o);
-	}
-	l->tolerated = 0;
-	live_todo_reset(l);
-	plan_announce(e, "plan.retried", p, "failed bases are tried again");
-	if (p->row.state == PLAN_PAUSED)
-		return plan_resume(e, p);
-	plan_step(e, p);
-	return true;
-}
-
-static void cancel(struct plan_env *e, struct plan *p, struct task *t) {
+void task_cancel(struct plan_env *e, struct plan *p, struct task *t) {
 	struct chain *c = chain_of_task(p, t);
 	t->row.ended_at = e->wall;
 	task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
@@ -97,7 +59,7 @@ static void cancel_unsent(struct plan_env *e, struct plan *p) {
 	struct task *t;
 	TAILQ_FOREACH(t, &p->tasks, plan_link)
 		if (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF)
-			cancel(e, p, t);
+			task_cancel(e, p, t);
 }
 
 bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {
@@ -107,6 +69,16 @@ bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {
 		return false;
 	cancel_unsent(e, p);
 	plan_end(e, p, PLAN_STOPPED, reason);
+	return true;
+}
+
+bool plan_undone(struct plan_env *e, struct plan *p, int64_t by) {
+	if (ended(p))
+		return false;
+	char text[64];
+	snprintf(text, sizeof text, "plan %lld takes back what it did", (long long)by);
+	cancel_unsent(e, p);
+	plan_end(e, p, PLAN_UNDONE, text);
 	return true;
 }
 

@@ -29,8 +29,19 @@ struct revision *change_goal(const struct change *ch) {
 	return fleet_revision(ch->deployment, ch->row.to_revision);
 }
 
+/* An undo that goes to no other revision takes back a first release: nothing is left. */
 bool plan_goal_shrinks(const struct plan *p) {
-	return p->row.kind == PLAN_KIND_OFFLINE || p->row.kind == PLAN_KIND_DELETE;
+	const struct change *ch = TAILQ_FIRST(&p->changes);
+	bool takes_back_all = p->row.kind == PLAN_KIND_UNDO && ch != NULL && ch->row.from_revision == ch->row.to_revision;
+	return p->row.kind == PLAN_KIND_OFFLINE || p->row.kind == PLAN_KIND_DELETE || takes_back_all;
+}
+
+/* Going back asks nobody and waits for nothing, and is not itself taken back. */
+static void strategy_for_return(struct strategy *s) {
+	s->confirm = CONFIRM_NONE;
+	s->soak_us = 0;
+	if (s->on_failure == ON_FAILURE_UNDO)
+		s->on_failure = ON_FAILURE_PAUSE;
 }
 
 static int64_t wanted_bases(const struct deployment *d, const struct revision *to) {
@@ -84,6 +95,8 @@ void plan_strategy(const struct plan *p, struct strategy *ret) {
 	const struct revision *to = change_goal(ch);
 	if (to != NULL)
 		*ret = to->strategy;
+	if (p->row.kind == PLAN_KIND_ROLLBACK || p->row.kind == PLAN_KIND_UNDO)
+		strategy_for_return(ret);
 	struct plan_work w = { 0 };
 	plan_work_count(ch->deployment, to, plan_goal_shrinks(p), &w);
 	bool shrinks = w.behind == 0 && w.out == 0;

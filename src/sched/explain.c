@@ -68,9 +68,7 @@ static const char *name_of(const char *s, const char *otherwise) {
 static const char *what(const struct explanation *x, const struct tally *t, const char *rule) {
 	const struct base *b = t->examples[0];
 	const char *s = NULL;
-	if (strcmp(rule, "frozen") == 0)
-		s = b->group->row.freeze_reason;
-	else if (strcmp(rule, "runtime") == 0)
+	if (strcmp(rule, "runtime") == 0)
 		s = word_text(WORD_RUNTIME, x->r->version->row.runtime);
 	else if (strcmp(rule, "tainted") == 0)
 		s = taint_of(x->r, b, x->a);

@@ -33,6 +33,7 @@ class ByRest:
 
     def call(self, title, request=None, first=0):
         op, left = OPS[title], dict(request or {})
+        meta = left.pop("meta", {})
 
         def part(m):
             for key in (m[1], m[1] + "_name", m[1] + "_id"):
@@ -42,11 +43,11 @@ class ByRest:
         path = re.sub(r"\{(\w+)\}", part, op.path)
         body = None
         if op.body == "*":
-            body = {camel(k): v for k, v in left.items() if k != "meta"}
+            body = {camel(k): v for k, v in left.items()}
             left = {}
         elif op.body:
             body = left.pop(op.body, {})
-        left.pop("meta", None)
+        left |= meta
         if left:
             path += "?" + urllib.parse.urlencode({camel(k): v for k, v in left.items()})
         called["rest"].add(title)
@@ -142,6 +143,8 @@ def test_groups(shared, by):
     assert by.call("Groups.UpdateGroup", {"group_name": name, "group": {"installLimit": 4}})["installLimit"] == 4
     assert by.call("Groups.GetGroup", {"group": name})["name"] == name
     assert name in [g["name"] for g in by.call("Groups.ListGroups")["groups"]]
+    assert by.call("Groups.FreezeGroup", {"group": name, "meta": {"reason": "sale weekend"}})["freezeReason"] == "sale weekend"
+    assert not by.call("Groups.UnfreezeGroup", {"group": name}).get("freezeReason")
     by.call("Groups.DeleteGroup", {"group": name})
     assert shared.api.get(f"/v1/groups/{name}").status == 404
 
@@ -218,7 +221,16 @@ def test_plans(shared, by):
     ended(shared, broken, "paused")
     by.call("Plans.RetryPlan", {"plan": int(broken["id"])})
     ended(shared, broken, "paused")
-    assert by.call("Plans.StopPlan", {"plan": int(broken["id"])})["state"].lower().endswith("stopped")
+    failed = [t["base"] for t in shared.plan(int(broken["id"]))["tasks"] if t["state"] == "failed"]
+    let_be = by.call("Plans.IgnorePlan", {"plan": int(broken["id"]), "base": failed[0], "meta": {"reason": "known"}})
+    assert any("known" in n for n in let_be["notes"]), let_be
+    cells.until(lambda: shared.plan(int(broken["id"]))["state"] in ("paused", "succeeded_with_failures"))
+    by.call("Plans.UndoPlan", {"plan": int(broken["id"])})
+    cells.until(lambda: shared.api.get(f"/v1/deployments/{name}-b").json["state"] == "offline")
+    again = by.call("Deployments.CreateDeployment", {"deployment": {"name": f"{name}-b", "module": "broken", "version": "1.0.0", "group": "demo", "replicas": 1,
+                    "strategy": {"retries": 0, "minReady": "0s"}}})
+    ended(shared, again, "paused")
+    assert by.call("Plans.StopPlan", {"plan": int(again["id"])})["state"].lower().endswith("stopped")
     ended(shared, by.call("Deployments.DeleteDeployment", {"deployment": f"{name}-b"}))
     away = by.call("Deployments.DeleteDeployment", {"deployment": name})
 

@@ -14,7 +14,7 @@
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
 
-enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISHES };
+enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISHES };
 
 struct request {
 	struct core_op op;
@@ -22,6 +22,7 @@ struct request {
 	enum wish wish;
 	int module, version, base;
 	int64_t n;
+	enum plan_verb verb;
 	int64_t revision;          /* of the deployment, after it */
 	int tries;
 	char note[80];
@@ -52,7 +53,9 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	spec.has_replicas = true;
 	spec.replicas = q->n;
 	st.min_ready_us = 500 * US_PER_MS;
-	st.on_failure = q->version == 2 ? ON_FAILURE_CONTINUE : ON_FAILURE_PAUSE;
+	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + (q->n + q->version) % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
+	st.confirm = q->n == 5 ? CONFIRM_EACH : q->n == 4 ? CONFIRM_BETA : CONFIRM_NONE;
+	st.soak_us = q->n == 3 ? 8 * US_PER_S : 0;
 	spec.strategy = &st;
 	int r = change_deploy(c, &q->op.who, &spec, &d, &p, err);
 	if (r == 0)
@@ -60,12 +63,15 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	return r;
 }
 
-static int ask_verb(struct core *c, struct request *q, struct err *err) {
+/* Half of them name a base, half a batch or everything. */
+static int ask_verb(struct core *c, struct request *q, struct base *b, struct err *err) {
+	struct verb_spec s = { .base = q->verb == VERB_IGNORE || q->n % 2 == 0 ? b : NULL };
+	struct plan *now;
 	for (struct plan *p = fleet_plans(core_fleet(c)); p != NULL; p = p->hh_id.next) {
-		unsigned allowed = plan_verbs_allowed(p);
-		enum plan_verb v = (enum plan_verb)(q->n % VERB_COUNT);
-		if (allowed & 1u << v)
-			return change_plan_verb(c, &q->op.who, p, v, p->row.current_batch, err);
+		unsigned allowed = plan_verbs_allowed(c, p);
+		s.batch = q->verb == VERB_CONFIRM || q->n == 3 ? p->row.current_batch : 0;
+		if (allowed & 1u << q->verb)
+			return change_plan_verb(c, &q->op.who, p, q->verb, &s, &now, err);
 	}
 	return err_set(err, E_NOT_FOUND, "no plan takes that");
 }
@@ -92,8 +98,10 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 		return b == NULL ? E_NOT_FOUND : change_cordon(c, &q->op.who, b, q->n % 3 == 0, err);
 	case WISH_LIMIT:
 		return b == NULL ? E_NOT_FOUND : change_base(c, &q->op.who, b, true, 2 + q->n, NULL, NULL, err);
+	case WISH_FREEZE:
+		return change_freeze(c, &q->op.who, fleet_group(t, "g"), q->n < 2, err);
 	case WISH_VERB:
-		return ask_verb(c, q, err);
+		return ask_verb(c, q, b, err);
 	case WISHES:
 		break;
 	}
@@ -128,7 +136,8 @@ static void submit(void *arg) {
 		free(q);
 }
 
-static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE };
+static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB,
+	WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
@@ -141,9 +150,11 @@ static void next_wish(void *arg) {
 	q->version = (int)rng_below(&s->rng, N_VERSIONS);
 	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
 	q->n = (int64_t)rng_below(&s->rng, 6);
+	q->verb = (enum plan_verb)rng_below(&s->rng, VERB_COUNT);
 	q->op.apply = apply;
 	q->op.done = done;
 	q->op.who.actor = "pipeline";
+	q->op.who.reason = "the storm";
 	sim_trace(s, "wish %d %s:%s n=%lld base=%d", q->wish, modules[q->module], versions[q->version], (long long)q->n, q->base);
 	submit(q);
 	sim_after(s, sim_delay(s, 200 * US_PER_MS, 15 * US_PER_S), next_wish, s);

@@ -64,7 +64,6 @@ static const char *chosen(struct world *w) {
 
 /* ---- one rule at a time ---- */
 
-static void freeze(struct world *w, struct base *b) { text_set(&w->g->row.freeze_reason, "sale weekend"); }
 static void alarm_on(struct world *w, struct base *b) { group_set_alarm(w->f, w->g, true); }
 static void join(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_JOINING, NULL, (wall_t){ 2 }); }
 static void restore(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_RESTORING, NULL, (wall_t){ 2 }); }
@@ -97,7 +96,6 @@ static void full(struct world *w, struct base *b) { fill(w, b, 5); }
 static void too_big(struct world *w, struct base *b) { w->r.units = 6; }
 
 static const struct rule_case { void (*arrange)(struct world *w, struct base *b); const char *rule, *text, *command; } cases[] = {
-	{ freeze, "frozen", "the group is frozen: sale weekend", "berth group show demo" },
 	{ alarm_on, "alarm", "placements are stopped: too many bases of a zone fell silent at once", "berth base list --group demo --state silent" },
 	{ join, "joining", "1 joining", "berth base show n1" },
 	{ restore, "restoring", "1 restoring", "berth base show n1" },

@@ -1,0 +1,70 @@
+"""What people do to plans, with real processes: letting a base be, taking back, freezing."""
+import pytest
+
+import cell as cells
+
+
+@pytest.fixture
+def three(fleet):
+    fleet.begin(bases=3)
+    fleet.push("hello-1.0.0")
+    fleet.push("hello-2.0.0")
+    fleet.push("broken")
+    return fleet
+
+
+def said(done):
+    return done.stdout + done.stderr
+
+
+def test_undo_of_a_finished_plan_and_of_the_first_release(three):
+    first = three.deploy("hello:1.0.0")
+    second = three.deploy("hello:2.0.0")
+    assert second["state"] == "succeeded"
+    back = three.berth("plan", "undo", second["id"], "--reason", "errors in checkout", "--timeout", "60s")
+    assert back.returncode == 0, said(back)
+    assert three.on("hello", "1.0.0") == ["n1", "n2", "n3"]
+    # The first one is overtaken now: the answer names what is newer.
+    refused = three.api.post(f"/v1/plans/{first['id']}:undo", {})
+    assert refused.status == 409 and "newer" in refused.json["detail"], refused
+    three.sound()
+
+
+def test_undo_of_a_release_takes_it_away(three):
+    first = three.deploy("hello:1.0.0")
+    undone = three.api.post(f"/v1/plans/{first['id']}:undo", {}, headers={"Prefer": "wait=30"})
+    assert undone.status in (200, 202), undone
+    cells.until(lambda: three.api.get("/v1/deployments/hello").json["state"] == "offline")
+    assert not three.instances(module="hello")
+
+
+def test_a_failing_release_takes_itself_back(three):
+    three.deploy("hello:1.0.0")
+    body = {"name": "b", "module": "broken", "version": "1.0.0", "group": "demo", "replicas": 2, "strategy": {"retries": 0, "minReady": "0s", "onFailure": "undo"}}
+    plan = three.api.post("/v1/deployments", body).json
+    assert three.ended(plan["id"])["state"] == "undone"
+    cells.until(lambda: three.api.get("/v1/deployments/b").json["state"] == "offline")
+    kinds = [p["kind"] for p in three.api.get("/v1/plans", deployment="b").json["plans"]]
+    assert kinds[0] == "undo", kinds
+
+
+def test_letting_the_failed_base_be(three):
+    body = {"name": "b", "module": "broken", "version": "1.0.0", "group": "demo", "replicas": 1, "strategy": {"retries": 0, "minReady": "0s"}}
+    number = three.api.post("/v1/deployments", body).json["id"]
+    cells.until(lambda: three.plan(number)["state"] == "paused")
+    base = next(t["base"] for t in three.plan(number)["tasks"] if t["state"] == "failed")
+    assert three.api.post(f"/v1/plans/{number}:ignore", {"base": base}).status == 400
+    done = three.berth("plan", "ignore", number, "--base", base, "--reason", "disk is being replaced", "--no-wait")
+    assert done.returncode == 0, said(done)
+    shown = three.berth("plan", "show", number)
+    assert "disk is being replaced" in shown.stdout, said(shown)
+
+
+def test_a_frozen_group_starts_nothing_and_says_why(three):
+    assert three.berth("freeze", "demo").returncode != 0
+    assert three.berth("freeze", "demo", "--reason", "sale weekend").returncode == 0
+    plan = three.deploy("hello:1.0.0", wait=0)
+    assert plan["state"] == "queued" and "sale weekend" in plan["waitingFor"][0]["text"], plan
+    assert "sale weekend" in three.berth("why", "hello").stdout
+    assert three.berth("unfreeze", "demo").returncode == 0
+    assert three.ended(plan["id"])["state"] == "succeeded"

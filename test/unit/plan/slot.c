@@ -1,0 +1,195 @@
+/* Failed slots: retry of one, of all; letting one be; what a takeover remembers of it; the way to undo. */
+#include "../../suite.h"
+
+#include <string.h>
+
+#include "world.h"
+
+static struct strategy plain(enum on_failure f) {
+	struct strategy s = strategy_unset;
+	s.batches[0] = (struct amount){ AMOUNT_PERCENT, 100 };
+	s.n_batches = 1;
+	s.retries = 0;
+	s.min_ready_us = 0;
+	s.on_failure = f;
+	return s;
+}
+
+/* Four bases at 1.0.0; an upgrade to 2.0.0 that n2 refuses. */
+static struct plan *failing(struct world *w, enum on_failure f) {
+	struct strategy s = plain(f);
+	world_init(w, 4, 3);
+	world_revision(w, "1.0.0", 4, &s);
+	struct plan *p = world_plan(w, PLAN_KIND_RELEASE, 0, 1);
+	world_run(w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	world_revision(w, "2.0.0", 4, &s);
+	p = world_plan(w, PLAN_KIND_UPGRADE, 1, 2);
+	world_run(w, p, "n2");
+	return p;
+}
+
+START_TEST(a_failure_pauses_and_the_rest_went_on) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
+	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
+	ck_assert_int_eq(plan_memo(p)->halt, HALT_FAILURES);
+	ck_assert_int_eq(plan_failures(p), 1);
+	ck_assert_int_eq(world_at(&w, "1.0.0") + world_at(&w, "2.0.0"), 4);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(a_base_that_is_let_be_frees_the_plan_and_stays_behind) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
+	struct plan_scope s = { .base = w.bases[1] };
+	ck_assert(plan_ignore(&w.e, p, &s, "disk is failing", "ann"));
+	world_run(&w, p, "n2");
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED_WITH_FAILURES);
+	ck_assert_str_eq(p->row.state_reason, "1 base is behind");
+	ck_assert_int_eq(world_at(&w, "2.0.0"), 3);
+	ck_assert_str_eq(plan_memo(p)->marks[0].reason, "disk is failing");
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(letting_be_outlives_a_takeover_and_is_harmless_twice) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
+	struct plan_scope s = { .base = w.bases[1] };
+	ck_assert(plan_pause(&w.e, p, "a look first")); /* a person's pause is not lifted by it */
+	ck_assert(plan_ignore(&w.e, p, &s, "known", "ann") && plan_ignore(&w.e, p, &s, "known", "bob"));
+	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
+	ck_assert_int_eq(plan_memo(p)->tolerated, 1);
+	world_reload(&w, p);
+	ck_assert_int_eq(plan_memo(p)->halt, HALT_PERSON);
+	ck_assert(slot_ignored(p, w.d, w.bases[1]));
+	ck_assert(plan_resume(&w.e, p));
+	world_run(&w, p, "n2");
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED_WITH_FAILURES);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(a_base_let_be_before_its_turn_is_passed_by) {
+	struct world w;
+	struct strategy s = plain(ON_FAILURE_PAUSE);
+	world_init(&w, 4, 3);
+	world_revision(&w, "1.0.0", 4, &s);
+	world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+	s.batches[0] = (struct amount){ AMOUNT_COUNT, 1 };
+	s.confirm = CONFIRM_EACH;
+	world_revision(&w, "2.0.0", 4, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_UPGRADE, 1, 2);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_CONFIRMING);
+	struct plan_scope scope = { .base = w.bases[3] };
+	ck_assert(plan_ignore(&w.e, p, &scope, "somebody debugs there", "ann"));
+	ck_assert_int_eq(p->row.state, PLAN_CONFIRMING);
+	ck_assert(plan_confirm(&w.e, p, 1));
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED_WITH_FAILURES);
+	ck_assert_int_eq(world_at(&w, "2.0.0"), 3);
+	ck_assert_int_eq(base_instance_of_module(w.bases[3], w.m)->row.revision, 1);
+	world_deinit(&w);
+}
+END_TEST
+
+/* The base was told and says nothing: the plan goes on without it, and what it says later is still counted right. */
+START_TEST(a_base_at_work_is_not_waited_for_and_may_succeed_after_all) {
+	struct world w;
+	struct strategy s = plain(ON_FAILURE_PAUSE);
+	world_init(&w, 2, 3);
+	world_revision(&w, "1.0.0", 2, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	world_send(&w, p);
+	struct plan_scope scope = { .base = w.bases[1] };
+	ck_assert(plan_ignore(&w.e, p, &scope, "slow", "ann"));
+	ck_assert_int_eq(plan_batch_chains(p), 1);
+	ck_assert_int_eq(plan_failures(p), 1);
+	world_reload(&w, p);
+	ck_assert_int_eq(plan_batch_chains(p), 1);
+	world_answer(&w, p, NULL);
+	ck_assert_int_eq(plan_failures(p), 0);
+	ck_assert_int_eq(plan_memo(p)->tolerated, 0);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(one_failed_base_is_tried_again) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
+	struct plan_scope other = { .base = w.bases[0] }, here = { .base = w.bases[1] };
+	ck_assert_int_eq(plan_failed_count(p, &other), 0);
+	ck_assert_int_eq(plan_failed_count(p, &here), 1);
+	ck_assert(plan_retry(&w.e, p, &here));
+	ck_assert_int_eq(plan_failures(p), 0);
+	world_reload(&w, p); /* what was taken up again does not count as failed after a takeover */
+	ck_assert_int_eq(plan_failed_count(p, &here), 0);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(world_at(&w, "2.0.0"), 4);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(a_task_names_its_slot) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
+	struct plan_scope s = { 0 };
+	const struct task *t;
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		if (t->row.state == TASK_FAILED)
+			s.task = t->row.id;
+	ck_assert_int_eq(plan_failed_count(p, &s), 1);
+	ck_assert(plan_pause(&w.e, p, "a look first") && plan_ignore(&w.e, p, &s, "known", "ann"));
+	struct plan_scope all = { 0 };
+	ck_assert(plan_retry(&w.e, p, &all)); /* all that failed leaves alone what is let be */
+	ck_assert_int_eq(plan_failures(p), 1);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(on_failure_undo_ends_undone_or_pauses) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_UNDO);
+	ck_assert_int_eq(p->row.state, PLAN_UNDONE);
+	ck_assert_int_eq(w.n_undone, 1);
+	world_deinit(&w);
+	struct strategy s = plain(ON_FAILURE_UNDO);
+	world_init(&w, 1, 3);
+	w.undo_possible = false;
+	world_revision(&w, "1.0.0", 1, &s);
+	p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	world_run(&w, p, "n1");
+	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(going_back_asks_nobody) {
+	struct world w;
+	struct strategy s = plain(ON_FAILURE_UNDO), got;
+	world_init(&w, 4, 3);
+	s.confirm = CONFIRM_EACH;
+	s.soak_us = 60 * US_PER_S;
+	world_revision(&w, "1.0.0", 4, &s);
+	world_revision(&w, "2.0.0", 4, &s);
+	plan_strategy(world_plan(&w, PLAN_KIND_UNDO, 1, 2), &got);
+	ck_assert(got.confirm == CONFIRM_NONE && got.soak_us == 0 && got.on_failure == ON_FAILURE_PAUSE);
+	plan_strategy(world_plan(&w, PLAN_KIND_UPGRADE, 1, 2), &got);
+	ck_assert(got.confirm == CONFIRM_EACH && got.soak_us > 0 && got.on_failure == ON_FAILURE_UNDO);
+	ck_assert(plan_goal_shrinks(world_plan(&w, PLAN_KIND_UNDO, 2, 2)));
+	ck_assert(!plan_goal_shrinks(world_plan(&w, PLAN_KIND_UNDO, 1, 2)));
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/slot", a_failure_pauses_and_the_rest_went_on, a_base_that_is_let_be_frees_the_plan_and_stays_behind,
+    letting_be_outlives_a_takeover_and_is_harmless_twice, a_base_let_be_before_its_turn_is_passed_by,
+    a_base_at_work_is_not_waited_for_and_may_succeed_after_all, one_failed_base_is_tried_again, a_task_names_its_slot,
+    on_failure_undo_ends_undone_or_pauses, going_back_asks_nobody)
