@@ -80,8 +80,8 @@ enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
 
 /* Not this one in this plan: it went, is being changed to nothing, or cannot be asked now (repair brings it up to date when it is back). */
 static bool upgrade_moot(const struct plan *p, const struct change *ch, const struct instance *i) {
-	return i == NULL || !i->row.wanted || i->deployment != ch->deployment || !instance_behind(i, change_goal(ch)) || !base_reachable(i->base) ||
-	       chain_failed_before(p, ch->deployment, i->base) || slot_ignored(p, ch->deployment, i->base);
+	return i == NULL || !i->row.wanted || i->deployment != ch->deployment || !instance_behind(i, change_goal(ch)) ||
+	       !base_reachable(i->base) || chain_failed_before(p, ch->deployment, i->base) || slot_ignored(p, ch->deployment, i->base);
 }
 
 /* PICK_HELD: not yet, something under way or a window keeps it. */
@@ -92,7 +92,8 @@ static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *
 	if (i->task != NULL || plan_busy_on(p, i->base))
 		return PICK_HELD;
 	bool first = side_by_side(l, i, to);
-	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
+	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && i->row.state == INSTANCE_READY &&
+	    base_free(i->base) < to->version->row.units)
 		return PICK_HELD;
 	if (!first && !may_interrupt(l, ch->deployment, i, target)) {
 		l->wait.unavailable = true;
@@ -119,7 +120,10 @@ static enum pick pick_upgrade(struct plan_env *e, struct plan *p, struct change 
 	return held ? PICK_HELD : PICK_NONE;
 }
 
-struct exclusion { struct plan *plan; struct deployment *deployment; };
+struct exclusion {
+	struct plan *plan;
+	struct deployment *deployment;
+};
 
 static bool slot_failed(const struct base *b, void *arg) {
 	const struct exclusion *x = arg;
@@ -133,8 +137,14 @@ static enum pick pick_new(struct plan_env *e, struct plan *p, struct change *ch,
 		return PICK_NONE;
 	struct exclusion x = { p, ch->deployment };
 	struct place_req r = {
-		.group = ch->deployment->group, .deployment = ch->deployment, .module = ch->deployment->module, .version = to->version,
-		.units = to->version->row.units, .policy = l->s.placement, .excluded = slot_failed, .arg = &x,
+		.group = ch->deployment->group,
+		.deployment = ch->deployment,
+		.module = ch->deployment->module,
+		.version = to->version,
+		.units = to->version->row.units,
+		.policy = l->s.placement,
+		.excluded = slot_failed,
+		.arg = &x,
 	};
 	struct place_cursor cursor = { 0 };
 	struct base *b = place_choose(e->fleet, &r, &cursor);

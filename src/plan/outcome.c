@@ -39,8 +39,8 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 	char text[160];
 	t->row.duration_us = o->duration_us;
 	bool install = t->row.kind != TASK_KIND_UNINSTALL;
-	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", install ? "installed" : "removed", t->row.module, t->row.version, t->row.base,
-	    (long long)(o->duration_us / US_PER_MS));
+	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", install ? "installed" : "removed", t->row.module, t->row.version,
+	    t->row.base, (long long)(o->duration_us / US_PER_MS));
 	close_task(e, t, TASK_SUCCEEDED);
 	p->row.tasks_done++;
 	fleet_touch(e->fleet, &p->o);
@@ -144,7 +144,8 @@ void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {
 			report_task(e, t, "task.cancelled", "its base was lost");
 		}
 		struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-		if (new != NULL && c->form == CHAIN_INSTALL) /* the slot goes elsewhere; what may be there is settled when the base is back */
+		if (new != NULL &&
+		    c->form == CHAIN_INSTALL) /* the slot goes elsewhere; what may be there is settled when the base is back */
 			instance_set_wanted(e->fleet, new, false);
 		chain_free(p, c);
 	}
