@@ -53,8 +53,9 @@ char *wall_format(wall_t t, char buf[32]) {
 	time_t tt = (time_t)s;
 	struct tm tm;
 	gmtime_r(&tt, &tm);
-	size_t n = strftime(buf, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + n, 32 - n, ".%06dZ", (int)us);
+	int n = snprintf(buf, 32, "%04d", tm.tm_year + 1900); /* strftime's %Y has no leading zeros */
+	size_t m = strftime(buf + n, 32 - (size_t)n, "-%m-%dT%H:%M:%S", &tm);
+	snprintf(buf + n + m, 32 - (size_t)n - m, ".%06dZ", (int)us);
 	return buf;
 }
 
@@ -98,6 +99,9 @@ static int days_in_month(int year, int mon) {
 	return mon == 2 && leap ? 29 : days[mon - 1];
 }
 
+#define YEAR_0 INT64_C(-62167219200)
+#define YEAR_10000 INT64_C(253402300800)
+
 bool wall_parse(const char *s, wall_t *ret_t) {
 	struct tm tm = { 0 };
 	int year, mon, off;
@@ -122,8 +126,10 @@ bool wall_parse(const char *s, wall_t *ret_t) {
 		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = mon - 1;
-	time_t t = timegm(&tm);
-	ret_t->us = ((int64_t)t - off) * US_PER_S + us;
+	int64_t t = (int64_t)timegm(&tm) - off;
+	if (t < YEAR_0 || t >= YEAR_10000) /* its offset took it where no four digits reach */
+		return false;
+	ret_t->us = t * US_PER_S + us;
 	return true;
 }
 

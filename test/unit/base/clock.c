@@ -21,6 +21,10 @@ static const struct {
 	{ "2023-01-01", false, 0 },
 	{ "2023-01-01T00:00:00.Z", false, 0 },
 	{ "2023-01-01T00:00:00Zx", false, 0 },
+	{ "0000-01-01T00:00:00Z", true, INT64_C(-62167219200000000) },
+	{ "0000-01-01T00:00:00+00:01", false, 0 },
+	{ "9999-12-31T23:59:59.999999Z", true, INT64_C(253402300799999999) },
+	{ "9999-12-31T23:59:59-00:01", false, 0 },
 	{ "", false, 0 },
 };
 
@@ -37,6 +41,7 @@ START_TEST(it_formats_times) {
 	char buf[32];
 	ck_assert_str_eq(wall_format((wall_t){ -1 }, buf), "1969-12-31T23:59:59.999999Z");
 	ck_assert_str_eq(wall_format((wall_t){ INT64_C(1795428672345678) }, buf), "2026-11-23T10:11:12.345678Z");
+	ck_assert_str_eq(wall_format((wall_t){ INT64_C(-55000000000000000) }, buf), "0227-02-13T22:13:20.000000Z");
 }
 END_TEST
 
