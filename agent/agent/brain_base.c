@@ -111,11 +111,10 @@ static bool other_version_held(const struct brain *b, const Berth__V1__WantedMod
 	return false;
 }
 
-/* What a command is about to remove is not restored behind its back either. */
 static bool at_work_on(const struct brain *b, const Berth__V1__WantedModule *w) {
 	const struct op *op;
 	TAILQ_FOREACH(op, &b->ops, link)
-		if (op->kind != OP_SWITCH && module_is(op->module->module, op->module->version, w->module, w->version))
+		if (op->kind == OP_INSTALL && module_is(op->module->module, op->module->version, w->module, w->version))
 			return true;
 	return false;
 }

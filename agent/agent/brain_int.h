@@ -128,7 +128,7 @@ struct brain {
 	uint8_t *writing;
 
 	/* server */
-	bool linked, welcomed, joined_once, key_refused;
+	bool linked, welcomed, joined_once;
 	int64_t lease_us, heartbeat_us;
 	mono_t tick_at, heartbeat_at, witness_at;
 	struct waiting_list waiting;

@@ -309,7 +309,6 @@ static void on_refused(struct brain *b, const Berth__V1__Refused *r) {
 	const char *detail = r->detail != NULL ? r->detail : "no reason given";
 	bool final = r->final;
 	say(b, final ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "the server refused this base (%s): %s", r->code != NULL ? r->code : "?", detail);
-	b->key_refused = r->code != NULL && strcmp(r->code, "unauthenticated") == 0; /* perhaps a database from before we joined: the join token again */
 	effect_drop_link(b, final);
 	if (final && b->state->base_key == NULL) {
 		say(b, LOG_LEVEL_ERROR, "never joined, so there is nothing to keep running: leaving with exit code 3");

@@ -123,7 +123,6 @@ bool conduct_step(struct core *c) {
 	if (p == NULL)
 		return true;
 	p->due = false;
-	series_resumed(c, p);
 	c->culprit = (struct culprit){ CULPRIT_PLAN, p->row.id };
 	if (word_terminal(WORD_PLAN, p->row.state))
 		put_away(c, p);

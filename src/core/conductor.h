@@ -130,17 +130,11 @@ struct core {
 	void *on_state_arg;
 	int serial; /* commits still to be made one input at a time */
 	struct culprit culprit, set_aside;
-<<<<<<< Updated upstream
 	char constraint[128]; /* of the last refused commit */
 	int64_t aside[MAX_ASIDE];
 	size_t n_aside; /* bases that are not heard */
 	STAILQ_HEAD(, held_back) held_back;
 	int n_held_back;
-=======
-	char constraint[128];       /* of the last refused commit */
-	struct culprit aside[MAX_ASIDE]; size_t n_aside; /* plans that send nothing, bases that are not heard */
-	STAILQ_HEAD(, held_back) held_back; int n_held_back;
->>>>>>> Stashed changes
 	struct linked *links;
 	bool room;            /* some group is roomier */
 	bool dropped_reports; /* more than could be held back: ask everybody again afterwards */
@@ -218,14 +212,8 @@ void series_idle(struct core *c); /* end of a turn: over when nothing is left */
 bool series_hold(struct core *c, struct driver_link *k, int64_t base_id, const ProtobufCMessage *m, const char *peer); /* true: later */
 bool series_step(struct core *c);                                /* one that was held back; false when none */
 void series_forget(struct core *c, const struct driver_link *k); /* NULL = all */
-<<<<<<< Updated upstream
 void series_set_aside(struct core *c);                           /* after the load: what was refused, by its subject */
 bool series_aside(const struct core *c, const struct base *b);
-=======
-void series_set_aside(struct core *c);           /* after the load: what was refused, by its subject */
-bool series_aside(const struct core *c, enum culprit_kind kind, int64_t id);
-void series_resumed(struct core *c, struct plan *p); /* a person let it go on */
->>>>>>> Stashed changes
 
 /* inbound.c */
 void hello_hear(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer);

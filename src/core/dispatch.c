@@ -135,8 +135,6 @@ void dispatch(struct core *c, bool one) {
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
-		if (t->plan != NULL && series_aside(c, CULPRIT_PLAN, t->plan->row.id))
-			continue;
 		if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base)
 			continue;
 		c->culprit =

@@ -139,9 +139,6 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		explain_into(c, d->plan, &l);
 	explain_queued(c, d, &l);
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
-		if (!i->row.wanted && i->task == NULL && i->base->row.state != BASE_READY)
-			add(&l, "base_away", 1, arena_printf(a, "berth base show %s", i->base->row.name), "%s:%s is removed from %s when that base is back (it is %s)", d->module->row.name,
-			    i->version->row.name, i->base->row.name, word_text(WORD_BASE, i->base->row.state));
 		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
 		if (well)
 			continue;

@@ -247,20 +247,6 @@ static void link_supersede(struct core *c, struct base *b, struct driver_link *k
 	refuse(c, old, "superseded", false, "base %s connected again", b->row.name);
 }
 
-/* An older database was accepted: what the agent obeyed under these numbers was something else. Commands go on above them. */
-static void commands_anew(struct core *c, struct base *b, int64_t high) {
-	struct instance *i;
-	b->row.generation = high;
-	TAILQ_FOREACH(i, &b->instances, base_link) {
-		if (i->task == NULL || i->task->row.state != TASK_SENT)
-			continue;
-		i->task->row.generation = i->row.generation = ++b->row.generation;
-		fleet_touch(c->fleet, &i->o);
-		fleet_touch(c->fleet, &i->task->o);
-	}
-	fleet_touch(c->fleet, &b->o);
-}
-
 /* It is who it says. */
 static void hello_take(struct core *c, struct driver_link *k, struct base *b, const Berth__V1__Hello *h, const char *new_key) {
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
@@ -274,8 +260,8 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 		b->row.incarnation++;
 	}
 	b->row.seen_at = c->wall;
-	if (h->high_generation > b->row.generation)
-		commands_anew(c, b, h->high_generation);
+	if (h->high_generation > b->row.generation) /* an older database was accepted: commands go on above what the agent obeyed */
+		b->row.generation = h->high_generation;
 	if (b->row.state != BASE_READY)
 		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
 	struct event_facts f = { .kind = "base.connected", .base = b };
@@ -315,17 +301,10 @@ static bool older_noticed(struct core *c, const struct driver_link *k, const Ber
 
 /* A base whose doing the database refused is not heard. */
 static bool kept_out(struct core *c, struct driver_link *k, const struct base *b) {
-<<<<<<< Updated upstream
 	if (series_aside(c, b))
 		refuse(
 		    c, k, "set_aside", false, "the database refused what base %s told; forget the base and let it join anew", b->row.name);
 	return series_aside(c, b);
-=======
-	if (!series_aside(c, CULPRIT_BASE, b->row.id))
-		return false;
-	refuse(c, k, "set_aside", false, "the database refused what base %s told; forget the base and let it join anew", b->row.name);
-	return true;
->>>>>>> Stashed changes
 }
 
 static void hear_agent(struct core *c, struct driver_link *k, const Berth__V1__Hello *h) {
@@ -548,8 +527,7 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	};
 	if (!x.ok && x.fault == FAULT_NONE)
 		x.fault = FAULT_BASE;
-	if (text_set(&i->row.reported, o->state))
-		fleet_touch(c->fleet, &i->o);
+	text_set(&i->row.reported, o->state);
 	if (o->has_memory_bytes)
 		b->memory_bytes = o->memory_bytes;
 	int64_t id = i->row.id;
@@ -583,8 +561,7 @@ static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r
 	struct instance *i;
 	base_set_state(c->fleet, b, BASE_RESTORING, r->base_note, c->wall);
 	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (text_set(&i->row.reported, NULL))
-			fleet_touch(c->fleet, &i->o);
+		text_set(&i->row.reported, NULL);
 	instances_lose_sight(c, b, INSTANCE_MISSING, "its base process is being restarted");
 	struct event_facts f = { .kind = "base.down", .base = b };
 	core_event(c, &f, "the process of base %s ended: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);

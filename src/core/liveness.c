@@ -49,35 +49,17 @@ static void goes_silent(struct core *c, struct base *b, const char *why) {
 	zone_check(c, b);
 }
 
-/* Nobody waits for a lost base: not the plans, ended ones included, and not its repairs, which begin anew when it is back. */
-static void tasks_give_up(struct core *c, struct base *b) {
-	struct instance *i;
-	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
-		if (!plan_busy_on(p, b))
-			continue;
-		plan_base_lost(&c->plans, p, b);
-		plan_due(c, p->row.id);
-	}
-	TAILQ_FOREACH(i, &b->instances, base_link) {
-		struct task *t = i->task;
-		if (i->deployment != NULL && i->deployment->plan != NULL) /* it may have waited for what was at work there */
-			plan_due(c, i->deployment->plan->row.id);
-		if (t == NULL)
-			continue;
-		t->row.fault = FAULT_BASE;
-		t->row.ended_at = c->wall;
-		text_set(&t->row.cause, "its base was lost");
-		task_set_state(c->fleet, t, TASK_CANCELLED, c->wall);
-		instance_set_state(c->fleet, i, INSTANCE_UNKNOWN, "its base is lost", c->wall);
-	}
-}
-
 static void goes_lost(struct core *c, struct base *b) {
 	struct event_facts f = { .kind = "base.lost", .base = b };
 	base_set_state(c->fleet, b, BASE_LOST, "nothing heard", c->wall);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base is lost");
 	core_event(c, &f, "base %s is lost", b->row.name);
-	tasks_give_up(c, b);
+	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
+		if (word_terminal(WORD_PLAN, p->row.state) || !plan_busy_on(p, b))
+			continue;
+		plan_base_lost(&c->plans, p, b);
+		plan_due(c, p->row.id);
+	}
 	zone_check(c, b);
 }
 

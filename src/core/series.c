@@ -98,8 +98,6 @@ void series_forget(struct core *c, const struct driver_link *k) {
 /* The subject of what was refused does nothing more by itself until a person looked. */
 void series_set_aside(struct core *c) {
 	struct plan *p = c->set_aside.kind == CULPRIT_PLAN ? fleet_plan(c->fleet, c->set_aside.id) : NULL;
-	if (c->set_aside.kind == CULPRIT_PLAN || c->set_aside.kind == CULPRIT_BASE)
-		c->aside[c->n_aside++ % MAX_ASIDE] = c->set_aside;
 	struct base *b = c->set_aside.kind == CULPRIT_BASE ? fleet_base_by_id(c->fleet, c->set_aside.id) : NULL;
 	const struct change *ch = p == NULL ? NULL : TAILQ_FIRST(&p->changes);
 	c->set_aside = (struct culprit){ CULPRIT_NONE, 0 };
@@ -112,26 +110,15 @@ void series_set_aside(struct core *c) {
 	}
 	if (b == NULL)
 		return;
+	c->aside[c->n_aside++ % MAX_ASIDE] = b->row.id;
 	finding_raise(c, FINDING_SET_ASIDE, b, NULL, NULL, NULL, "berth base forget",
 	    "the database refused what base %s told (%s); it is not heard until it is forgotten and joins anew; report this", b->row.name,
 	    c->constraint);
 }
 
-bool series_aside(const struct core *c, enum culprit_kind kind, int64_t id) {
+bool series_aside(const struct core *c, const struct base *b) {
 	for (size_t i = 0; i < c->n_aside && i < MAX_ASIDE; i++)
-		if (c->aside[i].kind == kind && c->aside[i].id == id)
+		if (c->aside[i] == b->row.id)
 			return true;
 	return false;
-}
-
-void series_resumed(struct core *c, struct plan *p) {
-	struct task *t;
-	if (p->row.state == PLAN_PAUSED || !series_aside(c, CULPRIT_PLAN, p->row.id))
-		return;
-	for (size_t i = 0; i < MAX_ASIDE; i++)
-		if (c->aside[i].kind == CULPRIT_PLAN && c->aside[i].id == p->row.id)
-			c->aside[i] = (struct culprit){ CULPRIT_NONE, 0 };
-	TAILQ_FOREACH(t, &p->tasks, plan_link)
-		if (t->row.state == TASK_PENDING)
-			task_make_ready(c, t);
 }

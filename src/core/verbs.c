@@ -145,11 +145,5 @@ int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p,
 	case VERB_COUNT:
 		break;
 	}
-<<<<<<< Updated upstream
 	return ok ? 0 : not_now(c, p, v, err);
-=======
-	if (ok)
-		plan_due(c, p->row.id);
-	return ok ? 0 : not_now(p, v, err);
->>>>>>> Stashed changes
 }

@@ -57,7 +57,7 @@ static struct slot_key key_of(const struct deployment *d, const struct base *b) 
 }
 
 struct chain *chain_find(const struct plan *p, const struct deployment *d, const struct base *b) {
-	if (p == NULL || p->live == NULL || d == NULL) /* a finished plan may outlive its deployment */
+	if (p == NULL || p->live == NULL)
 		return NULL;
 	struct slot_key key = key_of(d, b);
 	struct chain *c;

@@ -17,7 +17,6 @@ struct biz {
 
 struct agent {
 	struct sim *sim;
-	int index;
 	char name[16], group[32];
 	struct brain *brain;
 	struct driver_link *link;
@@ -33,7 +32,6 @@ struct agent {
 	int dialled;
 };
 
-<<<<<<< Updated upstream
 struct chore {
 	struct agent *a;
 	uint64_t life, base_life;
@@ -44,9 +42,6 @@ struct chore {
 	char module[32], version[32], sha[80];
 	int64_t units;
 };
-=======
-struct chore { struct agent *a; uint64_t life, base_life; int64_t id; uint8_t *state; size_t n; enum arklet_command command; char module[32], version[32]; int64_t units, generation; };
->>>>>>> Stashed changes
 
 static void pump(struct agent *a);
 static void dial(void *arg);
@@ -60,13 +55,6 @@ const char *agent_name(const struct agent *a) {
 }
 int agent_holds(const struct agent *a) {
 	return a->n_held;
-}
-
-bool agent_serves(const struct agent *a, const char *module) {
-	for (int i = 0; i < a->n_held; i++)
-		if (strcmp(a->held[i].module, module) == 0 && a->held[i].state == ARKLET_ACTIVATED)
-			return true;
-	return false;
 }
 
 static struct biz *biz_find(struct agent *a, const char *module, const char *version) {
@@ -113,11 +101,6 @@ static void base_install(struct agent *a, const struct chore *c, struct arklet_r
 	snprintf(b->version, sizeof b->version, "%s", c->version);
 	b->state = active ? ARKLET_DEACTIVATED : ARKLET_ACTIVATED;
 	b->units = c->units;
-	int64_t units = 0;
-	for (int i = 0; i < a->n_held; i++)
-		units += a->held[i].units;
-	watch_effect(a->sim, a->index, true, c->module, c->version, c->generation);
-	watch_units(a->sim, a->name, units);
 }
 
 static void base_uninstall(struct agent *a, const struct chore *c, struct arklet_reply *r) {
@@ -128,8 +111,6 @@ static void base_uninstall(struct agent *a, const struct chore *c, struct arklet
 		return;
 	}
 	*b = a->held[--a->n_held];
-	watch_effect(a->sim, a->index, false, c->module, c->version, c->generation);
-	watch_serving(a->sim, c->module);
 }
 
 static void base_switch(struct agent *a, const struct chore *c, struct arklet_reply *r) {
@@ -238,7 +219,6 @@ void agent_base_kill(struct agent *a) {
 	a->base_up = false;
 	a->base_life++;
 	a->n_held = 0;
-	watch_base_reborn(a->sim, a->index);
 	sim_after(a->sim, sim_delay(a->sim, 100, 5000), base_exit, chore_new(a, 0));
 }
 
@@ -294,11 +274,8 @@ static void perform_call(struct agent *a, const struct brain_effect *e) {
 		snprintf(c->module, sizeof c->module, "%s", e->module->module);
 		snprintf(c->version, sizeof c->version, "%s", e->module->version);
 		c->units = e->module->units;
-		c->generation = e->module->generation;
 	}
 	bool work = e->command == ARKLET_INSTALL || e->command == ARKLET_UNINSTALL;
-	if (work)
-		watch_calls(a->sim, a->index, e->command == ARKLET_INSTALL ? "install" : "uninstall", c->generation);
 	sim_after(a->sim, work ? sim_delay(a->sim, 1000, US_PER_S) : sim_delay(a->sim, 200, 3000), call_done, c);
 }
 
@@ -337,7 +314,6 @@ static void perform(struct agent *a, const struct brain_effect *e) {
 	case BRAIN_BASE_START:
 		a->base_life++;
 		a->n_held = 0;
-		watch_base_reborn(a->sim, a->index);
 		sim_after(a->sim, sim_delay(a->sim, 50000, US_PER_S), base_started, chore_new(a, 0));
 		return;
 	case BRAIN_BASE_TERM:
@@ -371,7 +347,6 @@ static void pump(struct agent *a) {
 void agent_deliver(struct agent *a, struct driver_link *k, const Berth__V1__ServerMessage *m) {
 	if (a->brain == NULL || a->link != k)
 		return;
-	watch_told(a->sim, a->index, m);
 	brain_message(a->brain, m, now_of(a));
 	pump(a);
 }
@@ -404,7 +379,6 @@ static void boot(void *arg) {
 	struct brain_config cfg = { .hello = &h, .supervised = true, .seed = rng_u64(&a->sim->rng) };
 	a->life++;
 	a->armed = 0;
-	watch_agent_reborn(a->sim, a->index);
 	if (brain_new(&cfg, a->disk, a->disk_n, now_of(a), &a->brain, &err) != 0) {
 		sim_fail(a->sim, "%s: %s", a->name, err.text);
 		return;
@@ -414,7 +388,6 @@ static void boot(void *arg) {
 	if (a->base_up && a->disk == NULL) { /* an orphan base nobody knows: the new agent's start kills it in real life by its port */
 		a->base_up = false;
 		a->n_held = 0;
-		watch_base_reborn(a->sim, a->index);
 	}
 	pump(a);
 	dial_later(a, sim_delay(a->sim, 1000, 100000));
@@ -423,7 +396,6 @@ static void boot(void *arg) {
 struct agent *agent_new(struct sim *s, int index, const char *group) {
 	struct agent *a = calloc(1, sizeof *a);
 	a->sim = s;
-	a->index = index;
 	snprintf(a->name, sizeof a->name, "n%d", index);
 	snprintf(a->group, sizeof a->group, "%s", group);
 	sim_after(s, sim_delay(s, 0, 3 * US_PER_S), boot, a);
@@ -442,7 +414,6 @@ void agent_kill(struct agent *a, bool disk_too) {
 	a->link = NULL;
 	brain_free(dead);
 	if (disk_too) {
-		watch_base_reborn(a->sim, a->index);
 		free(a->disk);
 		a->disk = NULL;
 		a->disk_n = 0;

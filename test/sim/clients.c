@@ -25,8 +25,7 @@ struct request {
 	enum plan_verb verb;
 	int64_t revision; /* of the deployment, after it */
 	int tries;
-	bool poison;               /* the ledger refuses it */
-	char key[24];              /* Idempotency-Key */
+	char note[80];
 };
 
 struct acked {
@@ -81,32 +80,8 @@ static int ask_verb(struct core *c, struct request *q, struct base *b, struct er
 	return err_set(err, E_NOT_FOUND, "no plan takes that");
 }
 
-static int ask(struct core *c, struct request *q, struct err *err);
-
-/* As the API does it: what was done under this key is answered again, not done again. */
 static int apply(struct core *c, struct core_op *op, struct err *err) {
 	struct request *q = (struct request *)(void *)op;
-	struct fleet *f = core_fleet(c);
-	struct row_idempotency row = { .status = 200, .tenant_id = fleet_tenant(f, "default")->row.id, .created_at = core_now(c) };
-	uint8_t h[SHA256_BYTES];
-	char result[24];
-	sha256_of(q->key, strlen(q->key), h);
-	memcpy(row.hash, h, sizeof row.hash);
-	memcpy(row.body_hash, h, sizeof row.body_hash);
-	struct idem *x = fleet_idem(f, row.hash);
-	if (x != NULL) {
-		q->revision = strtoll(x->row.result, NULL, 10);
-		return 0;
-	}
-	int r = ask(c, q, err);
-	snprintf(result, sizeof result, "%lld", (long long)q->revision);
-	row.result = result;
-	if (r == 0)
-		fleet_idem_add(f, &row);
-	return r;
-}
-
-static int ask(struct core *c, struct request *q, struct err *err) {
 	struct tenant *t = fleet_tenant(core_fleet(c), "default");
 	struct deployment *d = fleet_deployment(t, modules[q->module]);
 	struct base *b = fleet_base(t, agent_name(q->sim->agents[q->base]));
@@ -140,15 +115,13 @@ static int ask(struct core *c, struct request *q, struct err *err) {
 static void done(struct core_op *op, const struct err *err) {
 	struct request *q = (struct request *)(void *)op;
 	struct sim *s = q->sim;
-	if (err != NULL && err->code == E_INTERNAL && !q->poison)
-		sim_fail(s, "a good request fails beside a bad one: %s", err->text);
 	if (err == NULL && q->revision > acks[q->module].revision) {
 		acks[q->module].revision = q->revision;
 		sim_trace(s, "acknowledged: %s at revision %lld", modules[q->module], (long long)q->revision);
 	}
 	if (err == NULL && q->wish == WISH_DELETE)
 		acks[q->module].revision = 0;
-	bool again = err != NULL && err->code != E_INTERNAL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
+	bool again = err != NULL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
 	if (again)
 		sim_after(s, sim_delay(s, 50 * US_PER_MS, 2 * US_PER_S), submit, q);
 	else
@@ -185,15 +158,7 @@ static void next_wish(void *arg) {
 	q->op.apply = apply;
 	q->op.done = done;
 	q->op.who.actor = "pipeline";
-<<<<<<< Updated upstream
 	q->op.who.reason = "the storm";
-=======
-	snprintf(q->key, sizeof q->key, "k%llu", (unsigned long long)++s->keys);
-	q->op.who.link = q->key;
-	q->poison = sim_chance(s, s->f.refuse);
-	if (q->poison)
-		q->op.who.reason = "poison";
->>>>>>> Stashed changes
 	sim_trace(s, "wish %d %s:%s n=%lld base=%d", q->wish, modules[q->module], versions[q->version], (long long)q->n, q->base);
 	submit(q);
 	sim_after(s, sim_delay(s, 200 * US_PER_MS, 15 * US_PER_S), next_wish, s);
@@ -277,11 +242,6 @@ void clients_start(struct sim *s) {
 	try_setup(x);
 }
 
-void clients_forget(struct sim *s) {
-	memset(acks, 0, sizeof acks);
-	s->lost = true;
-}
-
 void clients_check(struct sim *s) {
 	for (int m = 0; m < N_MODULES; m++) {
 		int64_t have = 0;
@@ -305,9 +265,7 @@ static struct agent *agent_called(struct sim *s, const char *name) {
 	return NULL;
 }
 
-static void check_instance(struct sim *s, struct fleet *f, const struct instance *i) {
-	if (fleet_finding_find(f, FINDING_SET_ASIDE, i->base, NULL, NULL) != NULL)
-		return; /* not heard: a person is needed */
+static void check_instance(struct sim *s, const struct instance *i) {
 	struct agent *a = agent_called(s, i->base->row.name);
 	const char *m = i->version->module->row.name, *v = i->version->row.name;
 	bool active = false, there = agent_holds_version(a, m, v, &active);
@@ -342,18 +300,12 @@ void settle_check(struct sim *s) {
 		return;
 	}
 	struct fleet *f = core_fleet(node_core(n));
-	watch_model(s, f);
 	for (struct base *b = fleet_bases(f); b != NULL; b = b->hh_id.next)
-<<<<<<< Updated upstream
 		if (b->row.state != BASE_READY)
 			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state),
 			    b->row.state_reason == NULL ? "" : b->row.state_reason);
-=======
-		if (b->row.state != BASE_READY && fleet_finding_find(f, FINDING_SET_ASIDE, b, NULL, NULL) == NULL)
-			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state), b->row.state_reason == NULL ? "" : b->row.state_reason);
->>>>>>> Stashed changes
 	for (struct instance *i = fleet_instances(f); i != NULL; i = i->hh_id.next)
-		check_instance(s, f, i);
+		check_instance(s, i);
 	for (struct deployment *d = fleet_deployments(f); d != NULL; d = d->hh_id.next)
 		check_deployment(s, node_core(n), d);
 }

@@ -29,7 +29,6 @@ struct node {
 	int64_t frozen_until;
 	uint64_t life;
 	int64_t armed_at;
-	int64_t witness_epoch, witness_event; /* its data directory */
 };
 
 struct letter {
@@ -42,7 +41,6 @@ struct letter {
 };
 
 static void turn(void *arg);
-static void accept_older(void *arg);
 
 /* ---- time of the node: a frozen process sees nothing until it wakes
  * ---------------------------------------------------------------------- */
@@ -85,15 +83,6 @@ static void model_check(struct node *n) {
 		sim_fail(n->sim, "%s: %s", n->name, err.text);
 }
 
-static void remember(struct node *n) {
-	struct core_state st;
-	core_state(n->core, &st);
-	if (st.mode != CORE_ACTIVE)
-		return;
-	n->witness_epoch = st.epoch;
-	n->witness_event = st.last_event;
-}
-
 static void turn(void *arg) {
 	struct visit *v = arg;
 	struct node *n = v->node;
@@ -108,7 +97,6 @@ static void turn(void *arg) {
 	n->frozen = false;
 	n->woken = false;
 	core_turn(n->core);
-	remember(n);
 	if (!n->sim->calm || n->sim->steps % 32 == 0)
 		model_check(n);
 	arm(n);
@@ -233,12 +221,6 @@ struct again {
 	uint64_t life;
 };
 
-static struct again *again_new(struct node *n) {
-	struct again *x = malloc(sizeof *x);
-	*x = (struct again){ n, n->life };
-	return x;
-}
-
 static void hello_again(void *arg) {
 	struct again *x = arg;
 	struct node *n = x->node;
@@ -254,7 +236,9 @@ static void hello_again(void *arg) {
 
 static void d_rehello_all(struct driver *d) {
 	struct node *n = (struct node *)(void *)d;
-	sim_after(n->sim, 10, hello_again, again_new(n));
+	struct again *x = malloc(sizeof *x);
+	*x = (struct again){ n, n->life };
+	sim_after(n->sim, 10, hello_again, x);
 }
 
 static const struct driver_ops driver_ops = {
@@ -297,20 +281,6 @@ static void links_cut(struct node *n) {
 		link_cut(k);
 }
 
-static void accepted(void *arg, const struct err *err) {
-	struct node *n = arg;
-	sim_trace(n->sim, "%s: the older ledger is accepted%s%s", n->name, err == NULL ? "" : ": ", err == NULL ? "" : err->text);
-	if (err == NULL)
-		n->witness_event = 0;
-}
-
-static void accept_older(void *arg) {
-	struct again *x = arg;
-	if (x->life == x->node->life && x->node->core != NULL)
-		core_accept_older(x->node->core, accepted, x->node);
-	free(x);
-}
-
 /* A server that stands by sends its agents away, as berthd does. */
 static void leave(void *arg) {
 	struct again *x = arg;
@@ -321,15 +291,13 @@ static void leave(void *arg) {
 
 static void state_changed(void *arg, const struct core_state *st) {
 	struct node *n = arg;
-	if (st->mode == CORE_READ_ONLY && !store_came_back_older(n->sim->store))
-		sim_fail(n->sim, "%s takes the ledger for an older one: %s", n->name, st->reason);
 	if (st->mode == CORE_READ_ONLY)
-		sim_after(n->sim, sim_delay(n->sim, US_PER_S, 20 * US_PER_S), accept_older, again_new(n));
-	if (st->mode == CORE_ACTIVE && n->sim->seed % 2 == 1 && n->witness_event > st->last_event)
-		sim_fail(n->sim, "%s writes to a ledger at event %lld after it had seen event %lld", n->name, (long long)st->last_event, (long long)n->witness_event);
+		sim_fail(n->sim, "%s takes the ledger for an older one: %s", n->name, st->reason);
 	if (st->mode != CORE_STANDBY)
 		return;
-	sim_after(n->sim, 10, leave, again_new(n));
+	struct again *x = malloc(sizeof *x);
+	*x = (struct again){ n, n->life };
+	sim_after(n->sim, 10, leave, x);
 }
 
 /* ---- life
@@ -356,8 +324,6 @@ static void node_boot(void *arg) {
 		abort();
 	sim_trace(n->sim, "%s starts", n->name);
 	core_on_state(n->core, state_changed, n);
-	if (n->sim->seed % 2 == 1 && n->witness_event > 0) /* the others lost their data directory, too */
-		core_witness(n->core, "cell", n->witness_epoch, n->witness_event);
 	core_start(n->core);
 }
 

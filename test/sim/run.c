@@ -19,7 +19,6 @@ static const struct faults kinds[] = {
 	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100 },
 	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
 	{ .install_fail = 150, .base_kill = 10 },
-<<<<<<< Updated upstream
 	{ .commit_lost_before = 10,
 	    .commit_lost_after = 10,
 	    .commit_late = 10,
@@ -32,28 +31,7 @@ static const struct faults kinds[] = {
 	    .base_kill = 10,
 	    .install_fail = 50,
 	    .report_late = 50 },
-=======
-	{ .commit_lost_before = 10, .commit_lost_after = 10, .commit_late = 10, .commit_retry_slow = 10, .link_cut = 20, .node_kill = 8, .node_freeze = 8,
-	  .agent_kill = 10, .agent_disk_lost = 200, .base_kill = 10, .install_fail = 50, .report_late = 50 },
-	{ .refuse = 150, .base_kill = 10 },
-	{ .older = true, .link_cut = 10, .base_kill = 5 },
-	{ .refuse = 100, .commit_lost_after = 10, .commit_late = 10, .node_kill = 5 },
->>>>>>> Stashed changes
 };
-
-/* Every server dies; the database comes back from a backup. */
-static void rewind_all(void *arg) {
-	struct sim *s = arg;
-	for (int i = 0; i < s->n_nodes; i++)
-		node_kill(s->nodes[i]);
-	if (store_rewind(s->store))
-		clients_forget(s);
-}
-
-static void remember(void *arg) {
-	struct sim *s = arg;
-	store_remember(s->store);
-}
 
 static void storm(void *arg) {
 	struct sim *s = arg;
@@ -93,11 +71,6 @@ static bool run_seed(uint64_t seed, bool trace, char *ret_why, size_t n) {
 	sim_init(&s, seed, trace);
 	s.f = kinds[seed % (sizeof kinds / sizeof *kinds)];
 	s.store = store_new(&s);
-	s.watch = watch_new();
-	if (s.f.older) {
-		sim_after(&s, sim_delay(&s, 20 * US_PER_S, 60 * US_PER_S), remember, &s);
-		sim_after(&s, sim_delay(&s, 61 * US_PER_S, 100 * US_PER_S), rewind_all, &s);
-	}
 	s.n_nodes = seed % 2 == 0 ? 1 : 2;
 	s.n_agents = 2 + (int)rng_below(&s.rng, 7);
 	for (int i = 0; i < s.n_nodes; i++)
@@ -128,7 +101,6 @@ static bool run_seed(uint64_t seed, bool trace, char *ret_why, size_t n) {
 	for (int i = 0; i < s.n_agents; i++)
 		agent_free(s.agents[i]);
 	store_free(s.store);
-	watch_free(s.watch);
 	sim_deinit(&s);
 	return ret_why[0] == '\0';
 }

@@ -27,7 +27,6 @@ struct sim_event {
 
 struct faults { /* chance in 1000 per occasion; all 0 once the storm is over */
 	int commit_lost_before, commit_lost_after, commit_late, commit_retry_slow, refuse;
-	bool older;              /* the ledger comes back older once */
 	int link_cut, node_kill, node_freeze, agent_kill, agent_disk_lost, base_kill, install_fail, report_late;
 };
 
@@ -37,7 +36,6 @@ struct faults { /* chance in 1000 per occasion; all 0 once the storm is over */
 struct store;
 struct node;
 struct agent;
-struct watch;
 
 struct sim {
 	uint64_t seed;
@@ -49,7 +47,6 @@ struct sim {
 	uint64_t seq;
 	struct faults f;
 	struct store *store;
-<<<<<<< Updated upstream
 	struct node *nodes[MAX_NODES];
 	int n_nodes;
 	struct agent *agents[MAX_BASES];
@@ -59,17 +56,6 @@ struct sim {
 	bool trace;
 	char failure[512];     /* first broken invariant */
 	uint64_t steps, still; /* still: events since time last moved */
-=======
-	struct watch *watch;
-	struct node *nodes[MAX_NODES]; int n_nodes;
-	struct agent *agents[MAX_BASES]; int n_agents;
-	bool calm;               /* the storm is over */
-	bool trace;
-	char failure[512];       /* first broken invariant */
-	uint64_t keys;           /* given to requests */
-	bool lost;               /* an older database was accepted */
-	uint64_t steps, still;   /* still: events since time last moved */
->>>>>>> Stashed changes
 };
 
 void sim_init(struct sim *s, uint64_t seed, bool trace);
@@ -92,15 +78,7 @@ size_t store_rows(const struct store *st, enum table t);
 const void *store_row(const struct store *st, enum table t, size_t i);
 const void *store_find(const struct store *st, enum table t, const void *key_row);
 int64_t store_epoch(const struct store *st);
-<<<<<<< Updated upstream
 void store_check(struct store *st); /* invariants of what is durable */
-=======
-void store_check(struct store *st);             /* invariants of what is durable */
-void store_remember(struct store *st);          /* a backup is taken */
-bool store_rewind(struct store *st);            /* and played back: every server must be dead; false when there is none */
-bool store_came_back_older(const struct store *st);
-int64_t store_last_event(const struct store *st);
->>>>>>> Stashed changes
 
 /* ---- a server
  * ------------------------------------------------------------------------------------------------------------------------------ */
@@ -127,33 +105,11 @@ void agent_link_down(struct agent *a, struct driver_link *k);
 int agent_holds(const struct agent *a); /* modules on the base now */
 bool agent_holds_version(const struct agent *a, const char *module, const char *version, bool *ret_active);
 const char *agent_name(const struct agent *a);
-bool agent_serves(const struct agent *a, const char *module);
 
-<<<<<<< Updated upstream
 /* ---- people and pipelines
  * --------------------------------------------------------------------------------------------------------------------- */
 void clients_start(struct sim *s); /* modules, versions, a group, a join token; then wishes */
 void clients_check(struct sim *s); /* what was acknowledged is there */
-=======
-/* ---- people and pipelines --------------------------------------------------------------------------------------------------------------------- */
-void clients_start(struct sim *s);              /* modules, versions, a group, a join token; then wishes */
-void clients_check(struct sim *s);              /* what was acknowledged is there */
-void clients_forget(struct sim *s);             /* what was acknowledged is lost with the newer database */
-
-/* ---- invariants across everybody ------------------------------------------------------------------------------------------------------------ */
-struct watch *watch_new(void);
-void watch_free(struct watch *w);
-void watch_told(struct sim *s, int agent, const Berth__V1__ServerMessage *m);
-void watch_calls(struct sim *s, int agent, const char *what, int64_t generation);
-void watch_agent_reborn(struct sim *s, int agent);
-void watch_base_reborn(struct sim *s, int agent);
-void watch_effect(struct sim *s, int agent, bool install, const char *module, const char *version, int64_t generation);
-void watch_ledger(struct sim *s);               /* after each commit */
-void watch_deleted(struct sim *s, const char *deployment);
-void watch_serving(struct sim *s, const char *module);
-void watch_units(struct sim *s, const char *base, int64_t units);
-void watch_model(struct sim *s, struct fleet *f);
->>>>>>> Stashed changes
 
 /* ---- at the end
  * --------------------------------------------------------------------------------------------------------------------------------- */

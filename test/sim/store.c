@@ -17,9 +17,6 @@ struct store {
 	int64_t epoch;
 	struct lease_view lease;
 	int64_t last_event, last_event_at;
-	struct backup { struct rows tables[TABLE_COUNT]; int64_t epoch, last_event, last_event_at; bool taken; } backup;
-	uint64_t life;            /* grows when an older one comes back: what was on its way to the newer one never lands */
-	bool older, gap;          /* it did; numbers may leap once, where that was accepted */
 };
 
 struct session {
@@ -51,7 +48,6 @@ struct call {
 	} * snapshot;
 	size_t n_snapshot;
 	struct arena *arena;
-	uint64_t life;
 };
 
 struct store *store_new(struct sim *s) {
@@ -66,14 +62,12 @@ static void row_free(const struct table_def *t, void *row) {
 	free(row);
 }
 
-static void tables_free(struct rows tables[TABLE_COUNT]) {
+void store_free(struct store *st) {
 	for (int t = 0; t < TABLE_COUNT; t++) {
-		for (size_t i = 0; i < tables[t].n; i++)
-			row_free(&table_defs[t], tables[t].v[i]);
-		free(tables[t].v);
-		tables[t] = (struct rows){ 0 };
+		for (size_t i = 0; i < st->tables[t].n; i++)
+			row_free(&table_defs[t], st->tables[t].v[i]);
+		free(st->tables[t].v);
 	}
-<<<<<<< Updated upstream
 	for (struct session *x = st->sessions, *next; x != NULL; x = next) {
 		next = x->next;
 		free(x);
@@ -83,50 +77,6 @@ static void tables_free(struct rows tables[TABLE_COUNT]) {
 
 /* ---- rows, sorted by key
  * ------------------------------------------------------------------------------------------------------------------ */
-=======
-}
-
-void store_free(struct store *st) {
-	tables_free(st->tables);
-	tables_free(st->backup.tables);
-	free(st);
-}
-
-void store_remember(struct store *st) {
-	struct backup *b = &st->backup;
-	tables_free(b->tables);
-	*b = (struct backup){ .epoch = st->epoch, .last_event = st->last_event, .last_event_at = st->last_event_at, .taken = true };
-	for (int t = 0; t < TABLE_COUNT; t++) {
-		b->tables[t] = (struct rows){ .v = calloc(st->tables[t].n + 1, sizeof(void *)), .n = st->tables[t].n, .cap = st->tables[t].n + 1 };
-		for (size_t i = 0; i < st->tables[t].n; i++) {
-			b->tables[t].v[i] = malloc(table_defs[t].row_size);
-			memcpy(b->tables[t].v[i], st->tables[t].v[i], table_defs[t].row_size);
-			row_own(&table_defs[t], b->tables[t].v[i]);
-		}
-	}
-	sim_trace(st->sim, "ledger: a backup is taken at event %lld", (long long)st->last_event);
-}
-
-bool store_rewind(struct store *st) {
-	struct backup *b = &st->backup;
-	if (!b->taken || b->last_event == st->last_event)
-		return false;
-	sim_trace(st->sim, "ledger: comes back as of event %lld, epoch %lld", (long long)b->last_event, (long long)b->epoch);
-	tables_free(st->tables);
-	memcpy(st->tables, b->tables, sizeof st->tables);
-	st->epoch = b->epoch;
-	st->last_event = b->last_event;
-	st->last_event_at = b->last_event_at;
-	*b = (struct backup){ 0 };
-	st->life++;
-	return st->older = true;
-}
-
-bool store_came_back_older(const struct store *st) { return st->older; }
-int64_t store_last_event(const struct store *st) { return st->last_event; }
-
-/* ---- rows, sorted by key ------------------------------------------------------------------------------------------------------------------ */
->>>>>>> Stashed changes
 static size_t row_at(const struct store *st, enum table t, const void *key, bool *ret_found) {
 	const struct rows *r = &st->tables[t];
 	size_t lo = 0, hi = r->n;
@@ -226,54 +176,14 @@ static void events_follow(struct store *st, const struct changeset *cs) {
 	const struct change_rows *e = &cs->tables[TABLE_event];
 	for (size_t i = 0; i < e->n_upserts; i++) {
 		const struct row_event *r = e->upserts[i];
-		if (r->number != st->last_event + 1 && !(st->gap && r->number > st->last_event))
+		if (r->number != st->last_event + 1)
 			sim_fail(st->sim, "event %lld follows event %lld", (long long)r->number, (long long)st->last_event);
 		if (r->at.us < st->last_event_at)
 			sim_fail(st->sim, "event %lld is older than the one before it", (long long)r->number);
-		st->gap = false;
 		st->last_event = r->number;
 		st->last_event_at = r->at.us;
 		sim_trace(st->sim, "  event %lld %s: %s", (long long)r->number, r->kind, r->message);
 	}
-}
-
-static void deployments_leave(struct store *st, const struct changeset *cs) {
-	const struct change_rows *d = &cs->tables[TABLE_deployment];
-	for (size_t i = 0; i < d->n_deletes; i++) {
-		const struct row_deployment *r = store_find(st, TABLE_deployment, d->deletes[i]);
-		if (r != NULL)
-			watch_deleted(st->sim, r->name);
-	}
-}
-
-/* A request carries its key as link: two revisions with the same one are a second effect (P2). */
-static void once(struct store *st, const struct changeset *cs) {
-	const struct change_rows *u = &cs->tables[TABLE_revision];
-	for (size_t i = 0; i < u->n_upserts; i++) {
-		const struct row_revision *a = u->upserts[i];
-		for (size_t k = 0; k < st->tables[TABLE_revision].n; k++) {
-			const struct row_revision *b = st->tables[TABLE_revision].v[k];
-			bool other = a->deployment_id != b->deployment_id || a->number != b->number;
-			if (other && a->link != NULL && b->link != NULL && strcmp(a->link, b->link) == 0)
-				sim_fail(st->sim, "request %s made two revisions", a->link);
-		}
-	}
-}
-
-/* What a real database might refuse for a bug of ours: certain operations, what a certain plan does, what a certain base tells. */
-static bool poisoned(const struct store *st, const struct changeset *cs) {
-	const struct change_rows *e = &cs->tables[TABLE_event];
-	for (size_t i = 0; i < e->n_upserts && st->sim->f.refuse && !st->sim->calm; i++) {
-		const struct row_event *r = e->upserts[i];
-		bool op = r->reason != NULL && strcmp(r->reason, "poison") == 0;
-		bool plan = r->plan_id % 7 == 6 && strcmp(r->kind, "task.sent") == 0;
-		bool base = r->base != NULL && strcmp(r->base, "n1") == 0 && strcmp(r->kind, "base.down") == 0;
-		if (op || plan || base) {
-			sim_trace(st->sim, "ledger: refuses %s: %s", r->kind, r->message);
-			return true;
-		}
-	}
-	return false;
 }
 
 static int apply(struct store *st, const struct changeset *cs, struct err *err) {
@@ -281,9 +191,6 @@ static int apply(struct store *st, const struct changeset *cs, struct err *err) 
 		return err_set(err, E_FENCED, "epoch %lld is in force, not %lld", (long long)st->epoch, (long long)cs->epoch);
 	if (!within_ceilings(st, cs))
 		return err_field(err, E_DB_REFUSED, "base_units_within_ceiling", "constraint base_units_within_ceiling");
-	if (poisoned(st, cs))
-		return err_field(err, E_DB_REFUSED, "poison", "constraint poison");
-	deployments_leave(st, cs);
 	for (int t = TABLE_COUNT - 1; t >= 0; t--)
 		for (size_t i = 0; i < cs->tables[t].n_deletes; i++)
 			row_drop(st, (enum table)t, cs->tables[t].deletes[i]);
@@ -291,8 +198,6 @@ static int apply(struct store *st, const struct changeset *cs, struct err *err) 
 	for (int t = 0; t < TABLE_COUNT; t++)
 		for (size_t i = 0; t != TABLE_event && i < cs->tables[t].n_upserts; i++)
 			row_put(st, (enum table)t, cs->tables[t].upserts[i]);
-	once(st, cs);
-	watch_ledger(st->sim);
 	return 0;
 }
 
@@ -306,7 +211,6 @@ static void call_free(struct call *c) {
 static struct call *call_new(struct ledger *l) {
 	struct call *c = calloc(1, sizeof *c);
 	c->from = (struct session *)(void *)l;
-	c->life = c->from->store->life;
 	return c;
 }
 
@@ -331,8 +235,7 @@ static void commit_answer(void *arg) {
 static void commit_arrives(void *arg) {
 	struct call *c = arg;
 	struct sim *s = c->from->store->sim;
-	if (c->life == c->from->store->life)
-		apply(c->from->store, c->cs, &c->err);
+	apply(c->from->store, c->cs, &c->err);
 	if (sim_chance(s, s->f.commit_lost_after)) {
 		sim_trace(s, "ledger: answer to commit %lld lost after it landed", (long long)c->cs->commit_no);
 		c->err = ERR_INIT;
@@ -351,7 +254,7 @@ static void commit_never(void *arg) {
 static void commit_lands_late(void *arg) {
 	struct call *c = arg;
 	struct err err = ERR_INIT;
-	int r = c->life == c->from->store->life ? apply(c->from->store, c->cs, &err) : E_DB_LOST;
+	int r = apply(c->from->store, c->cs, &err);
 	sim_trace(c->from->store->sim, "ledger: late commit %lld %s", (long long)c->cs->commit_no, r == 0 ? "landed" : "was fenced");
 	call_free(c);
 }
@@ -445,10 +348,8 @@ static void load_arrives(void *arg) {
 		call_free(c);
 		return;
 	}
-	st->gap |= c->from->floor > 0;
 	if (st->epoch < c->from->floor)
 		st->epoch = c->from->floor;
-	c->from->floor = 0;
 	c->res.epoch = c->from->epoch = ++st->epoch;
 	cell_commit(st, &c->res);
 	size_t total = 0;
