@@ -13,6 +13,7 @@ static const char *const halts[] = { [HALT_NONE] = "", [HALT_PERSON] = "person",
 static const struct { const char *name; size_t offset; } numbers[] = {
 	{ "tolerated", offsetof(struct plan_memo, tolerated) }, { "accepted", offsetof(struct plan_memo, accepted) },
 	{ "forgiven", offsetof(struct plan_memo, forgiven) }, { "undoes", offsetof(struct plan_memo, undoes) },
+	{ "baseId", offsetof(struct plan_memo, base_id) }, { "before", offsetof(struct plan_memo, before) },
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 

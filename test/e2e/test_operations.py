@@ -158,6 +158,9 @@ def test_bases(shared, by):
     assert by.call("Bases.CordonBase", {"base": name})["cordoned"]
     assert not by.call("Bases.UncordonBase", {"base": name}).get("cordoned")
     assert by.call("Bases.ReadyBase", {"base": name})["ready"]
+    by.call("Bases.DrainBase", {"base": name, "meta": {"reason": "new disk"}})
+    assert shared.api.get(f"/v1/bases/{name}").json["cordonReason"] == "new disk"
+    assert not by.call("Bases.UndrainBase", {"base": name}).get("cordoned")
     assert "berth-base" in by.call("Bases.LogsBase", {"base": name, "bytes": 4000})["text"]
     shared.agents[name].stop()
     cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["state"] in ("stopped", "silent", "lost"))
@@ -177,6 +180,8 @@ def test_deployments(shared, by):
     assert by.call("Deployments.ExplainDeployment", {"deployment": name})["summary"]
     assert len(by.call("Deployments.ListRevisions", {"deployment": name})["revisions"]) == 2
     ended(shared, by.call("Deployments.RollbackDeployment", {"deployment": name, "to": 1}))
+    ended(shared, by.call("Deployments.RestartDeployment", {"deployment": name}))
+    ended(shared, by.call("Deployments.ReplaceDeployment", {"deployment": name}))
     ended(shared, by.call("Deployments.OfflineDeployment", {"deployment": name}))
     items = by.call("Deployments.BulkDeployments", {"deployments": [one, {"name": f"{name}-bad", "module": "nosuch", "version": "1", "group": "demo"}]})["items"]
     assert items[1]["problem"]["code"] == "not_found", items
