@@ -111,11 +111,11 @@ select
 	k.created_at,
 	k.sent_at,
 	k.ended_at,
-	t.name as tenant
-from task k
-left join base b on b.id = k.base_id
-left join plan p on p.id = k.plan_id
-left join tenant t on t.id = coalesce(p.tenant_id, b.tenant_id);
+	(
+		select t.name from tenant t
+		where t.id = coalesce((select p.tenant_id from plan p where p.id = k.plan_id), (select b.tenant_id from base b where b.id = k.base_id))
+	) as tenant
+from task k;
 comment on view dash.task_recent is 'Commands to bases, finished ones included. Filter by plan_id, base or created_at; order by task_id.';
 comment on column dash.task_recent.tenant is 'owner; null for a repair on a base that is gone';
 comment on view dash.event_recent is 'Facts, in order. Filter by event, at, base, module, deployment, plan_id or actor.';

@@ -429,5 +429,9 @@ class Cell:
             a.stop()
         for s in self.servers.values():
             s.stop()
-        if self.own and not keep:
+        if not keep:
+            self.forget()
+
+    def forget(self):
+        if self.own:
             shutil.rmtree(self.folder, ignore_errors=True)

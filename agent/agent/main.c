@@ -75,10 +75,11 @@ static int set_up_log(const struct agent_options *o, struct err *err) {
 
 static int run(const struct agent_options *o, char **command) {
 	struct err err = ERR_INIT;
-	struct loop *l;
+	struct loop *l = NULL;
 	struct agent *a;
 	if (loop_new(&l, &err) != 0 || agent_new(l, o, command, &a, &err) != 0) {
 		log_error("cannot start", log_e(&err));
+		loop_free(l);
 		return EXIT_FAILURE;
 	}
 	loop_on_signal(l, SIGTERM, on_signal, a);

@@ -63,10 +63,22 @@ static bool name_ok(const char *module, const char *version) {
 	return name_valid(NAME_PLAIN, module) && name_valid(NAME_VERSION, version);
 }
 
+/* protobuf-c 1.4.1 reads some bytes (a field number 0 in a long tag) that it does not read again as it writes them itself. */
+static bool reads_back(const Berth__V1__AgentState *s) {
+	size_t n;
+	uint8_t *bytes = state_pack(s, &n);
+	Berth__V1__AgentState *again = berth__v1__agent_state__unpack(NULL, n, bytes);
+	free(bytes);
+	drop(again);
+	return again != NULL;
+}
+
 int state_load(const uint8_t *p, size_t n, Berth__V1__AgentState **ret, struct err *err) {
 	Berth__V1__AgentState *s = berth__v1__agent_state__unpack(NULL, n, p);
-	if (s == NULL)
+	if (s == NULL || !reads_back(s)) {
+		drop(s);
 		return err_set(err, E_MALFORMED, "the agent's state cannot be read (%zu bytes)", n);
+	}
 	for (size_t i = s->n_wanted; i-- > 0;)
 		if (!name_ok(s->wanted[i]->module, s->wanted[i]->version))
 			list_cut(&s->wanted, &s->n_wanted, i);

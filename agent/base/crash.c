@@ -24,32 +24,30 @@ static struct range {
 } ranges[RANGES];
 static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER; /* writers only */
 
-static void put(const char *s, size_t n) {
-	ssize_t done = write(STDERR_FILENO, s, n);
+/* One line, one write: other threads still log, and a line that theirs falls into names nobody to the agent that reads it. */
+struct words { char text[1024]; size_t n; };
+
+static void add(struct words *w, const char *s, size_t n) {
+	if (n > sizeof w->text - w->n)
+		n = sizeof w->text - w->n;
+	memcpy(w->text + w->n, s, n);
+	w->n += n;
+}
+#define ADD(w, literal) add((w), (literal), sizeof(literal) - 1)
+
+static void say(const struct words *w) {
+	ssize_t done = write(STDERR_FILENO, w->text, w->n);
 	(void)done; /* nobody left to tell */
 }
-#define PUT(literal) put((literal), sizeof(literal) - 1)
 
-static void put_signal(int signo) {
+static void add_signal(struct words *w, int signo) {
 	switch (signo) {
-	case SIGSEGV:
-		PUT(" (SIGSEGV)\n");
-		break;
-	case SIGBUS:
-		PUT(" (SIGBUS)\n");
-		break;
-	case SIGFPE:
-		PUT(" (SIGFPE)\n");
-		break;
-	case SIGILL:
-		PUT(" (SIGILL)\n");
-		break;
-	case SIGABRT:
-		PUT(" (SIGABRT)\n");
-		break;
-	default:
-		PUT("\n");
-		break;
+	case SIGSEGV: ADD(w, " (SIGSEGV)\n"); break;
+	case SIGBUS: ADD(w, " (SIGBUS)\n"); break;
+	case SIGFPE: ADD(w, " (SIGFPE)\n"); break;
+	case SIGILL: ADD(w, " (SIGILL)\n"); break;
+	case SIGABRT: ADD(w, " (SIGABRT)\n"); break;
+	default: ADD(w, "\n"); break;
 	}
 }
 
@@ -77,26 +75,30 @@ static const char *range_name(uintptr_t pc) {
 
 static void on_fatal(int signo, siginfo_t *info, void *context) {
 	const char *owner = NULL;
+	struct words w = { .n = 0 };
 	if (mark_length) {
-		PUT("berth-base: crashed in module ");
-		put(mark, (size_t)mark_length);
+		ADD(&w, "berth-base: crashed in module ");
+		add(&w, mark, (size_t)mark_length);
 	} else if ((owner = range_name(program_counter(context)))) {
-		PUT("berth-base: crashed in module ");
-		put(owner, strlen(owner));
-		PUT(" thread of its own");
+		ADD(&w, "berth-base: crashed in module ");
+		add(&w, owner, strlen(owner));
+		ADD(&w, " thread of its own");
 	} else {
-		PUT("berth-base: crashed outside of any module call, perhaps in a thread that a module started");
+		ADD(&w, "berth-base: crashed outside of any module call, perhaps in a thread that a module started");
 	}
-	put_signal(signo);
+	add_signal(&w, signo);
+	say(&w);
 	raise(signo); /* SA_RESETHAND: the default action now, once this handler returns */
 }
 
 static void on_exit_note(void) {
 	if (!mark_length)
 		return;
-	PUT("berth-base: exit() called by module ");
-	put(mark, (size_t)mark_length);
-	PUT("\n");
+	struct words w = { .n = 0 };
+	ADD(&w, "berth-base: exit() called by module ");
+	add(&w, mark, (size_t)mark_length);
+	ADD(&w, "\n");
+	say(&w);
 }
 
 void crash_setup(void) {

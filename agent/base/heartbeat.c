@@ -70,13 +70,19 @@ static char *body_make(struct heartbeat *h, const char *state) {
 
 static void beat_send(struct heartbeat *h, const char *state, int64_t total_us);
 
+/* The URL may hold a token in its path, and a failed fetch names it: only what follows is for the log. */
+static const char *reason(const struct err *err) {
+	static const char end[] = "/heartbeat: ";
+	const char *p = err ? strstr(err->text, end) : NULL;
+	return p ? p + sizeof end - 1 : err ? err_name(err->code) : "";
+}
+
 static void beat_done(void *arg, const struct fetch_result *res, const struct err *err) {
 	struct heartbeat *h = arg;
 	bool failed = err || res->status != 200;
 	h->flying = NULL;
-	if (failed && !h->failing && !h->last)
-		log_warn("heartbeat not taken", log_s("server", h->server), log_i("status", res ? res->status : 0),
-		    log_s("why", err ? err->text : ""));
+	if (failed && !h->failing && !h->last && !h->last_due)
+		log_warn("heartbeat not taken", log_s("server", h->server), log_i("status", res ? res->status : 0), log_s("why", reason(err)));
 	if (!failed && h->failing)
 		log_info("heartbeat taken again");
 	h->failing = failed;

@@ -72,6 +72,7 @@ struct api_config {
 	int64_t keep_events_us, keep_plans_us, keep_base_history_us, keep_orphans_us; /* (90 d, 365 d, 400 d, 7 d) upkeep runs hourly while active */
 	int64_t max_wait_us;                /* (10 min) for Prefer: wait */
 	unsigned max_streams;               /* (1000) event streams at a time */
+	const char *open_group;             /* where bases join by heartbeats without a token; NULL: nowhere */
 };
 
 /* config NULL = defaults. The loop and the core outlive the api. */

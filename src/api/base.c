@@ -1,5 +1,6 @@
 /* Bases: read, change, cordon, forget, readiness. Their output is in logs.c. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/call.h"
@@ -90,6 +91,45 @@ int op_base_update(struct api_op *op, struct err *err) {
 		    want->n_labels > 0 ? entries_json(want->labels, want->n_labels, op->arena) : NULL,
 		    want->n_taints > 0 ? strings_print(want->taints, want->n_taints, op->arena) : NULL, err);
 	return rc != 0 ? rc : answer(op, b);
+}
+
+/* "http://HOST:PORT" and nothing else: it is put before a path, and what is behind it gets commands. */
+static int arklet_check(const char *url, struct err *err) {
+	const char *host = url != NULL && strncmp(url, "http://", 7) == 0 ? url + 7 : NULL, *colon = host != NULL ? strrchr(host, ':') : NULL;
+	size_t n = colon != NULL ? (size_t)(colon - host) : 0;
+	bool fine = n > 0 && n < 128 && strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == strlen(host);
+	char *end = NULL;
+	long port = fine ? strtol(colon + 1, &end, 10) : 0;
+	return fine && *end == '\0' && port > 0 && port < 65536 ? 0 :
+	    err_field(err, E_INVALID, "/arklet", "give the address of the base's arklet as http://HOST:PORT; its port is 1238 unless the base was told another");
+}
+
+int op_base_add(struct api_op *op, struct err *err) {
+	const Berth__V1__AddBaseRequest *r = (const Berth__V1__AddBaseRequest *)op->call->request;
+	static const Berth__V1__Base nothing = BERTH__V1__BASE__INIT;
+	const Berth__V1__Base *want = r->base != NULL ? r->base : &nothing;
+	struct base *b;
+	int rc = name_check(NAME_PLAIN, want->id, "/id", "base id", err);
+	if (rc == 0)
+		rc = wish_check(want, want->id, err);
+	if (rc == 0)
+		rc = arklet_check(want->arklet, err);
+	struct direct_spec s = { .name = want->id, .url = want->arklet, .zone = want->zone, .limit = want->install_limit };
+	if (rc == 0 && (s.group = find_group(op, want->group != NULL ? want->group : "default", "/group", err)) == NULL)
+		rc = err->code;
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc != 0)
+		return rc;
+	s.labels = entries_json(want->labels, want->n_labels, op->arena);
+	s.taints = strings_print(want->taints, want->n_taints, op->arena);
+	if (fleet_base(op->tenant, want->id) != NULL)
+		op->status = 200;
+	rc = change_base_add(op->api->core, &op->core.who, &s, &b, err);
+	if (rc != 0)
+		return rc;
+	op->location = arena_printf(op->arena, "/v1/bases/%s", b->row.name);
+	return answer(op, b);
 }
 
 static int cordon(struct api_op *op, bool on, struct err *err) {

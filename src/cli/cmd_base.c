@@ -1,10 +1,12 @@
-/* Commands on bases: list, show, set, cordon, uncordon, forget, wait, logs. */
+/* Commands on bases: list, add, show, set, cordon, uncordon, forget, wait, logs. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "cli/change.h"
 #include "cli/cli.h"
 #include "cli/client.h"
@@ -65,6 +67,65 @@ int cmd_base_set(struct cli *c, struct err *err) {
 		return cli_usage(c, err, "nothing to set was given");
 	return resource_changed(c, &view_bases, "PATCH", query_path(c->arena, "/v1/bases/%s", c->argv[0]), body,
 	    arena_printf(c->arena, "base %s changed", c->argv[0]), err);
+}
+
+/* ---- add: one from the arguments, or many from a file of NAME,URL[,GROUP] lines ---- */
+
+static int add_one(struct cli *c, const char *name, const char *group, const char *url, struct err *err) {
+	JSON_AUTO body = json_object();
+	json_t *labels;
+	json_object_set_new(body, "id", json_string(name));
+	json_object_set_new(body, "arklet", json_string(url));
+	if (group != NULL && *group != '\0')
+		json_object_set_new(body, "group", json_string(group));
+	if (cli_given(c, "limit"))
+		json_object_set_new(body, "installLimit", json_integer(c->opt.limit));
+	if (cli_given(c, "taint"))
+		json_object_set_new(body, "taints", strings_json(c->opt.taints));
+	if (cli_given(c, "zone"))
+		json_object_set_new(body, "zone", json_string(c->opt.zone));
+	if (cli_given(c, "label")) {
+		int r = pairs_json(c, c->opt.labels, "--label", &labels, err);
+		if (r != 0)
+			return r;
+		json_object_set_new(body, "labels", labels);
+	}
+	return resource_changed(c, &view_bases, "POST", "/v1/bases", body, arena_printf(c->arena, "base %s added: its arklet at %s is asked for now", name, url), err);
+}
+
+static int add_line(struct cli *c, const char *path, int number, char *line, struct err *err) {
+	char *rest = line, *name = strsep(&rest, ","), *url = rest != NULL ? strsep(&rest, ",") : NULL;
+	if (*name == '\0' || *name == '#')
+		return 0;
+	if (url == NULL || *url == '\0')
+		return err_set(err, E_INVALID, "line %d of %s: NAME,URL or NAME,URL,GROUP is expected", number, path);
+	return add_one(c, name, rest != NULL ? rest : c->opt.group, url, err);
+}
+
+static int add_file(struct cli *c, const char *path, struct err *err) {
+	char *text = NULL, *rest, *line;
+	int number = 0, r = file_read(path, 16 * 1024 * 1024, &text, NULL, err);
+	if (r != 0)
+		return r;
+	for (rest = text; r == 0 && (line = strsep(&rest, "\n")) != NULL;) {
+		line[strcspn(line, "\r")] = '\0';
+		r = add_line(c, path, ++number, line, err);
+	}
+	free(text);
+	return r;
+}
+
+int cmd_base_add(struct cli *c, struct err *err) {
+	int r = 0;
+	if (cli_given(c, "file") && c->argv[0] != NULL)
+		return cli_usage(c, err, "with --file, names and addresses are in the file");
+	for (size_t i = 0; r == 0 && c->opt.files != NULL && c->opt.files[i] != NULL; i++)
+		r = add_file(c, c->opt.files[i], err);
+	if (cli_given(c, "file"))
+		return r;
+	if (c->argv[0] == NULL || !cli_given(c, "arklet"))
+		return cli_usage(c, err, "a base has a name and an address: berth base add NAME --arklet http://HOST:1238");
+	return add_one(c, c->argv[0], c->opt.group, c->opt.arklet, err);
 }
 
 static int verb(struct cli *c, const char *format, const char *said, struct err *err) {

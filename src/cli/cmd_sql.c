@@ -1,4 +1,5 @@
-/* berth sql: psql on the server's database, found through --database, the context, or the data directory of a server on this machine. */
+/* berth sql: psql on the server's database as role berth_dash, which reads schema dash and nothing else. The database is found through
+ * --database, the context, or the data directory of a server on this machine. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -40,9 +41,9 @@ static int read_socket(struct cli *c, const char *data, char **ret, struct err *
 /* The password goes through the environment: arguments can be read by every user of the machine. */
 static int read_secret(struct cli *c, const char *data, struct err *err) {
 	char *text;
-	int r = file_read(arena_printf(c->arena, "%s/pg.secret", data), 4096, &text, NULL, err);
+	int r = file_read(arena_printf(c->arena, "%s/pg.dash.secret", data), 4096, &text, NULL, err);
 	if (r != 0)
-		return err_context(err, "the database's password");
+		return err_context(err, "the password of role berth_dash");
 	text[strcspn(text, "\r\n")] = '\0';
 	if (setenv("PGPASSWORD", text, 1) != 0)
 		r = err_errno(err, errno, "PGPASSWORD");
@@ -50,11 +51,20 @@ static int read_secret(struct cli *c, const char *data, struct err *err) {
 	return r;
 }
 
+/* A conninfo of somebody's may log in as another role: the session becomes berth_dash all the same, with that role's limits. */
+static int become_dash(struct cli *c, struct err *err) {
+	const char *given = getenv("PGOPTIONS");
+	const char *options = arena_printf(c->arena,
+	    "%s -c role=berth_dash -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s -c default_transaction_read_only=on -c search_path=dash",
+	    given != NULL ? given : "");
+	return setenv("PGOPTIONS", options, 1) == 0 ? 0 : err_errno(err, errno, "PGOPTIONS");
+}
+
 static int conninfo(struct cli *c, const char **ret, struct err *err) {
 	char *socket = NULL;
 	if (c->ctx.database != NULL) {
 		*ret = c->ctx.database;
-		return 0;
+		return become_dash(c, err);
 	}
 	if (c->ctx.data == NULL)
 		return err_set(err, E_INVALID, "no database is known here; give --data DIR of a server on this machine, or --database, or keep one with: "
@@ -63,7 +73,7 @@ static int conninfo(struct cli *c, const char **ret, struct err *err) {
 	if (r == 0)
 		r = read_secret(c, c->ctx.data, err);
 	if (r == 0)
-		*ret = arena_printf(c->arena, "host='%s' port=5432 dbname=berth user=berth", socket);
+		*ret = arena_printf(c->arena, "host='%s' port=5432 dbname=berth user=berth_dash", socket);
 	return r;
 }
 

@@ -46,6 +46,10 @@ void undo_of(const struct plan *p, struct undo *ret);
 int change_undo(struct core *c, const struct core_who *who, const struct undo *u, struct plan **ret_plan, struct err *err);
 unsigned plan_verbs_allowed(struct core *c, const struct plan *p); /* bit set */
 
+/* A base that is reached by its arklet's address, without an agent. Already so: a success. The group is there. Texts are copied. */
+struct direct_spec { const char *name, *url, *identity, *labels, *taints, *zone; int64_t limit; struct group *group; };
+int change_base_add(struct core *c, const struct core_who *who, const struct direct_spec *s, struct base **ret, struct err *err);
+void change_base_farewell(struct core *c, struct base *b, const char *reason); /* it says that it is going */
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
 /* Everything on it goes elsewhere (of a deployment on all bases: away), then it stays cordoned and empty. ret_plan NULL: it is empty already. */

@@ -99,14 +99,14 @@ static void commit_start(struct core *c) {
 void commit_turn(struct core *c) {
 	if (c->fleet == NULL || c->flying != NULL || c->stray > 0 || c->recovering || (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY && c->mode != CORE_STOPPING))
 		return;
-	if (fleet_is_dirty(c->fleet)) {
+	if (fleet_is_dirty(c->fleet) && !c->older) {
 		if (core_may_act(c))
 			commit_start(c);
 		return;
 	}
 	if (TAILQ_EMPTY(&c->open->ops) && TAILQ_EMPTY(&c->open->effects))
 		return;
-	struct bundle *b = c->open; /* only reads: true already */
+	struct bundle *b = c->open; /* only reads: true already, or of a ledger that must not change now */
 	c->open = bundle_new();
 	bundle_done(c, b);
 }
@@ -154,6 +154,7 @@ void commit_drop(struct core *c, const struct err *err, bool keep_ops) {
 static void commit_refused(struct core *c, const struct err *err) {
 	struct bundle *b = c->flying;
 	c->stats.refused++;
+	snprintf(c->constraint, sizeof c->constraint, "%s", err->pointer);
 	log_error("commit refused", log_s("constraint", err->pointer), log_i("rows", b->cs->rows), log_i("serial", c->serial), log_e(err));
 	if (c->serial > 0) {
 		struct applied *x = TAILQ_FIRST(&b->ops);
@@ -171,7 +172,7 @@ static void commit_refused(struct core *c, const struct err *err) {
 	TAILQ_FOREACH(x, &b->ops, entry)
 		n++;
 	commit_drop(c, NULL, true);
-	c->serial = (int)n + 64; /* the operations, and what the engine does by itself right after the load */
+	series_begin(c, n);
 	c->stats.reloads++;
 	core_load(c);
 }
@@ -235,10 +236,7 @@ static void commit_done(void *arg, const struct err *err) {
 		c->stats.last_commit_us = took;
 		if (took > c->stats.max_commit_us)
 			c->stats.max_commit_us = took;
-		if (c->serial > 0 && --c->serial == 0 && c->dropped_reports) {
-			c->dropped_reports = false;
-			c->env.driver->ops->rehello_all(c->env.driver);
-		}
+		series_commit_done(c);
 		bundle_done(c, b);
 	} else if (err->code == E_DB_REFUSED) {
 		commit_refused(c, err);
@@ -266,10 +264,22 @@ static bool ledger_is_older(struct core *c, const struct ledger_loaded *res) {
 	return true;
 }
 
-/* Event time never runs backwards, also over a takeover by a machine whose clock is behind. */
-static int last_event_load(struct fleet *f, const struct ledger_loaded *res, struct err *err) {
-	struct row_event e = { .number = res->last_event, .at = res->last_event_at };
+/* Event time never runs backwards, also over a takeover by a machine whose clock is behind. Numbers that were given out before an older
+ * database was accepted are not given out again: they would mean something else to whoever saw them. */
+static int last_event_load(struct core *c, struct fleet *f, const struct ledger_loaded *res, struct err *err) {
+	bool lost = c->accepted != NULL && c->witness.event > res->last_event && strcmp(c->witness.cell, res->cell) == 0;
+	struct row_event e = { .number = lost ? c->witness.event : res->last_event, .at = res->last_event_at };
 	return fleet_load_row(f, TABLE_event, &e, err);
+}
+
+static void older_accepted(struct core *c) {
+	struct event_facts f = { .kind = "database.accepted" };
+	if (c->accepted == NULL)
+		return;
+	core_event(c, &f, "an older database was accepted: its last event is %lld, events up to %lld were seen", (long long)c->committed_event,
+	    (long long)fleet_last_event(c->fleet));
+	c->committed_event = fleet_last_event(c->fleet) - 1;
+	witness_accepted(c);
 }
 
 static void load_done(void *arg, const struct ledger_loaded *res, const struct err *err) {
@@ -277,7 +287,7 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 	struct fleet *fresh = c->loading;
 	struct err e = ERR_INIT;
 	c->loading = NULL;
-	if (err == NULL && last_event_load(fresh, res, &e) != 0)
+	if (err == NULL && last_event_load(c, fresh, res, &e) != 0)
 		err = &e;
 	if (err == NULL && fleet_load_end(fresh, &e) != 0)
 		err = &e;
@@ -292,11 +302,11 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 	c->epoch = res->epoch;
 	c->committed_event = res->last_event;
 	memcpy(c->cell, res->cell, sizeof c->cell);
-	witness_accepted(c);
-	bool older = ledger_is_older(c, res);
+	older_accepted(c);
+	c->older = ledger_is_older(c, res);
 	log_info("active", log_s("cell", c->cell), log_i("epoch", c->epoch), log_i("event", res->last_event));
 	core_loaded(c);
-	if (older)
+	if (c->older)
 		core_set_mode(c, CORE_READ_ONLY, c->reason);
 	else
 		core_set_mode(c, c->stopped != NULL ? CORE_STOPPING : CORE_ACTIVE, "");

@@ -121,7 +121,7 @@ bool conduct_step(struct core *c) {
 	return true;
 }
 
-void room_run(struct core *c) {
+void room_look(struct core *c) {
 	if (!c->room)
 		return;
 	c->room = false;
@@ -136,6 +136,4 @@ void room_run(struct core *c) {
 			base_check(c, b);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)
 		b->group->roomier = false;
-	while (conduct_step(c))
-		continue;
 }

@@ -3,6 +3,7 @@
  *   core.c      life, turns, operations         commit.c   the open commit, the one in flight, what happens when it fails
  *   lease.c     who is active                   effect.c   replies and messages that wait for their commit
  *   inbound.c   what bases tell                 dispatch.c commands to bases
+ *   series.c    one input per commit, after a refused one
  *   liveness.c  silent, lost, forgotten         repair.c   restoring what is wanted, without a plan
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
@@ -25,6 +26,7 @@
 #define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
 #define TURN_BUDGET_US (10 * US_PER_MS)
 #define MAX_QUEUED_OPS 20000
+#define MAX_ASIDE 16
 
 /* ---- agenda ------------------------------------------------------------------------------------------------------------------------ */
 enum agenda_kind { AGENDA_PLAN, AGENDA_TASK, AGENDA_BASE, AGENDA_REPAIR, AGENDA_JANITOR };
@@ -84,6 +86,8 @@ struct core {
 	enum core_mode mode;
 	char reason[256];
 	char cell[37];
+	uint8_t grant_key[32];      /* of links to artifacts; this process's */
+	bool has_grant_key;
 	int64_t epoch;
 	int64_t committed_event;    /* the last that is in the ledger: what anybody may be told, and witness */
 	struct lease lease;
@@ -104,9 +108,13 @@ struct core {
 	void *on_state_arg;
 	int serial;                 /* commits still to be made one input at a time */
 	struct culprit culprit, set_aside;
+	char constraint[128];       /* of the last refused commit */
+	int64_t aside[MAX_ASIDE]; size_t n_aside; /* bases that are not heard */
+	STAILQ_HEAD(, held_back) held_back; int n_held_back;
 	struct linked *links;
 	bool room;                  /* some group is roomier */
-	bool dropped_reports;       /* in serial mode: ask everybody again afterwards */
+	bool dropped_reports;       /* more than could be held back: ask everybody again afterwards */
+	bool older;                 /* P13: nothing is written until a person accepted this ledger */
 	bool turning, recovering, load_again;
 	struct { char cell[37]; int64_t epoch, event; } witness; /* the newest that our data directory or any base has seen */
 	int64_t accepted_epoch;     /* witnesses of earlier epochs were accepted as lost by a person */
@@ -160,16 +168,29 @@ void conduct_init(struct core *c);
 void plan_due(struct core *c, int64_t plan_id);
 bool conduct_step(struct core *c);               /* one due plan; false when none */
 void room_freed(struct core *c, struct group *g);
-void room_run(struct core *c);                   /* once per turn: those who wait for room look again */
+void room_look(struct core *c);                  /* once per turn: those who wait for room look again */
 void task_make_ready(struct core *c, struct task *t);
 
 /* dispatch.c */
-void dispatch(struct core *c);                   /* ready tasks → SENT, commands into the open commit */
+void dispatch(struct core *c, bool one);         /* ready tasks, or the first that can go → SENT, commands into the open commit */
 void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 
+/* series.c */
+void series_begin(struct core *c, size_t ops);
+bool series_waits(const struct core *c);         /* for the answer to the input before */
+void series_commit_done(struct core *c);
+void series_idle(struct core *c);                /* end of a turn: over when nothing is left */
+bool series_hold(struct core *c, struct driver_link *k, int64_t base_id, const ProtobufCMessage *m, const char *peer); /* true: later */
+bool series_step(struct core *c);                /* one that was held back; false when none */
+void series_forget(struct core *c, const struct driver_link *k); /* NULL = all */
+void series_set_aside(struct core *c);           /* after the load: what was refused, by its subject */
+bool series_aside(const struct core *c, const struct base *b);
+
 /* inbound.c */
+void hello_hear(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer);
+void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
 void links_clear(struct core *c);
 void link_drop(struct core *c, struct driver_link *k);
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);

@@ -30,6 +30,7 @@ int core_new(const struct core_env *env, const struct core_config *cfg, struct c
 	TAILQ_INIT(&c->waiting);
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
+	STAILQ_INIT(&c->held_back);
 	TAILQ_INIT(&c->watches);
 	c->lease.next = MONO_NEVER;
 	conduct_init(c);
@@ -50,6 +51,7 @@ void core_free(struct core *c) {
 	fleet_free(c->loading);
 	agenda_clear(&c->agenda);
 	links_clear(c);
+	series_forget(c, NULL);
 	free(c->due_plans.ids);
 	free(c);
 }
@@ -200,18 +202,22 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 	case AGENDA_TASK:
 		if ((t = fleet_task(c->fleet, x->id)) == NULL || t->row.state != TASK_BACKOFF || mono_before(c->mono, t->due))
 			return;
+		c->culprit = t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
 		if (t->plan != NULL)
 			plan_task_due(&c->plans, t);
 		else
 			task_make_ready(c, t);
 		return;
 	case AGENDA_BASE:
+		c->culprit = (struct culprit){ CULPRIT_BASE, x->id };
 		if ((b = fleet_base_by_id(c->fleet, x->id)) != NULL)
 			base_check(c, b);
 		return;
 	case AGENDA_REPAIR:
-		if ((i = fleet_instance(c->fleet, x->id)) != NULL)
-			repair_instance(c, i);
+		if ((i = fleet_instance(c->fleet, x->id)) == NULL)
+			return;
+		c->culprit = (struct culprit){ CULPRIT_BASE, i->base->row.id };
+		repair_instance(c, i);
 		return;
 	case AGENDA_JANITOR:
 		return;
@@ -222,7 +228,7 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 static bool turn_input(struct core *c) {
 	struct agenda_item x;
 	c->culprit = (struct culprit){ CULPRIT_NONE, 0 };
-	if (conduct_step(c))
+	if (c->mode == CORE_ACTIVE && (conduct_step(c) || series_step(c)))
 		return true;
 	if (c->mode == CORE_ACTIVE && agenda_pop(&c->agenda, c->mono, &x)) {
 		agenda_run(c, &x);
@@ -242,16 +248,9 @@ static bool turn_may_decide(const struct core *c) {
 	return c->mode == CORE_ACTIVE || c->mode == CORE_READ_ONLY;
 }
 
-/* One input per commit: the next waits for the answer to the one before. */
-static bool turn_serial_wait(const struct core *c) {
-	return c->serial > 0 && c->flying != NULL;
-}
-
 static void decide(struct core *c) {
 	mono_t end = mono_add(c->mono, TURN_BUDGET_US);
-	while (turn_input(c)) {
-		if (c->serial > 0 && (c->flying != NULL || fleet_is_dirty(c->fleet)))
-			break;
+	while (!series_waits(c) && turn_input(c)) {
 		if (fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
 			break;
 		if (mono_before(end, clock_mono(&c->env.clock))) {
@@ -261,14 +260,18 @@ static void decide(struct core *c) {
 	}
 	if (c->mode != CORE_ACTIVE)
 		return;
-	room_run(c);
-	dispatch(c);
+	room_look(c);
+	while (!series_waits(c) && conduct_step(c))
+		continue;
+	if (!series_waits(c))
+		dispatch(c, c->serial > 0);
 }
 
 static bool more_to_do(const struct core *c) {
-	if (!turn_may_decide(c) || turn_serial_wait(c) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
+	if (!turn_may_decide(c) || series_waits(c) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
 		return false;
-	return !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > c->due_plans.next || (c->mode == CORE_ACTIVE && !mono_before(c->mono, agenda_next(&c->agenda)));
+	bool engine = c->due_plans.n > c->due_plans.next || !STAILQ_EMPTY(&c->held_back) || !mono_before(c->mono, agenda_next(&c->agenda));
+	return !TAILQ_EMPTY(&c->waiting) || (c->mode == CORE_ACTIVE && engine);
 }
 
 void core_look_at_clock(struct core *c) {
@@ -284,11 +287,12 @@ void core_turn(struct core *c) {
 	c->turning = true;
 	core_look_at_clock(c);
 	lease_tick(c);
-	if (turn_may_decide(c) && !turn_serial_wait(c))
+	if (turn_may_decide(c) && !series_waits(c))
 		decide(c);
 	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING || c->n_waiting > MAX_QUEUED_OPS)
 		core_refuse_waiting(c);
 	commit_turn(c);
+	series_idle(c);
 	stop_when_idle(c);
 	c->turning = false;
 	if (more_to_do(c))
@@ -299,7 +303,7 @@ mono_t core_deadline(const struct core *c) {
 	mono_t t = lease_deadline(c), a = agenda_next(&c->agenda);
 	if (c->mode != CORE_ACTIVE)
 		return t;
-	if (turn_may_decide(c) && !turn_serial_wait(c) && mono_before(a, t)) /* what may not be decided now must not keep the host awake */
+	if (turn_may_decide(c) && !series_waits(c) && mono_before(a, t)) /* what may not be decided now must not keep the host awake */
 		t = a;
 	if (mono_before(c->lease.valid_until, t) && c->lease.held)
 		t = c->lease.valid_until;
@@ -364,8 +368,6 @@ static void plans_live_again(struct core *c) {
 	for (; p != NULL; p = next) {
 		next = p->hh_id.next;
 		plan_restore(&c->plans, p);
-		if (c->set_aside.kind == CULPRIT_PLAN && c->set_aside.id == p->row.id)
-			plan_pause(&c->plans, p, "the database refused what this plan did next; it was set aside");
 		plan_due(c, p->row.id);
 	}
 }
@@ -392,7 +394,7 @@ void core_loaded(struct core *c) {
 		fleet_tenant_add(c->fleet, "default", c->wall);
 	plans_live_again(c);
 	repairs_live_again(c);
-	c->set_aside = (struct culprit){ CULPRIT_NONE, 0 };
+	series_set_aside(c);
 }
 
 /* ---- P13 ---------------------------------------------------------------------------------------------------------------------------------- */
@@ -430,5 +432,6 @@ void witness_accepted(struct core *c) {
 	void (*done)(void *, const struct err *) = c->accepted;
 	c->accepted = NULL;
 	c->accepted_epoch = c->epoch;
+	c->older = false;
 	done(c->accepted_arg, NULL);
 }

@@ -23,6 +23,7 @@ struct core_config {
 	const char *rest, *rpc;       /* addresses told to standbys and agents */
 	const char *const *servers;   /* gRPC addresses of the cell, NULL-terminated (at least our own) */
 	const char *artifacts;        /* URL prefix told to agents */
+	const char *plain_artifacts;  /* the same for bases without an agent, which check no certificate of ours; NULL = artifacts */
 	int64_t lease_us, renew_us, stop_us;      /* 10 s, 3 s, 7 s */
 	int64_t silent_us, lost_us, replace_us;   /* 30 s, 60 s, +5 min */
 	int64_t forget_us;                        /* 24 h */

@@ -122,14 +122,18 @@ static void outbox_flush(struct core *c, struct base *b) {
 }
 
 /* Tasks that cannot go now leave the queue: a hello or an outcome of their base brings them back (tasks_of_base_ready). */
-void dispatch(struct core *c) {
+void dispatch(struct core *c, bool one) {
 	struct task *t;
 	struct base *b;
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
-		if (t->row.state == TASK_PENDING && t->base->connected && t->base->inflight < c->cfg.in_flight_base)
-			task_send(c, t);
+		if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base)
+			continue;
+		c->culprit = t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
+		task_send(c, t);
+		if (one)
+			break;
 	}
 	while ((b = TAILQ_FIRST(&c->to_command)) != NULL) {
 		TAILQ_REMOVE(&c->to_command, b, command_link);

@@ -8,6 +8,9 @@
 
 #include <stdio.h>
 
+#define WITNESS_EPOCHS 1000000          /* further ahead is a lie */
+#define WITNESS_EVENTS INT64_C(100000000000)
+
 /* ---- links ---------------------------------------------------------------------------------------------------------------------------- */
 void links_clear(struct core *c) {
 	struct linked *x, *t;
@@ -210,10 +213,6 @@ static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *co
 static bool may_hear(struct core *c) {
 	if (c->fleet == NULL || (c->mode != CORE_ACTIVE && c->mode != CORE_AWAY && c->mode != CORE_READ_ONLY))
 		return false; /* away: what is heard is recorded when the ledger answers again, and acknowledged then */
-	if (c->serial > 0 && c->flying != NULL) {
-		c->dropped_reports = true;
-		return false;
-	}
 	core_look_at_clock(c);
 	return true;
 }
@@ -227,33 +226,13 @@ static void link_supersede(struct core *c, struct base *b, struct driver_link *k
 	refuse(c, old, "superseded", false, "base %s connected again", b->row.name);
 }
 
-void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer) {
-	char key[64] = "";
-	bool new_key;
-	if (!may_hear(c))
-		return;
-	if (witness_newer(c, h->witness_cell, h->witness_epoch, h->witness_event)) {
-		core_witness(c, h->witness_cell, h->witness_epoch, h->witness_event);
-		snprintf(c->reason, sizeof c->reason, "the database is older than what base %s was told: accept it with berthd --accept-older", h->base);
-		core_set_mode(c, CORE_READ_ONLY, c->reason);
-		return;
-	}
-	c->who = (struct core_who){ .actor = h->base, .address = peer };
-	struct base *b = hello_admit(c, k, h, &new_key);
-	if (b == NULL) {
-		c->who = (struct core_who){ 0 };
-		return;
-	}
+/* It is who it says. */
+static void hello_take(struct core *c, struct driver_link *k, struct base *b, const Berth__V1__Hello *h, const char *new_key) {
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
-	if (new_key) {
-		token_make("bk", key, sizeof key);
-		sha256_of(key, strlen(key), b->row.key_hash);
-	}
 	bool again = b->drive == k && text_same(b->row.boot, h->boot);
 	link_supersede(c, b, k);
 	link_set(c, b, k);
 	base_heard(c, b);
-	base_describe(c, b, h);
 	if (!text_same(b->row.boot, h->boot) || b->row.process_start != h->base_start) {
 		text_set(&b->row.boot, h->boot);
 		b->row.process_start = h->base_start;
@@ -267,14 +246,87 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 	struct event_facts f = { .kind = "base.connected", .base = b };
 	if (!again)
 		core_event(c, &f, "base %s connected", b->row.name);
-	welcome(c, b, k, new_key ? key : NULL);
+	welcome(c, b, k, new_key);
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
 	dispatch_again(c, b, k);
 	if (b->row.state == BASE_READY) /* what became due while its link was away */
 		repair_base(c, b);
-	c->who = (struct core_who){ 0 };
 	core_wake(c);
+}
+
+/* A stranger's word, or a number out of this world, does not stop the cell. */
+static bool witness_believed(struct core *c, const struct driver_link *k, const Berth__V1__Hello *h) {
+	const struct tenant *t = fleet_tenant(c->fleet, h->tenant == NULL || *h->tenant == '\0' ? "default" : h->tenant);
+	const struct base *b = t == NULL || h->base == NULL ? NULL : fleet_base(t, h->base);
+	bool ours = b != NULL && (known_link(c, k, b) || key_matches(b, h->base_key));
+	bool possible = h->witness_epoch < c->epoch + WITNESS_EPOCHS && h->witness_event < c->committed_event + WITNESS_EVENTS;
+	return possible && (ours || join_token(c, h->join_token) != NULL);
+}
+
+/* P13. True: this ledger is older than what a base was told; it is loaded again, and read only. */
+static bool older_noticed(struct core *c, const struct driver_link *k, const Berth__V1__Hello *h) {
+	if (!witness_newer(c, h->witness_cell, h->witness_epoch, h->witness_event) || !witness_believed(c, k, h))
+		return false;
+	log_error("the database is older than what a base was told", log_s("base", h->base), log_i("epoch", h->witness_epoch), log_i("event", h->witness_event));
+	core_witness(c, h->witness_cell, h->witness_epoch, h->witness_event);
+	if (c->mode == CORE_READ_ONLY)
+		return true;
+	commit_drop(c, NULL, true);
+	core_load(c);
+	return true;
+}
+
+/* A base whose doing the database refused is not heard. */
+static bool kept_out(struct core *c, struct driver_link *k, const struct base *b) {
+	if (series_aside(c, b))
+		refuse(c, k, "set_aside", false, "the database refused what base %s told; forget the base and let it join anew", b->row.name);
+	return series_aside(c, b);
+}
+
+static void hear_agent(struct core *c, struct driver_link *k, const Berth__V1__Hello *h) {
+	char key[64] = "";
+	bool new_key;
+	struct base *b = hello_admit(c, k, h, &new_key);
+	if (b == NULL || kept_out(c, k, b))
+		return;
+	if (new_key) {
+		token_make("bk", key, sizeof key);
+		sha256_of(key, strlen(key), b->row.key_hash);
+	}
+	text_set(&b->row.arklet_url, NULL); /* from now on it is reached through its agent */
+	base_describe(c, b, h);
+	hello_take(c, k, b, h, new_key ? key : NULL);
+}
+
+static void hear_direct(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h) {
+	struct base *b = fleet_base_by_id(c->fleet, base_id);
+	if (b == NULL || b->row.arklet_url == NULL) {
+		refuse(c, k, "not_found", true, "this base was forgotten, or is reached through an agent now");
+		return;
+	}
+	c->who.actor = b->row.name;
+	if (!kept_out(c, k, b))
+		hello_take(c, k, b, h, NULL);
+}
+
+void hello_hear(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer) {
+	c->who = (struct core_who){ .actor = h->base, .address = peer };
+	if (base_id == 0)
+		hear_agent(c, k, h);
+	else
+		hear_direct(c, k, base_id, h);
+	c->who = (struct core_who){ 0 };
+}
+
+void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer) {
+	if (may_hear(c) && !older_noticed(c, k, h) && !c->older && !series_hold(c, k, 0, &h->pb, peer))
+		hello_hear(c, k, 0, h, peer);
+}
+
+void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer) {
+	if (may_hear(c) && !c->older && !series_hold(c, k, base_id, &h->pb, peer))
+		hello_hear(c, k, base_id, h, peer);
 }
 
 /* ---- what a base holds -------------------------------------------------------------------------------------------------------------------- */
@@ -501,8 +553,13 @@ static void report_apply(struct core *c, struct base *b, const Berth__V1__Report
 }
 
 void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Report *r) {
+	if (may_hear(c) && !c->older && !series_hold(c, k, 0, &r->pb, NULL))
+		report_take(c, k, r);
+}
+
+void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report *r) {
 	struct base *b;
-	if (!may_hear(c) || c->mode == CORE_READ_ONLY || (b = base_of(c, k)) == NULL)
+	if ((b = base_of(c, k)) == NULL)
 		return;
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
 	c->stats.reports++;
@@ -526,7 +583,7 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 		return;
 	base_heard(c, b);
 	b->memory_bytes = h->memory_bytes;
-	if (c->mode != CORE_READ_ONLY && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
+	if (!c->older && !series_waits(c) && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
 		base_ready(c, b);
 		core_wake(c);
 	}
@@ -534,7 +591,7 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 
 void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason) {
 	struct base *b;
-	if (!may_hear(c) || c->mode == CORE_READ_ONLY || (b = base_of(c, k)) == NULL)
+	if (!may_hear(c) || c->older || (b = base_of(c, k)) == NULL)
 		return;
 	base_heard(c, b);
 	base_set_state(c->fleet, b, BASE_STOPPED, reason, c->wall);
@@ -549,6 +606,7 @@ void core_base_gone(struct core *c, struct driver_link *k, const char *why) {
 	struct base *b = base_of(c, k);
 	(void)why;
 	effects_forget_link(c, k);
+	series_forget(c, k);
 	link_drop(c, k);
 	if (b == NULL)
 		return;

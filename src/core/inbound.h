@@ -13,6 +13,8 @@ struct driver_link;
 /* A base introduced itself on a link. The core answers later with driver welcome() or refuse(). peer: address for the event. The driver
  * keeps a copy of the Hello for rehello_all(). */
 void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, const char *peer);
+/* The same for a base that the server reaches by its address: no key is shown, who it is was found out by asking it. */
+void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer);
 void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
 void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1__Heartbeat *h);
 void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason);

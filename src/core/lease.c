@@ -143,6 +143,8 @@ void lease_give_up(struct core *c) {
 	c->fleet = NULL;
 	agenda_clear(&c->agenda);
 	links_clear(c);
+	series_forget(c, NULL);
+	c->older = false;
 	TAILQ_INIT(&c->ready);
 	TAILQ_INIT(&c->to_command);
 	c->due_plans.next = c->due_plans.n = 0;

@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 #include "drive/link.h"
+#include "drive/roster.h"
+#include "loop/fetch.h"
 
 #define SLICE 128                      /* links per turn of a walk: well below 10 ms */
 #define TICK_STALE (US_PER_S)          /* a tick that is older must not extend anybody's trust */
@@ -124,6 +126,7 @@ static void op_rehello_all(struct driver *driver) {
 	struct drive *d = of(driver);
 	d->model++;
 	walk_start(&d->rehello);
+	roster_due(d);
 }
 
 static void *op_logs(struct driver_link *k, int64_t bytes, bool follow, driver_logs_fn fn, void *arg) {
@@ -192,6 +195,12 @@ int drive_new(struct loop *l, const struct drive_limits *limits, struct drive **
 	expiry_queue_init(&d->silences, l, d->limits.silence_us, agent_silence_expired, d);
 	struct ration_rates rates = rates_of(&d->limits);
 	rations_init(&d->rations, &rates, d->limits.max_links);
+	d->roster = roster_new(d);
+	int rc = fetcher_new(l, &d->fetcher, err);
+	if (rc != 0) {
+		drive_free(d);
+		return rc;
+	}
 	*ret = d;
 	return 0;
 }
@@ -199,6 +208,9 @@ int drive_new(struct loop *l, const struct drive_limits *limits, struct drive **
 void drive_free(struct drive *d) {
 	if (d == NULL)
 		return;
+	d->core = NULL; /* it is gone already */
+	roster_free(d->roster);
+	fetcher_free(d->fetcher);
 	deferred_deinit(&d->tick.turn);
 	deferred_deinit(&d->rehello.turn);
 	deferred_deinit(&d->leave.turn);
@@ -214,6 +226,7 @@ struct driver *drive_driver(struct drive *d) {
 
 void drive_attach(struct drive *d, struct core *c) {
 	d->core = c;
+	roster_attach(d->roster);
 }
 
 void drive_leave(struct drive *d, const char *why) {
@@ -224,6 +237,7 @@ void drive_leave(struct drive *d, const char *why) {
 void drive_stay(struct drive *d) {
 	d->why[0] = '\0';
 	d->leave.at = NULL;
+	roster_due(d);
 }
 
 void drive_stats(const struct drive *d, struct drive_stats *ret) {

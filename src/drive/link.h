@@ -15,6 +15,8 @@
 #include "loop/loop.h"
 
 struct core;
+struct fetcher;
+struct roster;
 
 struct link_ops {
 	void (*welcome)(struct driver_link *k, const Berth__V1__Welcome *w);
@@ -61,6 +63,8 @@ struct drive {
 	struct bucket refusals;        /* of log lines */
 	int64_t next_log;
 	struct drive_stats stats;
+	struct roster *roster;         /* bases without an agent */
+	struct fetcher *fetcher;
 };
 
 void link_add(struct drive *d, struct driver_link *k, const struct link_ops *ops);

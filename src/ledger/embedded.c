@@ -42,6 +42,7 @@ struct embedded {
 	struct pgconn *probe;
 	struct exchange ask;
 	bool exists;
+	char dash_secret[SECRET_CHARS + 1];
 	struct deferred drop_probe;  /* a connection cannot be freed from a callback of its own */
 	embedded_done done;
 	void *arg;
@@ -119,13 +120,52 @@ static void up(struct embedded *e) {
 	done(e->arg, info, NULL);
 }
 
+static struct embedded *asking(struct exchange *x) {
+	return (struct embedded *)((char *)x - offsetof(struct embedded, ask));
+}
+
+/* The role for dashboards. Without it the server works as well. */
+static void dressed(struct exchange *x, const struct err *err) {
+	struct embedded *e = asking(x);
+	explicit_bzero(e->dash_secret, sizeof e->dash_secret);
+	if (e->step != STEP_STARTING)
+		return;
+	if (err != NULL && err->code != E_DB_REFUSED)
+		return; /* the connection comes back and asks again */
+	if (err != NULL)
+		log_warn("the role berth_dash was not prepared", log_e(err));
+	up(e);
+}
+
+static int dress_send(struct exchange *x, struct pgconn *c, struct err *err) {
+	struct params p;
+	params_init(&p, pgconn_arena(c));
+	params_text(&p, asking(x)->dash_secret);
+	int r = pgconn_exec_once(c, STMT_dash_role, NULL, err);
+	if (r == 0)
+		r = pgconn_exec_once(c, STMT_embedded_secret, &p, err);
+	return r != 0 ? r : pgconn_exec_once(c, STMT_embedded_dash, NULL, err);
+}
+
+static void dress(struct embedded *e) {
+	struct err err;
+	if (cluster_dash_secret(&e->cluster, e->dash_secret, &err) != 0) {
+		log_warn("the role berth_dash has no password", log_e(&err));
+		up(e);
+		return;
+	}
+	e->ask = (struct exchange){ .what = "preparing berth_dash", .send = dress_send, .done = dressed, .wait_us = CONNECT_US,
+		.answer_us = CONNECT_US, .max_tries = 3 };
+	pgconn_submit_first(e->probe, &e->ask);
+}
+
 static void made(struct exchange *x, const struct err *err) {
-	struct embedded *e = (struct embedded *)((char *)x - offsetof(struct embedded, ask));
+	struct embedded *e = asking(x);
 	if (e->step != STEP_STARTING)
 		return;
 	/* 42P04: it is there after all, from a start that was interrupted. */
 	if (err == NULL || strcmp(err->sqlstate, "42P04") == 0)
-		up(e);
+		dress(e);
 	else if (err->code == E_DB_REFUSED)
 		fail(e, err);
 	/* else the connection comes back and asks again */
@@ -140,16 +180,16 @@ static int exists_send(struct exchange *x, struct pgconn *c, struct err *err) {
 }
 
 static int exists_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
-	((struct embedded *)((char *)x - offsetof(struct embedded, ask)))->exists = result_flag(res, 0, 0);
+	asking(x)->exists = result_flag(res, 0, 0);
 	return 0;
 }
 
 static void looked(struct exchange *x, const struct err *err) {
-	struct embedded *e = (struct embedded *)((char *)x - offsetof(struct embedded, ask));
+	struct embedded *e = asking(x);
 	if (e->step != STEP_STARTING || err != NULL)
 		return;
 	if (e->exists) {
-		up(e);
+		dress(e);
 		return;
 	}
 	e->ask = (struct exchange){ .what = "making the database", .send = make_send, .done = made, .wait_us = CONNECT_US,

@@ -2,6 +2,7 @@
  *
  *   <dir>/pg          the cluster (checksums, scram, UTF-8, no TCP)
  *   <dir>/pg.secret   the password, mode 0600
+ *   <dir>/pg.dash.secret  that of role berth_dash, which reads schema dash
  *   <dir>/pg.conninfo how to reach it, mode 0600: psql "$(cat <dir>/pg.conninfo)"
  *   <dir>/pg.log      what it says
  *   a short folder in /run, $XDG_RUNTIME_DIR or /tmp holds its socket: a socket path has 107 bytes

@@ -94,6 +94,16 @@ static int find_programs(struct cluster *k, const char *bindir, struct err *err)
 	return 0;
 }
 
+int cluster_programs(const char *dir, char ret[PATH_MAX], struct err *err) {
+	struct cluster k = { 0 };
+	int r = join(k.data, sizeof k.data, dir, "pg", err);
+	if (r == 0)
+		r = find_programs(&k, NULL, err);
+	if (r == 0)
+		memcpy(ret, k.bindir, sizeof k.bindir);
+	return r;
+}
+
 int cluster_version_check(const struct cluster *k, struct err *err) {
 	int data = data_major(k);
 	if (data == 0 || k->major == 0 || data == k->major)
@@ -230,12 +240,34 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 	return remove(path);
 }
 
+int cluster_stage_clear(const char *stage, struct err *err) {
+	if (nftw(stage, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+		return err_errno(err, errno, "cannot remove %s", stage);
+	return 0;
+}
+
+/* The cluster's folder goes last: it is what makes the others count. */
+int cluster_stage_take(const char *stage, const char *dir, struct err *err) {
+	static const char *const names[] = { "pg.secret", "pg.dash.secret", "pg" };
+	char from[PATH_MAX], to[PATH_MAX];
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		int r = join(from, sizeof from, stage, names[i], err);
+		if (r == 0)
+			r = join(to, sizeof to, dir, names[i], err);
+		if (r != 0)
+			return r;
+		if (rename(from, to) != 0)
+			return err_errno(err, errno, "rename %s to %s", from, to);
+	}
+	return dir_sync(dir, err);
+}
+
 int cluster_fresh_make(struct cluster *k, struct err *err) {
 	uint8_t bytes[SECRET_CHARS / 2];
 	/* Left by an initdb that was interrupted: it never became the cluster. */
-	if (nftw(k->fresh, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-		return err_errno(err, errno, "cannot remove %s", k->fresh);
-	int r = own_dir(k, k->fresh, err);
+	int r = cluster_stage_clear(k->fresh, err);
+	if (r == 0)
+		r = own_dir(k, k->fresh, err);
 	if (r != 0)
 		return r;
 	random_bytes(bytes, sizeof bytes);
@@ -247,6 +279,24 @@ int cluster_fresh_done(const struct cluster *k, struct err *err) {
 	if (rename(k->fresh, k->data) != 0)
 		return err_errno(err, errno, "rename %s to %s", k->fresh, k->data);
 	return dir_sync_parent(k->data, err);
+}
+
+int cluster_dash_secret(const struct cluster *k, char ret[SECRET_CHARS + 1], struct err *err) {
+	char path[PATH_MAX], *text;
+	uint8_t bytes[SECRET_CHARS / 2];
+	int r = join(path, sizeof path, k->dir, "pg.dash.secret", err);
+	if (r != 0)
+		return r;
+	r = file_read(path, SECRET_CHARS + 1, &text, NULL, err);
+	if (r == 0) {
+		snprintf(ret, SECRET_CHARS + 1, "%.*s", (int)strcspn(text, "\n"), text);
+		free(text);
+	}
+	if (r != E_NOT_FOUND)
+		return r;
+	random_bytes(bytes, sizeof bytes);
+	hex_encode(bytes, sizeof bytes, ret);
+	return file_write(path, ret, SECRET_CHARS, 0600, err);
 }
 
 int cluster_conninfo_write(const struct cluster *k, const char *conninfo, struct err *err) {

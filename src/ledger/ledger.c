@@ -35,7 +35,8 @@ void ledger_pg_config_defaults(struct ledger_pg_config *c) {
 	*c = (struct ledger_pg_config){
 		.connect_us = 3 * US_PER_S, .wait_us = 2 * US_PER_S, .commit_us = 10 * US_PER_S, .lock_us = 2 * US_PER_S,
 		.load_us = 60 * US_PER_S, .read_us = 15 * US_PER_S, .lease_us = 2500 * US_PER_MS, .bytes_us = 30 * US_PER_S,
-		.blocked_us = 500 * US_PER_MS, .keep_revisions = 10, .idempotency_us = INT64_C(86400) * US_PER_S, .seed = 1,
+		.blocked_us = 500 * US_PER_MS, .keep_revisions = 10, .idempotency_us = INT64_C(86400) * US_PER_S,
+		.dash_every_us = 15 * US_PER_S, .dash_limit_us = 120 * US_PER_S, .seed = 1,
 	};
 }
 
@@ -146,6 +147,7 @@ int ledger_pg_new(struct loop *loop, const struct clock *clock, const struct led
 	LIST_INIT(&l->uploads);
 	LIST_INIT(&l->readings);
 	deferred_init(&l->tell_checks, loop, on_tell_checks, l);
+	dash_init(l);
 	int r = stmts_init(&l->stmts, err);
 	if (r == 0)
 		r = migrations_load(&l->migrations, &l->n_migrations, err);
@@ -171,6 +173,7 @@ void ledger_pg_free(struct ledger_pg *l) {
 	recover_deinit(l);
 	pgconn_free(l->lease_conn);
 	pgconn_free(l->read_conn);
+	dash_deinit(l);
 	pgconn_free(l->bytes_conn);
 	uploads_deinit(l);
 	readings_deinit(l);

@@ -5,6 +5,8 @@
 #ifndef BERTH_LEDGER_LEDGER_H
 #define BERTH_LEDGER_LEDGER_H
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "core/ledger.h"
 
@@ -24,6 +26,8 @@ struct ledger_pg_config {
 	int64_t blocked_us;      /* a raise of the epoch that is blocked so long ends the blocker: 500 ms */
 	int64_t keep_revisions;  /* loaded per deployment: 10 */
 	int64_t idempotency_us;  /* loaded: younger than 24 h */
+	int64_t dash_every_us;   /* role berth_dash is looked after so often: 15 s */
+	int64_t dash_limit_us;   /* its statements and transactions may take so long: 2 min */
 	uint64_t seed;           /* of the jitter */
 };
 void ledger_pg_config_defaults(struct ledger_pg_config *c);
@@ -37,6 +41,9 @@ struct ledger *ledger_pg_ledger(struct ledger_pg *l); /* for core_env */
 /* Once the first attempt to connect has ended: NULL when the server suits (version, fsync, synchronous_commit, encoding), E_UNSUPPORTED when
  * it never will without a change, E_UNAVAILABLE when it could not be asked (it is tried on and on). */
 void ledger_pg_check(struct ledger_pg *l, ledger_done done, void *arg);
+
+/* For an administrator: the statements that make role berth_dash, for psql in the server's database. */
+int dash_statements(FILE *out, struct err *err);
 
 struct ledger_pg_state { bool commit, lease, read, bytes; char error[256]; /* of the commit connection, "" when it stands */ };
 void ledger_pg_state(const struct ledger_pg *l, struct ledger_pg_state *ret);

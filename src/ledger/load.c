@@ -23,6 +23,8 @@ static void over(struct ledger_pg *l, const struct err *err) {
 	d->busy = false;
 	if (err != NULL && !l->closing)
 		pgconn_drop(l->commit_conn, err); /* its snapshot ends with it */
+	if (err == NULL)
+		dash_start(l);
 	done(d->arg, err == NULL ? &d->loaded : NULL, err);
 }
 

@@ -58,6 +58,13 @@ struct recover {
 	void *arg;
 };
 
+struct dash {
+	struct exchange x;
+	struct timer timer;
+	bool busy, made, there;
+	bool told;               /* that it is not there, or why not */
+};
+
 struct check { struct check *next; ledger_done done; void *arg; };
 
 LIST_HEAD(upload_list, ledger_upload);
@@ -80,6 +87,7 @@ struct ledger_pg {
 	struct commit commit;
 	struct load load;
 	struct recover recover;
+	struct dash dash;
 	struct exchange adopt, lease_ready; /* what a new connection begins with */
 	bool lease_exists;
 	bool unsure;                /* something on the commit connection was lost: a raise comes next, and names the backend */
@@ -125,6 +133,9 @@ void bytes_cancel(void *reading);
 void uploads_deinit(struct ledger_pg *l);    /* after the connection went: those that had no exchange under way */
 void readings_deinit(struct ledger_pg *l);
 void bytes_collect(struct ledger *l, ledger_done done, void *arg);
+void dash_init(struct ledger_pg *l);
+void dash_start(struct ledger_pg *l);         /* after a load */
+void dash_deinit(struct ledger_pg *l);
 void prune_start(struct ledger *l, const struct ledger_retention *before, ledger_done done, void *arg);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define MAX_ARGS 48
+#define MAX_ENV 64
 
 static void on_end(int fd, bool readable, bool writable, void *arg) {
 	struct process *p = arg;
@@ -33,8 +34,10 @@ static int follow(struct process *p, struct loop *l, pid_t pid, bool child, void
 	return 0;
 }
 
-static int spawn(const char *const *argv, int out, pid_t *ret, struct err *err) {
-	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/", NULL };
+static int spawn(const char *const *argv, const char *const *more, int out, pid_t *ret, struct err *err) {
+	const char *env[MAX_ENV] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/" };
+	for (int i = 0, n = 3; more != NULL && more[i] != NULL && n < MAX_ENV - 1; i++)
+		env[n++] = more[i];
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
 	sigset_t all, none;
@@ -74,7 +77,7 @@ int process_start(struct process *p, struct loop *l, const struct process_spec *
 		argv[n++] = spec->argv[i];
 	argv[n] = NULL;
 	pid_t pid;
-	int r = spawn(argv, spec->out, &pid, err);
+	int r = spawn(argv, spec->env, spec->out, &pid, err);
 	return r != 0 ? r : follow(p, l, pid, true, died, arg, err);
 }
 

@@ -20,6 +20,7 @@ struct process {
 
 struct process_spec {
 	const char *const *argv; /* argv[0] is a path */
+	const char *const *env;  /* NAME=value, beside PATH, LC_ALL and HOME; NULL: none */
 	const char *user;        /* runs as this user (we are root), NULL: as we are */
 	int out;                 /* its stdout and stderr */
 };

@@ -17,7 +17,8 @@
 	S(query_events) S(query_events_newest) S(query_plans) S(query_plan) S(query_plan_changes) S(query_plan_batches) \
 	S(query_plan_tasks) S(query_plan_tasks_failed_first) S(query_revisions) \
 	S(prune_events) S(prune_plans) S(prune_tasks) S(prune_idempotency) S(prune_base_history) \
-	S(embedded_exists) S(embedded_create)
+	S(dash_role) S(dash_grant) S(dash_state) S(dash_guard) \
+	S(embedded_exists) S(embedded_create) S(embedded_secret) S(embedded_dash)
 
 enum stmt {
 #define S(name) STMT_##name,

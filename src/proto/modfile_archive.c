@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 enum { MAX_ENTRIES = 20000, MAX_TEXT = 256 * 1024, MAX_UNPACKED = 64 * 1024 * 1024 };
@@ -160,13 +161,14 @@ static const char *json_text(struct arena *a, const json_t *o, const char *key) 
 }
 
 static int package_needs(struct arena *a, json_t *needs, struct modfile *m, struct err *err) {
-	const char *module, *text = "";
+	const char *module;
 	json_t *range;
 	if (json_is_string(needs))
 		return modfile_set_needs(a, m, json_string_value(needs), err);
+	BUF_AUTO text = BUF_INIT;
 	json_object_foreach(needs, module, range)
-		text = arena_printf(a, "%s%s %s,", text, module, json_is_string(range) ? json_string_value(range) : "");
-	return modfile_set_needs(a, m, text, err);
+		buf_printf(&text, "%s %s,", module, json_is_string(range) ? json_string_value(range) : "");
+	return modfile_set_needs(a, m, buf_str(&text), err);
 }
 
 static int package_apply(struct arena *a, const json_t *root, struct modfile *m, struct err *err) {

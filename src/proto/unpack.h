@@ -1,5 +1,5 @@
 /* Messages from strangers: unpacked into an arena with a bound on what they may grow to, then checked for what protobuf-c lets pass
- * (text that is not UTF-8, enum values nobody knows). Used wherever bytes of the network become a message. */
+ * (text that is not UTF-8, enum values nobody knows, field number 0). Used wherever bytes of the network become a message. */
 #ifndef BERTH_PROTO_UNPACK_H
 #define BERTH_PROTO_UNPACK_H
 

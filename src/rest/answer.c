@@ -9,12 +9,20 @@
 #include "proto/json.h"
 #include "rest/inside.h"
 
-/* One line per request: what changed something or went wrong at info, reads at debug. Paths hold no secrets. */
+/* A base without an agent can show its join token in the path only. */
+static const char *path_shown(const struct exchange *x) {
+	const char *path = http_req_path(x->req), *end = strncmp(path, "/join/", 6) == 0 ? strchr(path + 6, '/') : NULL;
+	if (strncmp(path, "/join/", 6) != 0)
+		return path;
+	return arena_printf(http_req_arena(x->req), "/join/***%s", end != NULL ? end : "");
+}
+
+/* One line per request: what changed something or went wrong at info, reads at debug. Paths hold no secrets but one, and that is hidden. */
 static void log_answer(const struct exchange *x, int status) {
-	const char *method = http_req_method(x->req), *path = http_req_path(x->req);
+	const char *method = http_req_method(x->req), *path = path_shown(x);
 	int64_t us = clock_mono(&clock_real).us - x->started_us;
 	enum route_kind k = x->match.route.kind;
-	bool probe = k == ROUTE_LIVEZ || k == ROUTE_READYZ || k == ROUTE_METRICS; /* asked every second by somebody */
+	bool probe = k == ROUTE_LIVEZ || k == ROUTE_READYZ || k == ROUTE_METRICS || (k == ROUTE_HEARTBEAT && status == 200); /* every few seconds */
 	bool loud = !probe && (status >= 500 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0));
 	log_at(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "request", log_s("method", method), log_s("path", path), log_i("status", status),
 	    log_i("us", us), log_s("request", x->request_id), log_s("peer", http_req_peer(x->req)),
@@ -84,7 +92,7 @@ void answer_error(struct exchange *x, const struct err *err) {
 		return;
 	}
 	if (status == 500)
-		log_error("request failed", log_s("request", x->request_id), log_s("path", http_req_path(x->req)), log_e(err));
+		log_error("request failed", log_s("request", x->request_id), log_s("path", path_shown(x)), log_e(err));
 	json_print(api_problem(err, x->request_id, http_req_arena(x->req)), false, &b);
 	buf_add_char(&b, '\n');
 	if (status == 503 || status == 429)

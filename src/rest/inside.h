@@ -23,7 +23,7 @@ struct rest {
 };
 
 /* What a path leads to. */
-enum route_kind { ROUTE_OP, ROUTE_UPLOAD, ROUTE_DOWNLOAD, ROUTE_LOGS, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_METRICS, ROUTE_OPENAPI, ROUTE_PAGE };
+enum route_kind { ROUTE_OP, ROUTE_UPLOAD, ROUTE_DOWNLOAD, ROUTE_LOGS, ROUTE_HEARTBEAT, ROUTE_BASELINE, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_METRICS, ROUTE_OPENAPI, ROUTE_PAGE };
 #define ROUTE_PARAMS 4
 struct route { const char *method, *path; enum route_kind kind; const struct op_def *op; };
 struct route_match {
@@ -72,6 +72,8 @@ void call_start(struct exchange *x);
 /* artifact.c */
 void upload_head(struct exchange *x);
 void download_start(struct exchange *x);
+/* beat.c */
+void beat_start(struct exchange *x);
 /* logs.c */
 void logs_start(struct exchange *x);
 /* health.c, page.c */

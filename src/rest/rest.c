@@ -23,7 +23,9 @@ static struct exchange *exchange_new(struct rest *r, struct http_req *req) {
 
 /* Listeners for stock bases see nothing but what bases need. */
 static bool closed_here(const struct rest *r, const struct exchange *x) {
-	return r->config.join_tag != 0 && http_req_tag(x->req) == r->config.join_tag && x->match.route.kind != ROUTE_DOWNLOAD;
+	enum route_kind k = x->match.route.kind;
+	bool for_bases = k == ROUTE_DOWNLOAD || k == ROUTE_HEARTBEAT || k == ROUTE_BASELINE;
+	return r->config.join_tag != 0 && http_req_tag(x->req) == r->config.join_tag && !for_bases;
 }
 
 static int find(struct exchange *x, struct err *err) {
@@ -42,7 +44,7 @@ static int find(struct exchange *x, struct err *err) {
 
 /* The server's own pages are answered by whoever is asked. */
 static bool about_cell(enum route_kind k) {
-	return k == ROUTE_OP || k == ROUTE_UPLOAD || k == ROUTE_DOWNLOAD || k == ROUTE_LOGS;
+	return k == ROUTE_OP || k == ROUTE_UPLOAD || k == ROUTE_DOWNLOAD || k == ROUTE_LOGS || k == ROUTE_HEARTBEAT || k == ROUTE_BASELINE;
 }
 
 static enum http_body_mode on_head(struct http_req *req, size_t *ret_max_body, void *arg) {
@@ -74,6 +76,8 @@ static void on_request(struct http_req *req, void *arg) {
 	static void (*const starts[])(struct exchange *) = { [ROUTE_OP] = call_start,
 		[ROUTE_DOWNLOAD] = download_start,
 		[ROUTE_LOGS] = logs_start,
+		[ROUTE_HEARTBEAT] = beat_start,
+		[ROUTE_BASELINE] = beat_start,
 		[ROUTE_LIVEZ] = livez,
 		[ROUTE_READYZ] = readyz,
 		[ROUTE_METRICS] = metrics,

@@ -16,7 +16,7 @@ struct err;
 struct rest;
 
 struct rest_config {
-	int join_tag;             /* listener tag (http_server_listen) where only artifact contents are served, for bases; 0 = there is none */
+	int join_tag;             /* listener tag (http_server_listen) where only artifact contents, heartbeats and baselines are served, for bases; 0 = there is none */
 	const char *peer_ca_file; /* whom to trust when the active server's address starts with https://; NULL = the system's */
 	int64_t sse_beat_us;      /* (15 s) comment line on quiet event streams */
 	unsigned max_proxied;     /* (1000) requests forwarded at a time while standing by */

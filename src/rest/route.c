@@ -13,6 +13,12 @@ static const struct route own[] = {
 	{ "PUT", "/v1/artifacts/{sha256}", ROUTE_UPLOAD, NULL },
 	{ "POST", "/v1/artifacts:upload", ROUTE_UPLOAD, NULL },
 	{ "GET", "/v1/artifacts/{sha256}/content", ROUTE_DOWNLOAD, NULL },
+	{ "POST", "/heartbeat", ROUTE_HEARTBEAT, NULL },
+	{ "POST", "//heartbeat", ROUTE_HEARTBEAT, NULL }, /* of an endpoint that ends with a slash */
+	{ "POST", "/join/{token}/heartbeat", ROUTE_HEARTBEAT, NULL },
+	{ "POST", "/join/{token}//heartbeat", ROUTE_HEARTBEAT, NULL },
+	{ "POST", "/queryBaseline", ROUTE_BASELINE, NULL },
+	{ "POST", "/join/{token}/queryBaseline", ROUTE_BASELINE, NULL },
 	{ "GET", "/livez", ROUTE_LIVEZ, NULL },
 	{ "GET", "/readyz", ROUTE_READYZ, NULL },
 	{ "GET", "/metrics", ROUTE_METRICS, NULL },

@@ -52,7 +52,7 @@ struct berthd {
 	char node[160];
 	char rest_address[ADDRESS_MAX + 16], rpc_address[ADDRESS_MAX]; /* as others reach us */
 	char rest_bound[ADDRESS_MAX], rpc_bound[ADDRESS_MAX], join_bound[ADDRESS_MAX]; /* as we listen; "" = not */
-	char artifacts[ADDRESS_MAX + 16];
+	char artifacts[ADDRESS_MAX + 16], join_artifacts[ADDRESS_MAX + 16]; /* URL prefixes; the second for bases without an agent */
 	const char **servers;          /* gRPC addresses of the cell, ours first */
 	enum core_mode mode;
 	bool running;                  /* parts are made, core was started */

@@ -89,7 +89,7 @@ static int write_port_file(const struct berthd *s, struct err *err) {
 }
 
 int listen_all(struct berthd *s, struct err *err) {
-	char rest[ADDRESS_MAX];
+	char rest[ADDRESS_MAX], join[ADDRESS_MAX];
 	int r = open_one(s, "listen", s->opt.listen, open_rest, s->rest_bound, err);
 	if (r == 0)
 		r = open_one(s, "rpc-listen", s->opt.rpc_listen, open_rpc, s->rpc_bound, err);
@@ -100,6 +100,8 @@ int listen_all(struct berthd *s, struct err *err) {
 	advertise(s->opt.rest_advertise, s->rest_bound, rest);
 	advertise(s->opt.rpc_advertise, s->rpc_bound, s->rpc_address);
 	/* With TLS the address says so: a standby that forwards requests has nothing else to go by. */
+	advertise(s->opt.join_advertise, s->join_bound, join);
+	snprintf(s->join_artifacts, sizeof s->join_artifacts, "http://%s", join);
 	snprintf(s->artifacts, sizeof s->artifacts, "%s://%s", s->opt.tls_cert != NULL ? "https" : "http", rest);
 	snprintf(s->rest_address, sizeof s->rest_address, "%s", s->opt.tls_cert != NULL ? s->artifacts : rest);
 	log_info("listening", log_s("rest", s->rest_bound), log_s("rpc", s->rpc_bound), log_s("join", s->join_bound));

@@ -1,4 +1,4 @@
-/* berthd: options and the commands that only print; everything else is the server (berthd.c). */
+/* berthd: options and the commands that only print; the others are command.c, and without one it is the server (berthd.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,12 +6,17 @@
 #include "base/err.h"
 #include "model/word.h"
 #include "server/berthd.h"
+#include "server/command.h"
 
 enum { EXIT_USAGE = 2 };
 
 static void print_help(void) {
 	printf("Usage: berthd [options]\n"
-	       "The server of Berth: deploys modules onto running bases, with PostgreSQL as its ledger.\n\n");
+	       "       berthd COMMAND [ARGUMENT] [options]\n"
+	       "The server of Berth: deploys modules onto running bases, with PostgreSQL as its ledger.\n\nCommands:\n");
+	for (size_t i = 0; i < server_command_count; i++)
+		printf("  %-9s %-10s %s\n", server_commands[i].name, server_commands[i].argument, server_commands[i].help);
+	printf("\n");
 	opt_print_help(server_option_table, server_option_count, stdout);
 	printf("\nEach option is also a line of the configuration file and a variable: --log-level, log-level = … in [log], BERTHD_LOG_LEVEL.\n"
 	       "Signals: TERM and INT stop it in order, HUP reads certificates and the log level again.\n"
@@ -23,9 +28,12 @@ static void print_help(void) {
 }
 
 static void print_man(void) {
-	printf(".TH BERTHD 8 \"\" \"Berth %s\" \"Berth\"\n.SH NAME\nberthd \\- server of Berth\n.SH SYNOPSIS\n.B berthd\n[\\fIoptions\\fR]\n", BERTH_VERSION);
+	printf(".TH BERTHD 8 \"\" \"Berth %s\" \"Berth\"\n.SH NAME\nberthd \\- server of Berth\n.SH SYNOPSIS\n.B berthd\n[\\fICOMMAND\\fR [\\fIARGUMENT\\fR]] [\\fIoptions\\fR]\n", BERTH_VERSION);
 	printf(".SH DESCRIPTION\nDeploys modules onto running bases. Decisions are made by one active server per database; others stand by and take over.\n"
-	       "Without \\fB\\-\\-database\\-url\\fR it runs a private PostgreSQL inside its data folder.\n.SH OPTIONS\n");
+	       "Without \\fB\\-\\-database\\-url\\fR it runs a private PostgreSQL inside its data folder.\n.SH COMMANDS\n");
+	for (size_t i = 0; i < server_command_count; i++)
+		printf(".TP\n\\fB%s\\fR \\fI%s\\fR\n%s.\n", server_commands[i].name, server_commands[i].argument, server_commands[i].help);
+	printf(".SH OPTIONS\n");
 	opt_print_man(server_option_table, server_option_count, stdout);
 	printf(".SH ENVIRONMENT\nEvery option as BERTHD_NAME in upper case, with _ for \\-; it goes before the file and after an argument.\n"
 	       ".SH FILES\n.TP\n\\fIDATA\\fR/admin.token\nThe first admin token.\n.TP\n\\fIDATA\\fR/database.conninfo\nHow to reach the database, with its password.\n"
@@ -74,6 +82,8 @@ int main(int argc, char **argv) {
 	struct err err = ERR_INIT;
 	if (print_only(argc, argv))
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (argc > 1 && argv[1][0] != '-')
+		return server_command_run(argc, argv);
 	server.argc = argc;
 	server.argv = argv;
 	if (options_read(argc, argv, &server.opt, &server.opts, &err) != 0) {

@@ -93,6 +93,7 @@ static void core_configure(struct berthd *s, struct core_config *c) {
 	c->rpc = s->rpc_address;
 	c->servers = s->servers;
 	c->artifacts = s->artifacts;
+	c->plain_artifacts = s->opt.join_listen != NULL ? s->join_artifacts : NULL;
 	c->lease_us = s->opt.lease;
 	c->renew_us = s->opt.renew;
 	c->stop_us = s->opt.stop;
@@ -184,6 +185,7 @@ static int make_api(struct berthd *s, struct err *err) {
 		.keep_orphans_us = s->opt.keep_orphans,
 		.max_wait_us = s->opt.max_wait,
 		.max_streams = (unsigned)s->opt.max_streams,
+		.open_group = s->opt.join_group,
 	};
 	int r = api_new_config(s->loop, s->core, &c, &s->api, err);
 	for (size_t i = 0; i < n; i++)

@@ -111,6 +111,15 @@ class Fleet(cells.Cell):
         finally:
             connection.close()
 
+    def complaints(self):
+        """What a sanitizer said in any of the processes, from there on."""
+        for log in [*self.folder.glob("*.log"), *self.folder.glob("bases/*/base.log")]:
+            text = log.read_text(errors="replace")
+            for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error: ", "WARNING: ThreadSanitizer"):
+                if mark in text:
+                    return f"{log.name}: {text[text.index(mark):][:4000]}"
+        return ""
+
     def sound(self):
         """What holds at all times: nobody over its limit, events without gaps."""
         over = self.sql("select id, units_used, units_ceiling from base where units_used > units_ceiling")
@@ -140,8 +149,13 @@ def _fleet():
 def fleet():
     """A cell for one test; begin() starts it."""
     f = _fleet()
-    yield f
-    f.stop()
+    try:
+        yield f
+    finally:
+        f.stop(keep=True)
+        complaints = f.complaints()
+        f.forget()
+    assert not complaints, complaints
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +165,10 @@ def shared():
     try:
         yield f.begin()
     finally:
-        f.stop()
+        f.stop(keep=True)
+        complaints = f.complaints()
+        f.forget()
+    assert not complaints, complaints
 
 
 @pytest.fixture

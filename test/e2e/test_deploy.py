@@ -1,7 +1,9 @@
 """From a file to an answer: deploy, upgrade under load, scale, wait for room, offline, back again; repair of what somebody broke."""
 import json
 import os
+import shutil
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -117,6 +119,18 @@ def test_failing_module_names_fault_and_cause(fleet):
     failed = report["failedTasks"] if "failedTasks" in report else report["tasks"]
     assert failed and failed[0]["fault"] == "module" and "no database at" in failed[0]["cause"], report
     fleet.sound()
+
+
+def test_a_module_of_ones_own_copied_from_hello(fleet):
+    """What the README tells a stranger to do."""
+    mine = fleet.folder / "mine"
+    shutil.copytree(cells.ROOT / "examples/hello", mine)
+    (mine / "hello.c").write_text((mine / "hello.c").read_text().replace('BERTH_MODULE("hello"', 'BERTH_MODULE("mine"').replace("hello \"", "mine \""))
+    subprocess.run(["make", "-s", "-C", mine, f"INCLUDE={cells.ROOT / 'include'}"], check=True, timeout=60, env=fleet.environment())
+    fleet.begin()
+    done = fleet.berth("deploy", mine / "hello.so", "--replicas", "3", "--min-ready", "0s")
+    assert done.returncode == 0, done
+    assert all(fleet.says(b, "/mine", "mine 1.0.0") for b in BASES)
 
 
 def test_dry_run_has_no_effect(fleet):

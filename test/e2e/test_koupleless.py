@@ -1,4 +1,5 @@
-"""Real JVM bases with real modules (test/koupleless): with the agent around them, and beside one that something else started."""
+"""Real JVM bases with real modules (test/koupleless): with the agent around them, beside one that something else started, and without any
+agent, by address and by heartbeat."""
 import hashlib
 import json
 import os
@@ -188,3 +189,109 @@ def test_agent_beside_a_base_that_something_else_starts(shop, until):
     base.start().up()
     until(lambda: base.web.says("/biz1/version", "biz1 1.0.0"), 40, "restored after a restart by somebody else")
     away(shop, "biz1")
+
+
+# ---- without an agent -----------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def plain():
+    """A server that opens the bases' own address, and base s1: a JVM nobody changed, added by its address."""
+    f = _fleet()
+    try:
+        f.server("server", *QUICK, "--join-listen", "127.0.0.1:0").ready()
+        f.group("shop", 10)
+        f.s1 = jvm.Jvm(f, "s1").start().up()
+        assert f.berth("base", "add", "s1", "--group", "shop", "--arklet", f.s1.url).returncode == 0
+        f.base_ready("s1", 20)
+        yield f
+    finally:
+        f.stop()
+
+
+def test_by_address_deploy_upgrade_uninstall(plain):
+    s1 = plain.s1
+    shown = plain.api.get("/v1/bases/s1").json
+    assert shown["runtime"] == "ark" and shown["arklet"] == s1.url and shown["ready"]
+    assert plain.berth("base", "add", "s1", "--group", "shop", "--arklet", s1.url).returncode == 0  # already so
+    deploy(plain, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    assert s1.web.says("/biz1/version", "biz1 1.0.0")
+    deploy(plain, jvm.jar("biz1:2.0.0"))
+    assert s1.web.says("/biz1/version", "biz1 2.0.0") and s1.arklet.modules() == {"biz1:2.0.0": "activated"}
+    beside = jvm.remade(jvm.jar("biz1:1.0.0"), plain.folder, Ark_Biz_Version="3.0.0", web_context_path="biz1-v3")
+    deploy(plain, beside)
+    assert s1.web.says("/biz1-v3/version", "biz1") and s1.arklet.modules() == {"biz1:3.0.0": "activated"}
+    away(plain, "biz1")
+    assert s1.arklet.modules() == {}
+
+
+def test_by_address_broken_module_with_its_cause(plain):
+    done = deploy(plain, jvm.jar("biz-broken"), "--replicas", "1", "--min-ready", "0s", "--retries", "0", status=8)
+    assert "this module refuses to start" in done.stdout + done.stderr
+    assert plain.s1.arklet.modules() == {} and plain.api.get("/v1/bases/s1").json["ready"]
+    away(plain, "biz-broken")
+
+
+
+
+def test_by_address_restored_after_a_restart(plain, until):
+    """Nobody tells of a restart: the base is asked."""
+    deploy(plain, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    plain.s1.process.kill()
+    plain.s1.start().up()
+    until(lambda: plain.s1.web.says("/biz1/version", "biz1 1.0.0"), 40, "its module is back")
+    plain.base_ready("s1", 20)
+    until(lambda: plain.on("biz1") == ["s1"], 20, "the server knows")
+    away(plain, "biz1")
+
+
+def test_by_address_server_killed_in_an_install(plain, until):
+    """The next server asks what the base holds before it sends anything again: one install, one unpacked copy."""
+    module = push(plain, jvm.jar("biz-slow"))
+    plan = plain.deploy(module, 1, group="shop", wait=0, args=["--slow.seconds=6"])
+    until(lambda: (plain.s1.arklet.modules() or {}).get(module) == "resolved", 20, "arklet is at it")
+    plain.one.process.kill()
+    plain.one.stop_database()
+    plain.one.start().ready()
+    assert plain.ended(plan["id"], 60)["state"] == "succeeded"
+    assert plain.s1.arklet.modules() == {module: "activated"} and plain.s1.web.says("/slow/hello", "slow module")
+    assert len(list((plain.folder / "s1-ark").glob("biz-slow-*"))) == 1
+    away(plain, "biz-slow")
+
+
+def test_by_address_base_killed_in_an_install(plain, until):
+    plan = plain.deploy("biz-slow:1.0.0", 1, group="shop", wait=0, args=["--slow.seconds=5"])
+    until(lambda: (plain.s1.arklet.modules() or {}).get("biz-slow:1.0.0") == "resolved", 20, "arklet is at it")
+    plain.s1.process.kill()
+    plain.s1.start().up()
+    ended = plain.ended(plan["id"], 90)
+    assert ended["state"] in ("succeeded", "paused", "failed"), ended
+    plain.base_ready("s1", 60)
+    away(plain, "biz-slow")
+
+
+def test_a_base_whose_start_failed_is_not_ready(plain, until):
+    """Its process lives and its web port answers; its arklet never opened, because the port was taken."""
+    broken = jvm.Jvm(plain, "taken")
+    broken.ark_port = plain.s1.ark_port
+    broken.arklet = jvm.Arklet(jvm.free_port())
+    broken.start()
+    until(lambda: broken.web.status("/base/hello") is not None, 60, "its web port answers")
+    assert broken.process.alive()
+    url = f"http://127.0.0.1:{broken.arklet.port}"
+    assert plain.berth("base", "add", "taken", "--group", "shop", "--arklet", url).returncode == 0
+    assert plain.berth("base", "wait", "taken", "--ready", "--timeout", "2s").returncode == 6
+    answer = plain.api.get("/v1/bases/taken:ready")
+    assert answer.status == 503, answer
+    broken.process.kill()
+    assert plain.berth("base", "forget", "taken").returncode == 0
+
+
+def test_forget_leaves_its_modules_running(plain):
+    deploy(plain, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    assert plain.berth("base", "forget", "s1").returncode == 0
+    assert plain.s1.web.says("/biz1/version", "biz1 1.0.0") and plain.s1.arklet.modules() == {"biz1:1.0.0": "activated"}
+    assert plain.berth("base", "add", "s1", "--group", "shop", "--arklet", plain.s1.url).returncode == 0
+    plain.base_ready("s1", 20)
+    kinds = [x["kind"] for x in plain.api.get("/v1/findings").json.get("findings", []) if x.get("base") == "s1"]
+    assert kinds in ([], ["unmanaged"])  # wanted again by its deployment, or nobody's
+    away(plain, "biz1")

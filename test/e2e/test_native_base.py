@@ -790,6 +790,14 @@ def test_heartbeats(start, web):
     assert "s3cret" not in base.words()
 
 
+def test_a_heartbeat_that_fails_does_not_tell_its_token(start):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))  # nobody listens
+        base = start("--heartbeat", f"http://127.0.0.1:{s.getsockname()[1]}/t/s3cret", "--heartbeat-interval", "200ms")
+        until(lambda: "heartbeat not taken" in base.words())
+    assert "s3cret" not in base.words()
+
+
 def test_heartbeats_nobody_takes(start):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

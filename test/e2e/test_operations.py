@@ -1,6 +1,7 @@
 """Every row of the operation table, called well through REST and through gRPC with the same requests."""
 import hashlib
 import http.server
+import json
 import re
 import threading
 import urllib.parse
@@ -51,7 +52,6 @@ class ByRest:
             path += "?" + urllib.parse.urlencode({camel(k): v for k, v in left.items()})
         called["rest"].add(title)
         if first:
-            import json
             found = []
             for line in self.client.lines(path):
                 if line.startswith("data:"):
@@ -166,6 +166,21 @@ def test_bases(shared, by):
     cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["state"] in ("stopped", "silent", "lost"))
     by.call("Bases.ForgetBase", {"base": name})
     assert shared.api.get(f"/v1/bases/{name}").status == 404
+
+
+def test_a_base_without_an_agent(shared, by, tmp_path):
+    name = f"direct-{by.name}"
+    ports = tmp_path / "ports"
+    base = cells.Process(name, [cells.programs() / "berth-base", "--name", name, "--listen", "127.0.0.1:0", "--listen-arklet", "127.0.0.1:0", "--port-file", ports],
+                         tmp_path / "log", shared.environment())
+    try:
+        where = json.loads(cells.until(lambda: ports.exists() and ports.read_text()))
+        made = by.call("Bases.AddBase", {"base": {"id": name, "group": "demo", "arklet": f"http://127.0.0.1:{where['arklet']}"}})
+        assert made["id"] == name
+        cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["ready"], what="it is asked, and ready")
+        by.call("Bases.ForgetBase", {"base": name})
+    finally:
+        base.kill()
 
 
 def test_deployments(shared, by):

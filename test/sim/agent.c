@@ -342,6 +342,8 @@ static void boot(void *arg) {
 	char id[48];
 	Berth__V1__Hello h = BERTH__V1__HELLO__INIT;
 	struct err err = ERR_INIT;
+	if (a->sim->over)
+		return;
 	snprintf(id, sizeof id, "%s-boot-%d", a->name, ++a->boots);
 	h.base = a->name;
 	h.boot = id;

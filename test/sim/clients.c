@@ -212,7 +212,9 @@ static void setup_done(struct core_op *op, const struct err *err) {
 static void try_setup(void *arg) {
 	struct setup *x = arg;
 	struct node *n = active_node(x->sim);
-	if (n == NULL)
+	if (x->sim->over)
+		free(x);
+	else if (n == NULL)
 		sim_after(x->sim, 200 * US_PER_MS, try_setup, x);
 	else
 		core_submit(node_core(n), &x->op);

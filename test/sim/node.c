@@ -283,6 +283,8 @@ static void node_boot(void *arg) {
 	struct node *n = arg;
 	struct core_config cfg;
 	struct err err = ERR_INIT;
+	if (n->sim->over)
+		return;
 	core_config_defaults(&cfg);
 	cfg.node = n->name;
 	cfg.rest = cfg.rpc = n->name;

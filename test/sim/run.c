@@ -80,6 +80,12 @@ static bool run_seed(uint64_t seed, bool trace, char *ret_why, size_t n) {
 		clients_check(&s);
 	}
 	snprintf(ret_why, n, "%s", s.failure);
+	s.trace = false;
+	for (int i = 0; i < s.n_nodes; i++)
+		node_kill(s.nodes[i]);
+	for (int i = 0; i < s.n_agents; i++)
+		agent_kill(s.agents[i], false);
+	sim_drain(&s);
 	for (int i = 0; i < s.n_nodes; i++)
 		node_free(s.nodes[i]);
 	for (int i = 0; i < s.n_agents; i++)

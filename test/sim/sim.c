@@ -66,6 +66,13 @@ bool sim_step(struct sim *s) {
 	return true;
 }
 
+void sim_drain(struct sim *s) {
+	s->calm = s->over = true;
+	s->trace = false;
+	while (sim_step(s))
+		continue;
+}
+
 bool sim_chance(struct sim *s, int per_mille) {
 	return per_mille > 0 && !s->calm && (int)rng_below(&s->rng, 1000) < per_mille;
 }

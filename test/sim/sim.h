@@ -42,6 +42,7 @@ struct sim {
 	struct node *nodes[MAX_NODES]; int n_nodes;
 	struct agent *agents[MAX_BASES]; int n_agents;
 	bool calm;               /* the storm is over */
+	bool over;               /* the run is over: events that are left only free what they carry */
 	bool trace;
 	char failure[512];       /* first broken invariant */
 	uint64_t steps, still;   /* still: events since time last moved */
@@ -51,6 +52,7 @@ void sim_init(struct sim *s, uint64_t seed, bool trace);
 void sim_deinit(struct sim *s);
 void sim_after(struct sim *s, int64_t us, sim_fn fn, void *arg);
 bool sim_step(struct sim *s);                 /* one event; false when none is left */
+void sim_drain(struct sim *s);                /* all that are left, once agents and servers are dead */
 bool sim_chance(struct sim *s, int per_mille);
 int64_t sim_delay(struct sim *s, int64_t lo, int64_t hi);
 void sim_trace(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -59,7 +61,7 @@ void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf,
 /* ---- the ledger that all servers share --------------------------------------------------------------------------------------------------- */
 struct store *store_new(struct sim *s);
 void store_free(struct store *st);
-struct ledger *store_connect(struct store *st, const int64_t *frozen_until); /* one server's connections; freed by store_disconnect */
+struct ledger *store_connect(struct store *st, const int64_t *frozen_until); /* one server's connections; freed with the store */
 void store_disconnect(struct ledger *l);        /* its process died: completions never come */
 size_t store_rows(const struct store *st, enum table t);
 const void *store_row(const struct store *st, enum table t, size_t i);

@@ -9,13 +9,14 @@ struct rows { void **v; size_t n, cap; };
 
 struct store {
 	struct sim *sim;
+	struct session *sessions; /* all there ever were: calls under way still point at them */
 	struct rows tables[TABLE_COUNT];
 	int64_t epoch;
 	struct lease_view lease;
 	int64_t last_event, last_event_at;
 };
 
-struct session { struct ledger ledger; struct store *store; bool dead; int64_t epoch, floor; const int64_t *frozen_until; };
+struct session { struct ledger ledger; struct session *next; struct store *store; bool dead; int64_t epoch, floor; const int64_t *frozen_until; };
 
 /* One call under way: carries what its completion needs. */
 struct call {
@@ -52,6 +53,10 @@ void store_free(struct store *st) {
 		for (size_t i = 0; i < st->tables[t].n; i++)
 			row_free(&table_defs[t], st->tables[t].v[i]);
 		free(st->tables[t].v);
+	}
+	for (struct session *x = st->sessions, *next; x != NULL; x = next) {
+		next = x->next;
+		free(x);
 	}
 	free(st);
 }
@@ -467,10 +472,11 @@ struct ledger *store_connect(struct store *st, const int64_t *frozen_until) {
 	x->ledger.ops = &store_ops;
 	x->store = st;
 	x->frozen_until = frozen_until;
+	x->next = st->sessions;
+	st->sessions = x;
 	return &x->ledger;
 }
 
-/* Kept until the end of the run: calls under way still point at it. */
 void store_disconnect(struct ledger *l) {
 	((struct session *)(void *)l)->dead = true;
 }

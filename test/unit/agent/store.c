@@ -119,6 +119,8 @@ START_TEST(state_survives_hostile_bytes) {
 		if (state_load(bytes, n, &s, &err) == 0)
 			state_free(s);
 	}
+	static const uint8_t number_0[] = { 0x42, 4, 0x80, 0, 0x1a, 0 };
+	ck_assert_int_eq(state_load(number_0, sizeof number_0, &s, &err), E_MALFORMED);
 	ck_assert_int_eq(state_load(NULL, 0, &s, &err), 0);
 	Berth__V1__WantedModule w = BERTH__V1__WANTED_MODULE__INIT;
 	char name[] = "../evil", version[] = "1";

@@ -4,6 +4,7 @@
 
 #include "../../suite.h"
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/rng.h"
 
@@ -36,6 +37,23 @@ START_TEST(an_error_is_filled_once_and_given_context) {
 	err_set(&e, E_BUSY, "%s", longer);
 	err_context(&e, "%s", longer);
 	ck_assert_uint_eq(strlen(e.text), sizeof e.text - 1);
+}
+END_TEST
+
+START_TEST(a_text_is_one_line_of_utf8_whatever_it_quotes) {
+	struct err e = ERR_INIT;
+	err_set(&e, E_MALFORMED, "near '%s'", "\xc3\xa4\xcf\n\x1b[2J\x7f");
+	ck_assert_str_eq(e.text, "near '\xc3\xa4?  [2J '");
+	err_context(&e, "file %s", "\xff\t");
+	ck_assert_str_eq(e.text, "file ? : near '\xc3\xa4?  [2J '");
+	char umlauts[sizeof e.text + 2];
+	for (size_t i = 0; i + 2 < sizeof umlauts; i += 2)
+		memcpy(umlauts + i, "\xc3\xa4", 3);
+	err_set(&e, E_MALFORMED, "%s", umlauts);
+	ck_assert_uint_eq(strlen(e.text), sizeof e.text - 1);
+	ck_assert(utf8_valid(e.text, strlen(e.text)));
+	err_errno(&e, ENOENT, "open %s", "a\xff");
+	ck_assert_str_eq(e.text, "open a?: No such file or directory");
 }
 END_TEST
 
@@ -79,5 +97,5 @@ START_TEST(a_seed_gives_one_sequence) {
 }
 END_TEST
 
-TEST_SUITE("base/err", codes_map_both_ways, an_error_is_filled_once_and_given_context, arenas_give_zeroed_aligned_memory,
+TEST_SUITE("base/err", codes_map_both_ways, an_error_is_filled_once_and_given_context, a_text_is_one_line_of_utf8_whatever_it_quotes, arenas_give_zeroed_aligned_memory,
     a_seed_gives_one_sequence)

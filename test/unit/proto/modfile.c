@@ -11,6 +11,7 @@
 #include <berth/module.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/rng.h"
 #include "proto/modfile.h"
@@ -404,5 +405,23 @@ START_TEST(node_refused) {
 }
 END_TEST
 
+START_TEST(needs_beyond_number_cost_little) {
+	static struct packed p;
+	BUF_AUTO json = BUF_INIT;
+	buf_add_str(&json, "{\"name\":\"a\",\"version\":\"1\",\"berth\":{\"needs\":{\"first\":\"1\"");
+	for (int i = 0; i < 20000; i++)
+		buf_printf(&json, ",\"%d\":1", i);
+	buf_add_str(&json, "}}}");
+	const char *const entries[][2] = { { "package/package.json", buf_str(&json) } };
+	pack(&p, false, entries, 1, NULL, 0);
+	ARENA_AUTO a = arena_new();
+	struct modfile m;
+	struct err err = ERR_INIT;
+	ck_assert_int_eq(modfile_read(a, p.data, p.n, &m, &err), E_MALFORMED);
+	ck_assert_ptr_nonnull(strstr(err.text, "more than 32"));
+	ck_assert_uint_lt(arena_bytes(a), 2 * 1024 * 1024);
+}
+END_TEST
+
 TEST_SUITE("proto/modfile", native_is_read, native_defaults, native_refused, native_texts_without_end, native_damaged, other_files,
-    ark_is_read, ark_line_ends_and_folds, ark_refused, archives_that_lie, node_is_read, node_refused)
+    ark_is_read, ark_line_ends_and_folds, ark_refused, archives_that_lie, node_is_read, node_refused, needs_beyond_number_cost_little)

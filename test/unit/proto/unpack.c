@@ -104,4 +104,27 @@ START_TEST(only_the_member_that_is_set_is_checked) {
 }
 END_TEST
 
-TEST_SUITE("proto/unpack", what_was_packed_comes_back, garbage_is_malformed, text_must_be_utf8, unknown_enum_values, what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)
+START_TEST(field_number_0_is_refused) {
+	static const char at_top[] = { '\x80', 0, 0, '\x1a', 0 }, inside[] = { '\x22', 3, '\x80', 0, 0 };
+	ARENA_AUTO a = arena_new();
+	struct err err;
+	void *m;
+	ck_assert_int_eq(unpack(&berth__v1__agent_message__descriptor, at_top, sizeof at_top, UNPACK_PEER, a, &m, &err), E_INVALID);
+	ck_assert_int_eq(unpack(&berth__v1__agent_message__descriptor, inside, sizeof inside, UNPACK_PEER, a, &m, &err), E_INVALID);
+	ck_assert_str_eq(err.pointer, "/goodbye");
+}
+END_TEST
+
+START_TEST(many_small_pieces_count_as_what_they_cost) {
+	static uint8_t bytes[60000];
+	for (size_t i = 0; i < sizeof bytes; i += 2)
+		bytes[i] = 0x42; /* an empty taint in a Hello of its own */
+	ARENA_AUTO a = arena_new();
+	struct err err = ERR_INIT;
+	ProtobufCMessage *m;
+	ck_assert_int_eq(pb_unpack(&berth__v1__hello__descriptor, bytes, sizeof bytes, UNPACK_PEER, 400000, a, &m, &err), E_TOO_LARGE);
+	ck_assert_uint_le(arena_bytes(a), 800000);
+}
+END_TEST
+
+TEST_SUITE("proto/unpack", field_number_0_is_refused, many_small_pieces_count_as_what_they_cost, what_was_packed_comes_back, garbage_is_malformed, text_must_be_utf8, unknown_enum_values, what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)
