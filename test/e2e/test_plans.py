@@ -107,3 +107,15 @@ def test_surge_leaves_nothing_unanswered(three):
     assert done["state"] == "succeeded" and three.on("hello") == three.on("hello", "2.0.0") and len(three.on("hello")) == 2
     order = [(t["kind"], t["state"]) for t in sorted(three.plan(done["id"])["tasks"], key=lambda t: t["id"])]
     assert order == [("install", "succeeded"), ("uninstall", "succeeded")] * 2, order
+
+
+def test_endpoints_say_where_a_module_answers(three):
+    three.deploy("hello:1.0.0", replicas=2)
+    found = three.api.get("/v1/endpoints", module="hello", ready="true").json["endpoints"]
+    found.sort(key=lambda e: e["base"])
+    assert [e["base"] for e in found] == three.on("hello") and all(e["address"] and e["version"] == "1.0.0" for e in found), found
+    assert three.sql("select base, address, ready from dash.endpoint_current where module = 'hello' order by base") == [(e["base"], e["address"], True) for e in found]
+    shown = three.berth("endpoints", "hello", "--ready", "-o", "name")
+    assert sorted(shown.stdout.split()) == sorted(e["address"] for e in found), said(shown)
+    three.agents[found[0]["base"]].stop()
+    cells.until(lambda: [e["base"] for e in three.api.get("/v1/endpoints", ready="true").json["endpoints"]] == [found[1]["base"]])
