@@ -147,7 +147,7 @@ format: ## clang-format decides layout
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
 help: ## this text
 	@sed -n '2,8s/^# \{0,1\}//p' Makefile
-	@echo "Targets:"; grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort -u | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@echo "Targets:"; grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | LC_ALL=C sort -t: -k1,1 -u | awk -F':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 	@echo "Variables: BUILD=debug|release|asan|tsan|fuzz (now $(BUILD)), O=folder (now $(O)), CC, PREFIX, DESTDIR, V=1 shows commands"
 clean: ## remove what was built
 	rm -rf build

@@ -168,11 +168,12 @@ void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
 	tasks_of_base_ready(c, b);
 }
 
-/* What repair left alone because a chain was at work here. */
+/* What repair left alone because a chain was at work here; and what the chain gave back when its new version failed in place. A repair that
+ * failed itself waits for its own turn. */
 static void leftovers_due(struct core *c, const struct base *b) {
 	const struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (!i->row.wanted && i->task == NULL)
+		if (i->task == NULL && (!i->row.wanted || (i->row.state == INSTANCE_MISSING && i->row.failures == 0)))
 			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 }
 

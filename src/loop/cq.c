@@ -17,7 +17,7 @@ struct cq {
 	pthread_t thread;
 };
 
-static void *pump(void *arg) {
+static void *cq_main(void *arg) {
 	struct cq *cq = arg;
 	for (;;) {
 		grpc_event ev = grpc_completion_queue_next(cq->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
@@ -41,7 +41,7 @@ static int start_thread(struct cq *cq) {
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int e = pthread_create(&cq->thread, NULL, pump, cq);
+	int e = pthread_create(&cq->thread, NULL, cq_main, cq);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return e;
 }

@@ -324,6 +324,29 @@ static bool stalled(struct plan_env *e, struct plan *p) {
 	return true;
 }
 
+static void advance(struct plan_env *e, struct plan *p) {
+	struct batch *b;
+	while ((b = batch_now(p)) != NULL) {
+		if (b->row.state == BATCH_PENDING)
+			batch_open(e, p, b);
+		if (!batch_run(e, p, b) || !gates_open(e, p, b))
+			return;
+		batch_close(e, p, b);
+	}
+	if (p->row.state == PLAN_RUNNING)
+		finish(e, p);
+}
+
+/* A deployment of which nothing is at work, because nothing fits, says that it waits. */
+static void show_waiting(struct plan_env *e, struct plan *p) {
+	bool waits = p->live->wait.no_room && HASH_COUNT(p->live->chains) == 0;
+	struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->deployment != NULL && ch->deployment->plan == p)
+			deployment_set_state(e->fleet, ch->deployment, waits ? DEPLOYMENT_WAITING : DEPLOYMENT_ROLLING,
+			    waits ? "nothing fits; it goes on by itself when a base has room" : NULL, e->wall);
+}
+
 void plan_step(struct plan_env *e, struct plan *p) {
 	if (p->row.state == PLAN_QUEUED && !plan_start(e, p))
 		return;
@@ -338,16 +361,9 @@ void plan_step(struct plan_env *e, struct plan *p) {
 	}
 	if (stalled(e, p))
 		return;
-	struct batch *b;
-	while ((b = batch_now(p)) != NULL) {
-		if (b->row.state == BATCH_PENDING)
-			batch_open(e, p, b);
-		if (!batch_run(e, p, b) || !gates_open(e, p, b))
-			return;
-		batch_close(e, p, b);
-	}
+	advance(e, p);
 	if (p->row.state == PLAN_RUNNING)
-		finish(e, p);
+		show_waiting(e, p);
 }
 
 void plan_waiting(const struct plan *p, struct plan_wait *ret) {

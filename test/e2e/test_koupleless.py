@@ -295,3 +295,49 @@ def test_forget_leaves_its_modules_running(plain):
     kinds = [x["kind"] for x in plain.api.get("/v1/findings").json.get("findings", []) if x.get("base") == "s1"]
     assert kinds in ([], ["unmanaged"])  # wanted again by its deployment, or nobody's
     away(plain, "biz1")
+
+
+def test_by_heartbeat_deploy_and_survive(plain, until):
+    """An endpoint with a join token is all the base is told. Its heartbeat is a bean that sends what runtime 2.1.11 sends."""
+    plain.group("beats", 10)
+    endpoint = f"http://{plain.one.ports['join']}/join/{plain.join_token('beats')}"
+    base = jvm.Jvm(plain, "beats", f"-Dkoupleless.arklet.http.heartbeat.endpoint={endpoint}", "-Dlab.heartbeat.ip=127.0.0.1").start()
+    name = f"127.0.0.1-{base.ark_port}"
+    until(lambda: (a := plain.api.try_get(f"/v1/bases/{name}:ready")) is not None and a.status == 200, 60, "it joined by itself")
+    assert plain.api.get(f"/v1/bases/{name}").json["group"] == "beats"
+    deploy(plain, jvm.jar("biz1:2.0.0"), "--replicas", "1", "--min-ready", "0s", "--name", "beaten", group="beats")
+    assert base.web.says("/biz1/version", "biz1 2.0.0")
+    base.process.kill()
+    base.start()
+    until(lambda: base.web.says("/biz1/version", "biz1 2.0.0"), 60, "its module is back")
+    away(plain, "beaten")
+    base.process.kill()
+    assert plain.berth("base", "forget", name).returncode == 0
+
+
+def test_by_address_in_place_failure_puts_the_old_version_back(plain, until):
+    deploy(plain, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    bad = jvm.remade(jvm.jar("biz-broken"), plain.folder, Ark_Biz_Name="biz1", Ark_Biz_Version="9.9.9", web_context_path="biz1")
+    deploy(plain, bad, "--retries", "0", status=8)
+    until(lambda: plain.s1.web.says("/biz1/version", "biz1 1.0.0"), 20, "the old version is back")
+    until(lambda: plain.s1.arklet.modules() == {"biz1:1.0.0": "activated"}, 10, "it is in")
+    away(plain, "biz1")
+
+
+def test_a_frozen_base_goes_silent_and_comes_back(plain, until):
+    plain.s1.process.freeze()
+    until(lambda: plain.api.get("/v1/bases/s1").json["state"] in ("silent", "lost"), 80, "it is missed")
+    plain.s1.process.wake()
+    plain.base_ready("s1", 40)
+
+
+def test_thirty_upgrades(plain):
+    """Every cycle ends with the module answering; the base holds one version, and its work folder one copy."""
+    deploy(plain, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    for i in range(30):
+        module = ("biz1:2.0.0", "biz1:1.0.0")[i % 2]
+        deploy(plain, module, "--min-ready", "0s")
+        assert plain.s1.web.says("/biz1/version", module.replace(":", " ")), module
+    assert plain.s1.arklet.modules() == {"biz1:1.0.0": "activated"}
+    assert len(list((plain.folder / "s1-ark").glob("biz1-*-unpack"))) == 1
+    away(plain, "biz1")

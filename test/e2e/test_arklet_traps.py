@@ -1,0 +1,325 @@
+"""Bases without an agent, scripted: every trap of stock arklets, and the checklist for whoever drives them, line by line (the tests named
+test_checklist_…). Real JVMs are in test_koupleless.py."""
+import hashlib
+import json
+import threading
+
+import pytest
+
+import arklet_script as script
+import cell as cells
+from conftest import QUICK, _fleet
+
+
+@pytest.fixture(scope="module")
+def cell():
+    f = _fleet()
+    try:
+        f.server("server", *QUICK, "--join-listen", "127.0.0.1:0").ready()
+        f.group("shop", 50)
+        f.join_rest = cells.Rest(f.one.ports["join"])
+        f.count = 0
+        yield f
+    finally:
+        f.stop()
+
+
+@pytest.fixture
+def group(cell):
+    """A group of its own for each test."""
+    cell.count += 1
+    name = f"g{cell.count}"
+    cell.group(name, 50)
+    return name
+
+
+def add(cell, group, base, name, wait=True):
+    assert cell.api.post("/v1/bases", {"id": name, "group": group, "arklet": base.url}).status == 201
+    if wait:
+        cell.base_ready(name, 20)
+
+
+def push(cell, name, version, **more):
+    path = cell.folder / f"{name}-{version}.jar"
+    path.write_bytes(script.jar(name, version, **more))
+    done = cell.berth("module", "push", path, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return f"{name}:{version}"
+
+
+def ended(cell, plan, *states):
+    over = cell.ended(plan["id"]) if not plan.get("endTime") else plan
+    assert over["state"] in (states or ("succeeded",)), over
+    return over
+
+
+def offline(cell, name):
+    answer = cell.api.post(f"/v1/deployments/{name}:offline", {}, headers={"Prefer": "wait=20"})
+    assert answer.status in (200, 202), answer
+    return answer.json
+
+
+def test_checklist_post_json_one_request_per_connection_read_to_eof(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
+    assert base.held() == {f"{group}-m:1.0.0": "activated"}
+    assert {a.command for a in base.log} <= {"health", "queryAllBiz", "installBiz", "switchBiz", "help"}
+    assert all(a.head.startswith("POST /") and "connection: close" in a.head.lower() for a in base.log)
+    assert base.asked("garbage") == []
+
+
+def test_checklist_timeouts_a_base_that_never_answers_holds_up_nobody(cell, group):
+    hanging, base = script.Arklet(), script.Arklet()
+    hanging.hang = True
+    add(cell, group, hanging, f"{group}-hangs", wait=False)
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
+    assert base.held() == {f"{group}-m:1.0.0": "activated"}
+    assert cell.api.get(f"/v1/bases/{group}-hangs:ready").status == 503
+
+
+def test_checklist_timeouts_a_slow_poll_during_an_install_is_not_death(cell, group, until):
+    base = script.Arklet(workers=1)  # the one network thread is inside the install: nothing else is answered
+    add(cell, group, base, f"{group}-1")
+    base.slow[f"{group}-m"] = 14
+    plan = cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, wait=0)
+    until(lambda: len(base.asked("installBiz")) == 1, 10, "the install began")
+    ended(cell, cell.ended(plan["id"], 40))
+    kinds = [e["kind"] for e in cell.api.get("/v1/events", base=f"{group}-1", limit=1000).json["events"]]
+    assert "base.silent" not in kinds and "base.lost" not in kinds and len(base.asked("installBiz")) == 1
+
+
+def test_checklist_repeat_biz_is_a_success_when_it_matches(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    module = push(cell, f"{group}-m", "1.0.0")
+    base.biz[(f"{group}-m", "1.0.0")] = {"state": "activated", "path": "/"}  # a start script was quicker
+    ended(cell, cell.deploy(module, 1, group=group))
+    assert base.held() == {module: "activated"}
+
+
+def test_checklist_not_found_biz_is_a_success_of_an_uninstall(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
+    base.biz.clear()
+    ended(cell, offline(cell, f"{group}-m"))
+    assert cell.instances(module=f"{group}-m") == []
+
+
+@pytest.mark.parametrize("generation", ["1.2", "2.1.6", "2.1.11"])
+def test_checklist_states_in_any_case_unknown_keys_refs_java_numbers(cell, group, generation):
+    base = script.Arklet(generation=generation)
+    base.many_ref = True
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "2.0.0"), 1, group=group))
+    assert base.held() == {f"{group}-m:2.0.0": "activated"}
+    assert cell.api.get(f"/v1/bases/{group}-1").json["ready"]
+
+
+def test_checklist_serialises_per_module_and_bounds_what_one_base_does(cell, group):
+    base = script.Arklet(workers=8)
+    add(cell, group, base, f"{group}-1")
+    modules = [push(cell, f"{group}-m{i}", "1.0.0") for i in range(6)]
+    base.slow = {m.split(":")[0]: 0.3 for m in modules}
+    plans = [cell.deploy(m, 1, group=group, wait=0) for m in modules]
+    for p in plans:
+        ended(cell, p)
+    spans = [(a.began, a.ended) for a in base.asked("installBiz")]
+    assert len(spans) == 6 and max(sum(b <= at < e for b, e in spans) for at, _ in spans) <= 2
+
+
+def test_checklist_without_batches_in_priority_order(cell, group, until):
+    """Single installs work on every runtime; batchInstallBiz, which hides causes, is never called."""
+    base = script.Arklet(generation="2.1.6", workers=8)
+    base.started -= 1000
+    add(cell, group, base, f"{group}-1")
+    for name, priority in (("late", 300), ("early", 10), ("middle", 100)):
+        ended(cell, cell.deploy(push(cell, f"{group}-{name}", "1.0.0", priority=priority), 1, group=group))
+    base.restart()
+    base.slow = {f"{group}-{n}": 0.3 for n in ("late", "early", "middle")}
+    until(lambda: len([s for s in base.held().values() if s == "activated"]) == 3, 40, "restored")
+    assert [a.body["bizName"].rpartition("-")[2] for a in base.asked("installBiz")[3:]] == ["early", "middle", "late"]
+    assert base.asked("batchInstallBiz") == []
+
+
+def test_the_last_caused_by_is_the_cause(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    base.failing[f"{group}-m"] = "java.lang.IllegalStateException: this module refuses to start"
+    plan = cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, strategy={"minReady": "0s", "retries": 0})
+    task = cell.plan(plan["id"])["tasks"][0]
+    assert task["cause"] == "java.lang.IllegalStateException: this module refuses to start", task
+
+
+def test_one_context_path_is_upgraded_in_place_and_the_old_version_comes_back(cell, group, until):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0", path="shop"), 1, group=group))
+    base.failing[f"{group}-m"] = "java.lang.IllegalStateException: not today"
+    cell.deploy(push(cell, f"{group}-m", "2.0.0", path="shop"), 1, group=group, strategy={"minReady": "0s", "retries": 0}, wait=0)
+    until(lambda: [a for a in base.asked("installBiz") if a.body["bizVersion"] == "2.0.0" and a.ended], 20, "the new one failed")
+    base.failing.clear()
+    until(lambda: base.held() == {f"{group}-m:1.0.0": "activated"}, 30, "it is put back")
+
+
+def test_two_modules_on_one_context_path_are_never_on_one_base(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-a", "1.0.0", path="shop"), 1, group=group))
+    cell.deploy(push(cell, f"{group}-b", "1.0.0", path="shop"), 1, group=group, wait=0)
+    why = cell.berth("why", f"{group}-b")
+    assert "/shop taken by another module" in why.stdout and base.held() == {f"{group}-a:1.0.0": "activated"}
+    assert cell.berth("delete", f"{group}-b", "--no-wait").returncode == 0
+
+
+def test_a_lost_answer_is_asked_about_not_repeated(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    base.lose_answer = True
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
+    assert len(base.asked("installBiz")) == 1 and base.held() == {f"{group}-m:1.0.0": "activated"}
+
+
+# ---- heartbeats ----------------------------------------------------------------------------------------------------------------------------
+
+def name_of(base):
+    return f"{base.identity}-{base.port}"
+
+
+def beat(cell, token, base, path="/heartbeat", **more):
+    return cell.join_rest.call("POST", (f"/join/{token}" if token else "") + path, base.beat(**more))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_checklist_heartbeats_in_both_shapes_with_unknown_keys_and_a_farewell(cell, group, until, early):
+    token = cell.join_token(group)
+    base = script.Arklet(identity=f"base-{group}")
+    answer = beat(cell, token, base, early=early, unheardOf=[1, {"a": None}])
+    assert answer.status == 200 and answer.body == b"SUCCESS", answer
+    cell.base_ready(name_of(base), 20)
+    shown = cell.api.get(f"/v1/bases/{name_of(base)}").json
+    assert shown["group"] == group and shown["arklet"] == base.url
+    assert beat(cell, token, base, early=early).status == 200  # every 12 s or every 120 s: the same
+    assert beat(cell, token, base, path="//heartbeat").status == 200
+    assert beat(cell, token, base, early=early, state="deactivated").status == 200
+    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}").json["state"] == "stopped", 5, "it said goodbye")
+    base.down()
+
+
+def test_a_token_that_is_revoked_throws_out_nobody(cell, group):
+    token = cell.join_token(group)
+    base, late = script.Arklet(identity=f"base-{group}"), script.Arklet(identity=f"late-{group}")
+    assert beat(cell, token, base).status == 200
+    cell.base_ready(name_of(base), 20)
+    listed = cell.api.get("/v1/tokens", limit=1000).json["tokens"]
+    mine, = [t["name"] for t in listed if t.get("group") == group]
+    assert cell.api.delete(f"/v1/tokens/{mine}").status in (200, 204)
+    assert beat(cell, token, base).status == 200
+    assert beat(cell, token, late).status == 401
+    assert cell.api.get(f"/v1/bases/{name_of(base)}:ready").status == 200
+    assert token not in (cell.folder / "server.log").read_text()
+
+
+def test_heartbeats_without_a_token_need_an_open_group(cell, group):
+    base = script.Arklet(identity=f"base-{group}")
+    assert beat(cell, None, base).status == 401
+    assert beat(cell, "join_nonsense", base).status == 401
+    assert cell.api.get(f"/v1/bases/{name_of(base)}").status == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b'{"baseMetadata":7,"port":"x"}', b'{"baseMetadata":{"identity":"a"},"port":70000}', b"\xff\xfe", b"{" * 5000])
+def test_bad_heartbeats_are_refused(cell, group, body):
+    answer = cell.join_rest.call("POST", f"/join/{cell.join_token(group)}/heartbeat", body, headers={"Content-Type": "application/json"})
+    assert answer.status == 400, answer
+
+
+def test_the_bases_address_serves_bases_only(cell):
+    for path in ("/v1/bases", "/", "/metrics", "/v1/status"):
+        assert cell.join_rest.call("GET", path).status == 404
+    assert cell.join_rest.call("GET", "/heartbeat").status == 405
+
+
+def test_checklist_identity_and_port_two_bases_on_one_host(cell, group):
+    token = cell.join_token(group)
+    first, second = script.Arklet(identity=f"host-{group}"), script.Arklet(identity=f"host-{group}")
+    for base in (first, second):
+        assert beat(cell, token, base).status == 200
+        cell.base_ready(name_of(base), 20)
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 2, group=group))
+    assert first.held() == second.held() == {f"{group}-m:1.0.0": "activated"}
+
+
+def test_checklist_identity_is_verified_by_asking_back(cell, group):
+    """The address of the heartbeat is somebody else's: it is never commanded under this name."""
+    token = cell.join_token(group)
+    other = script.Arklet(identity="somebody-else")
+    claimed = other.beat()
+    claimed["baseMetadata"]["identity"] = f"claims-{group}"
+    assert cell.join_rest.call("POST", f"/join/{token}/heartbeat", claimed).status == 200
+    plan = cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, wait=2)
+    assert not plan.get("endTime") and other.asked("installBiz") == [] and other.asked("health") != []
+    assert cell.api.get(f"/v1/bases/claims-{group}-{other.port}:ready").status == 503
+
+
+def test_checklist_a_restart_is_seen_by_its_run_time(cell, group, until):
+    base = script.Arklet(identity=f"base-{group}")
+    base.started -= 1000
+    add(cell, group, base, f"{group}-1")
+    module = push(cell, f"{group}-m", "1.0.0")
+    ended(cell, cell.deploy(module, 1, group=group))
+    before = cell.api.get(f"/v1/bases/{group}-1").json["incarnation"]
+    base.restart()
+    until(lambda: base.held() == {module: "activated"}, 30, "its module is back")
+    until(lambda: cell.api.get(f"/v1/bases/{group}-1").json["incarnation"] > before, 10, "another life")
+    cell.base_ready(f"{group}-1", 10)
+
+
+def test_checklist_query_baseline_and_its_links(cell, group, until):
+    token = cell.join_token(group)
+    base = script.Arklet(identity=f"base-{group}")
+    assert beat(cell, token, base).status == 200
+    cell.base_ready(name_of(base), 20)
+    for name, priority in (("second", 200), ("first", 5)):
+        ended(cell, cell.deploy(push(cell, f"{group}-{name}", "1.0.0", priority=priority), 1, group=group))
+    question = {"identity": base.identity, "name": "TO_BE_IMPLEMENTED", "version": "1.0.0", "clusterName": "default"}
+    answer = cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question)
+    assert answer.status == 200 and answer.headers["Content-Type"].startswith("application/json")
+    assert [(b["bizName"], b["bizVersion"]) for b in answer.json] == [(f"{group}-first", "1.0.0"), (f"{group}-second", "1.0.0")]
+    host, _, path = answer.json[0]["bizUrl"].removeprefix("http://").partition("/")
+    assert host == cell.one.ports["join"]
+    got = cell.join_rest.call("GET", "/" + path)
+    assert got.status == 200 and script.manifest(got.body)["Ark-Biz-Name"] == f"{group}-first"
+    assert cell.join_rest.call("GET", "/" + path[:-1] + ("0" if path[-1] != "0" else "1")).status == 401
+    assert cell.join_rest.call("GET", "/" + path.replace("expires=", "expires=9")).status == 401
+    assert cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question | {"identity": "nobody"}).json == []
+    assert cell.join_rest.call("POST", "/queryBaseline", question).status == 401
+
+
+def test_checklist_the_baseline_is_replayed_and_a_failed_replace_leaves_no_base_empty(cell, group, until):
+    base = script.Arklet(identity=f"base-{group}")
+    add(cell, group, base, f"{group}-1")
+    modules = [push(cell, f"{group}-{n}", "1.0.0") for n in "ab"]
+    for m in modules:
+        ended(cell, cell.deploy(m, 1, group=group))
+    base.down()
+    base.restart()
+    until(lambda: cell.api.get(f"/v1/bases/{group}-1").json["state"] in ("silent", "restoring"), 30, "it is missed")
+    base.up()
+    until(lambda: base.held() == {m: "activated" for m in modules}, 30, "its modules are back")
+    cell.base_ready(f"{group}-1", 10)
+
+
+def test_a_list_of_bases_is_added_from_a_file(cell, group):
+    bases = [script.Arklet(identity=f"f{i}-{group}") for i in range(3)]
+    file = cell.folder / f"{group}.csv"
+    file.write_text("# name,url,group\n" + "".join(f"{group}-f{i},{b.url}\n" for i, b in enumerate(bases)))
+    assert cell.berth("base", "add", "-f", file, "--group", group).returncode == 0
+    for i in range(3):
+        cell.base_ready(f"{group}-f{i}", 20)
+    for bad in ("http://x", "https://127.0.0.1:1238", "http://127.0.0.1:1238/x", "file:///etc/passwd", "http://a@b:1"):
+        assert cell.berth("base", "add", f"{group}-bad", "--group", group, "--arklet", bad).returncode == 2, bad
+    taken = cell.berth("base", "add", f"{group}-again", "--group", group, "--arklet", bases[0].url)
+    assert taken.returncode == 5 and f"{group}-f0" in taken.stderr
