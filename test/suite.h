@@ -22,10 +22,10 @@ static inline void suite_build(const char *name, const TTest *const *tests, size
 	suite_register(s);
 }
 
-#define TEST_SUITE(name, ...) \
+#define TEST_SUITE(name, ...)                                               \
 	__attribute__((constructor)) static void suite_of_this_file(void) { \
-		const TTest *const tests[] = { __VA_ARGS__ }; \
-		suite_build((name), tests, sizeof tests / sizeof *tests); \
+		const TTest *const tests[] = { __VA_ARGS__ };               \
+		suite_build((name), tests, sizeof tests / sizeof *tests);   \
 	}
 
 #endif

@@ -44,7 +44,8 @@ static void on_fetched(void *arg, int64_t id, const struct brain_fetched *f) {
 }
 
 static void stage_name(const Berth__V1__WantedModule *m, char ret[192]) {
-	static const char *const ends[] = { [BERTH__V1__RUNTIME__RUNTIME_NATIVE] = ".so", [BERTH__V1__RUNTIME__RUNTIME_ARK] = "-ark-biz.jar",
+	static const char *const ends[] = { [BERTH__V1__RUNTIME__RUNTIME_NATIVE] = ".so",
+		[BERTH__V1__RUNTIME__RUNTIME_ARK] = "-ark-biz.jar",
 		[BERTH__V1__RUNTIME__RUNTIME_NODE] = ".tgz" };
 	size_t kind = (size_t)m->runtime;
 	snprintf(ret, 192, "%s-%s%s", m->module, m->version, kind < sizeof ends / sizeof *ends && ends[kind] != NULL ? ends[kind] : "");
@@ -267,8 +268,14 @@ static void facts(void *arg, struct ready_facts *f) {
 }
 
 static int make_cache(struct agent *a, const struct agent_options *o, struct err *err) {
-	struct cache_config c = { .dir = a->dir, .cache_bytes = o->cache_size, .max_artifact = o->max_artifact, .reserve_bytes = o->reserve, .parallel = 4,
-		.ca_file = o->tls_ca, .pinned = pinned, .arg = a };
+	struct cache_config c = { .dir = a->dir,
+		.cache_bytes = o->cache_size,
+		.max_artifact = o->max_artifact,
+		.reserve_bytes = o->reserve,
+		.parallel = 4,
+		.ca_file = o->tls_ca,
+		.pinned = pinned,
+		.arg = a };
 	int rc = fetcher_new(a->loop, &a->fetcher, err);
 	if (rc == 0)
 		rc = cache_new(a->loop, a->fetcher, &c, on_fetched, &a->cache, err);
@@ -277,7 +284,11 @@ static int make_cache(struct agent *a, const struct agent_options *o, struct err
 }
 
 static int make_base(struct agent *a, const struct agent_options *o, char **command, int64_t pid, int64_t pid_start, struct err *err) {
-	struct supervise_config c = { .command = command, .dir = a->dir, .base = a->id, .arklet_port = o->arklet_port, .http_port = o->http_port,
+	struct supervise_config c = { .command = command,
+		.dir = a->dir,
+		.base = a->id,
+		.arklet_port = o->arklet_port,
+		.http_port = o->http_port,
 		.java = a->runtime == BERTH__V1__RUNTIME__RUNTIME_ARK };
 	if (command == NULL) {
 		snprintf(a->arklet_url, sizeof a->arklet_url, "%s", o->arklet != NULL ? o->arklet : o->base_url);
@@ -293,14 +304,17 @@ static int make_base(struct agent *a, const struct agent_options *o, char **comm
 		return rc;
 	a->adopted = supervise_adopt(a->supervise, pid, pid_start);
 	if (a->adopted)
-		log_info("found the base alive and took it over", log_i("pid", pid), log_i("arklet_port", supervise_arklet_port(a->supervise)));
+		log_info(
+		    "found the base alive and took it over", log_i("pid", pid), log_i("arklet_port", supervise_arklet_port(a->supervise)));
 	else
 		rc = supervise_prepare(a->supervise, err);
 	return rc;
 }
 
 static int make_link(struct agent *a, const struct agent_options *o, struct err *err) {
-	struct link_config c = { .servers = (const char *const *)o->server, .tls = o->tls || o->tls_ca != NULL, .ca_file = o->tls_ca,
+	struct link_config c = { .servers = (const char *const *)o->server,
+		.tls = o->tls || o->tls_ca != NULL,
+		.ca_file = o->tls_ca,
 		.agent_version = BERTH_VERSION };
 	struct link_events events = { on_up, on_down, on_message, on_drained };
 	random_bytes(&c.seed, sizeof c.seed);

@@ -40,7 +40,9 @@ struct agent {
 	int status;
 };
 
-struct who_state { int64_t pid, pid_start; };
+struct who_state {
+	int64_t pid, pid_start;
+};
 
 Berth__V1__Runtime who_runtime(const struct agent_options *o, char **command);
 int who_read_state(const uint8_t *p, size_t n, struct who_state *ret, struct err *err); /* what is needed before there is a brain */

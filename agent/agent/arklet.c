@@ -63,8 +63,15 @@ static void print_install(struct arena *a, const struct arklet_call_spec *s, str
 		names[i] = m->env[i]->key != NULL ? m->env[i]->key : "";
 		values[i] = m->env[i]->value != NULL ? m->env[i]->value : "";
 	}
-	struct arklet_install i = { .name = m->module, .version = m->version, .url = file_url(a, s->file), .sha256 = m->sha256,
-		.args = (const char *const *)m->args, .n_args = m->n_args, .env_names = names, .env_values = values, .n_env = m->n_env };
+	struct arklet_install i = { .name = m->module,
+		.version = m->version,
+		.url = file_url(a, s->file),
+		.sha256 = m->sha256,
+		.args = (const char *const *)m->args,
+		.n_args = m->n_args,
+		.env_names = names,
+		.env_values = values,
+		.n_env = m->n_env };
 	arklet_install_print(&i, body);
 }
 
@@ -77,7 +84,8 @@ static void print_body(struct arena *a, const struct arklet_call_spec *s, struct
 		buf_add_str(body, "{}");
 }
 
-static int parse(struct arena *a, const struct asked *q, const struct fetch_result *res, struct arklet_reply *reply, struct arklet_health *health, struct err *err) {
+static int parse(struct arena *a, const struct asked *q, const struct fetch_result *res, struct arklet_reply *reply,
+    struct arklet_health *health, struct err *err) {
 	switch (q->spec.command) {
 	case ARKLET_QUERY_ALL:
 		return arklet_list_parse(a, res->body, res->body_len, reply, err);
@@ -124,7 +132,15 @@ void arklet_call(struct arklet *k, const struct arklet_call_spec *spec) {
 	q->spec.module = spec->module != NULL ? keep(spec->module) : NULL;
 	print_body(a, spec, &body);
 	snprintf(url, sizeof url, "%s/%s", k->url, arklet_command_name(spec->command));
-	struct fetch_spec f = { .method = "POST", .url = url, .headers = headers, .body = buf_str(&body), .body_len = body.len, .connect_us = CONNECT_US,
-		.total_us = spec->timeout_us, .max_body = ARKLET_MAX_REPLY, .fresh_connection = true, .no_redirect = true };
+	struct fetch_spec f = { .method = "POST",
+		.url = url,
+		.headers = headers,
+		.body = buf_str(&body),
+		.body_len = body.len,
+		.connect_us = CONNECT_US,
+		.total_us = spec->timeout_us,
+		.max_body = ARKLET_MAX_REPLY,
+		.fresh_connection = true,
+		.no_redirect = true };
 	fetch_start(k->fetcher, &f, on_done, q);
 }

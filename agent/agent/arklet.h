@@ -18,8 +18,8 @@ struct arklet_call_spec {
 typedef void (*arklet_done_fn)(void *arg, const struct arklet_call_spec *spec, struct brain_answer *a);
 
 struct arklet *arklet_new(struct fetcher *f, arklet_done_fn done, void *arg);
-void arklet_free(struct arklet *k);                      /* after fetcher_free() */
-void arklet_url(struct arklet *k, const char *url);      /* "http://127.0.0.1:1238", without a slash at the end */
+void arklet_free(struct arklet *k);                                      /* after fetcher_free() */
+void arklet_url(struct arklet *k, const char *url);                      /* "http://127.0.0.1:1238", without a slash at the end */
 void arklet_call(struct arklet *k, const struct arklet_call_spec *spec); /* copied; done on a later turn, exactly once */
 
 #endif

@@ -20,8 +20,8 @@ struct brain;
 struct err;
 
 struct brain_config {
-	const Berth__V1__Hello *hello; /* who we are: base, tenant, boot, group, labels, …, join token; copied. What is held, the key and the
-	                                  witness are filled in by the brain */
+	const Berth__V1__Hello *hello; /* who we are: base, tenant, boot, group, labels, …, join token; copied. What is held, the key and
+	                                  the witness are filled in by the brain */
 	bool supervised;               /* false: something else starts the base */
 	unsigned parallel;             /* operations on the base at a time; 0 = 4 */
 	int64_t min_ready_us;          /* 0 = 5 s: dying so soon after an install is that module's fault */
@@ -33,8 +33,8 @@ struct brain_config {
 };
 
 enum brain_effect_kind {
-	BRAIN_PERSIST,    /* make `state` durable, then brain_persisted(); only BRAIN_SEND of heartbeats, fetches and notes come out before */
-	BRAIN_SEND,       /* `message` to the server, in order; dropped when there is no stream */
+	BRAIN_PERSIST, /* make `state` durable, then brain_persisted(); only BRAIN_SEND of heartbeats, fetches and notes come out before */
+	BRAIN_SEND,    /* `message` to the server, in order; dropped when there is no stream */
 	BRAIN_DROP_LINK,  /* end the stream and dial again; `slow`: not before 30 s */
 	BRAIN_JOINED,     /* welcomed: base key, servers and artifact prefix of brain_state() are in force */
 	BRAIN_FETCH,      /* have `module`'s artifact in the cache, verified, then brain_fetched(id) */
@@ -43,15 +43,16 @@ enum brain_effect_kind {
 	BRAIN_BASE_START, /* then brain_base_started() or brain_base_failed() */
 	BRAIN_BASE_TERM,
 	BRAIN_BASE_KILL,
-	BRAIN_SAY,        /* a line for people */
-	BRAIN_EXIT,       /* the end: leave with `status` */
+	BRAIN_SAY,  /* a line for people */
+	BRAIN_EXIT, /* the end: leave with `status` */
 };
 
 struct brain_effect {
 	enum brain_effect_kind kind;
 	int64_t id;
 	const Berth__V1__AgentMessage *message;
-	const uint8_t *state; size_t state_len;
+	const uint8_t *state;
+	size_t state_len;
 	enum arklet_command command;
 	const Berth__V1__WantedModule *module; /* of a call: NULL for those about no module */
 	int64_t timeout_us;
@@ -73,23 +74,23 @@ void brain_tick(struct brain *b, mono_t now);
 /* ---- inputs ---- */
 void brain_start(struct brain *b, bool adopted, mono_t now); /* once; adopted: the base of brain_state() is still alive */
 void brain_stop(struct brain *b, const char *reason, mono_t now);
-void brain_persisted(struct brain *b, bool ok, mono_t now);  /* !ok: comes again after a while */
-void brain_link_up(struct brain *b, mono_t now);             /* the stream is open: says Hello */
+void brain_persisted(struct brain *b, bool ok, mono_t now); /* !ok: comes again after a while */
+void brain_link_up(struct brain *b, mono_t now);            /* the stream is open: says Hello */
 void brain_link_down(struct brain *b, mono_t now);
 void brain_message(struct brain *b, const Berth__V1__ServerMessage *m, mono_t now); /* log requests are not for the brain */
 
 struct brain_fetched {
 	bool ok;
-	const char *code;       /* "download", "digest", "too_large", "no_space", … */
+	const char *code; /* "download", "digest", "too_large", "no_space", … */
 	const char *cause;
 	bool retryable;
-	int64_t elapsed_us;     /* 0: it was there */
+	int64_t elapsed_us; /* 0: it was there */
 };
 void brain_fetched(struct brain *b, int64_t id, const struct brain_fetched *f, mono_t now);
 
 struct brain_answer {
-	int error;                          /* 0: *reply is what arklet said; E_NOT_FOUND: the artifact is not in the cache any more */
-	bool sent;                          /* false: surely nothing reached the base */
+	int error; /* 0: *reply is what arklet said; E_NOT_FOUND: the artifact is not in the cache any more */
+	bool sent; /* false: surely nothing reached the base */
 	const char *error_text;
 	const struct arklet_reply *reply;
 	const struct arklet_health *health; /* of ARKLET_HEALTH */
@@ -101,11 +102,11 @@ void brain_answered(struct brain *b, int64_t id, const struct brain_answer *a, m
 void brain_base_started(struct brain *b, int64_t pid, int64_t pid_start, mono_t now);
 void brain_base_failed(struct brain *b, const char *why, mono_t now); /* it could not even be started */
 struct brain_exit {
-	bool known;             /* false: not our child, so nobody told how it ended */
+	bool known; /* false: not our child, so nobody told how it ended */
 	int code, signo;
-	const char *text;       /* "killed by SIGSEGV" */
-	const char *output;     /* last lines, or NULL */
-	const char *blamed;     /* "name:version" that the last words name, or NULL */
+	const char *text;   /* "killed by SIGSEGV" */
+	const char *output; /* last lines, or NULL */
+	const char *blamed; /* "name:version" that the last words name, or NULL */
 };
 void brain_base_exited(struct brain *b, const struct brain_exit *x, mono_t now);
 
@@ -115,15 +116,18 @@ bool brain_pinned(const struct brain *b, const char *sha256); /* wanted, or abou
 bool brain_ready(const struct brain *b);                      /* the baseline is in */
 
 struct brain_view {
-	const char *phase;      /* "starting", "restoring", "up", "backoff", "unreachable", "stopping" */
-	const char *note;       /* why it is not up; "" */
+	const char *phase; /* "starting", "restoring", "up", "backoff", "unreachable", "stopping" */
+	const char *note;  /* why it is not up; "" */
 	bool linked, joined, ready, crash_loop;
 	size_t held, wanted, operations, unacked, quarantined;
 	int64_t epoch, incarnation;
 };
 void brain_view(const struct brain *b, struct brain_view *ret);
 /* Walks what the base holds; false at the end. Valid until the next input. */
-struct brain_held { const char *module, *version, *state, *cause; bool wanted, standby, quarantined; };
+struct brain_held {
+	const char *module, *version, *state, *cause;
+	bool wanted, standby, quarantined;
+};
 bool brain_held_at(const struct brain *b, size_t i, struct brain_held *ret);
 
 #endif

@@ -17,10 +17,10 @@
 #define PROBE_MAX_US (500 * US_PER_MS)
 #define PROBE_TIMEOUT_US (5 * US_PER_S)
 #define POLL_TIMEOUT_US (15 * US_PER_S)
-#define POLL_LIMIT 3                    /* unanswered polls in a row: a base that is busy with installs answers late, not never */
+#define POLL_LIMIT 3 /* unanswered polls in a row: a base that is busy with installs answers late, not never */
 #define BACKOFF_US US_PER_S
 #define BACKOFF_MAX_US (30 * US_PER_S)
-#define STABLE_US (60 * US_PER_S)       /* lived so long: the next death starts from the shortest backoff */
+#define STABLE_US (60 * US_PER_S) /* lived so long: the next death starts from the shortest backoff */
 #define RUN_TIME_SLACK_S 2.0
 
 static void set_phase(struct brain *b, enum phase p) {
@@ -105,7 +105,8 @@ void brain_base_started(struct brain *b, int64_t pid, int64_t pid_start, mono_t 
 static bool other_version_held(const struct brain *b, const Berth__V1__WantedModule *w) {
 	const struct held *h;
 	TAILQ_FOREACH(h, &b->held, link)
-		if (!h->absent && strcmp(h->module, w->module) == 0 && strcmp(h->version, w->version) != 0 && state_wanted(b->state, h->module, h->version) == NULL)
+		if (!h->absent && strcmp(h->module, w->module) == 0 && strcmp(h->version, w->version) != 0 &&
+		    state_wanted(b->state, h->module, h->version) == NULL)
 			return true;
 	return false;
 }
@@ -128,7 +129,8 @@ static bool to_restore(const struct brain *b, const Berth__V1__WantedModule *w) 
 	const struct held *h = held_find(b, w->module, w->version);
 	if (h != NULL && !h->absent && h->state != ARKLET_BROKEN)
 		return false;
-	return state_quarantine(b->state, w->module, w->version) == NULL && !at_work_on(b, w) && !left_to_server(b, w) && !other_version_held(b, w);
+	return state_quarantine(b->state, w->module, w->version) == NULL && !at_work_on(b, w) && !left_to_server(b, w) &&
+	       !other_version_held(b, w);
 }
 
 static int by_priority(const void *x, const void *y) {
@@ -156,7 +158,8 @@ static void restores_trim(struct brain *b) {
 	struct held *h, *after;
 	for (h = TAILQ_FIRST(&b->held); h != NULL; h = after) {
 		after = TAILQ_NEXT(h, link);
-		if (h->absent && state_wanted(b->state, h->module, h->version) == NULL && state_quarantine(b->state, h->module, h->version) == NULL)
+		if (h->absent && state_wanted(b->state, h->module, h->version) == NULL &&
+		    state_quarantine(b->state, h->module, h->version) == NULL)
 			held_drop(b, h, false);
 	}
 	for (op = TAILQ_FIRST(&b->ops); op != NULL; op = next) {
@@ -275,7 +278,8 @@ static void base_unreachable(struct brain *b, const char *why) {
 
 static bool was_restarted(struct brain *b, const struct brain_answer *a) {
 	double before = b->run_time_s;
-	return !b->cfg.supervised && a->health != NULL && a->health->run_time_s >= 0 && before >= 0 && a->health->run_time_s + RUN_TIME_SLACK_S < before;
+	return !b->cfg.supervised && a->health != NULL && a->health->run_time_s >= 0 && before >= 0 &&
+	       a->health->run_time_s + RUN_TIME_SLACK_S < before;
 }
 
 static void poll_failed(struct brain *b, const struct brain_answer *a) {
@@ -446,10 +450,14 @@ static bool ended_from_outside(const struct brain_exit *x) {
 	if (!x->known)
 		return true;
 	return x->signo == SIGTERM || x->signo == SIGKILL || x->signo == SIGINT || x->signo == SIGHUP ||
-	    (x->signo == 0 && (x->code == 0 || x->code == 128 + SIGTERM || x->code == 128 + SIGINT));
+	       (x->signo == 0 && (x->code == 0 || x->code == 128 + SIGTERM || x->code == 128 + SIGINT));
 }
 
-struct suspect { char module[64], version[64]; const char *why; bool any; };
+struct suspect {
+	char module[64], version[64];
+	const char *why;
+	bool any;
+};
 
 static void suspect_set(struct suspect *s, const char *module, const char *version, const char *why) {
 	snprintf(s->module, sizeof s->module, "%s", module);
@@ -470,10 +478,12 @@ static struct suspect find_suspect(struct brain *b, const struct brain_exit *x, 
 	if (colon != NULL)
 		snprintf(name, sizeof name, "%.*s", (int)(colon - x->blamed), x->blamed);
 	bool blamed_fresh = colon != NULL && ((fresh && module_is(b->fresh_module, b->fresh_version, name, colon + 1)) ||
-						 (op != NULL && module_is(op->module->module, op->module->version, name, colon + 1)));
-	bool blamed = colon != NULL && (blamed_fresh || deaths >= b->cfg.crash_limit) && name_valid(NAME_PLAIN, name) && name_valid(NAME_VERSION, colon + 1);
+	                                         (op != NULL && module_is(op->module->module, op->module->version, name, colon + 1)));
+	bool blamed = colon != NULL && (blamed_fresh || deaths >= b->cfg.crash_limit) && name_valid(NAME_PLAIN, name) &&
+	              name_valid(NAME_VERSION, colon + 1);
 	if (blamed)
-		suspect_set(&s, name, colon + 1, blamed_fresh ? "the base died in it right after its install" : "the base kept dying in it");
+		suspect_set(
+		    &s, name, colon + 1, blamed_fresh ? "the base died in it right after its install" : "the base kept dying in it");
 	else if (op != NULL && !outside && colon == NULL && (alone || !op->restore))
 		suspect_set(&s, op->module->module, op->module->version, "the base died while it was being installed");
 	else if (fresh && !outside && colon == NULL)
@@ -495,7 +505,8 @@ static void blame(struct brain *b, const struct brain_exit *x, bool modules_in) 
 	quarantine(b, s.module, s.version, cause);
 	for (op = TAILQ_FIRST(&b->ops); op != NULL; op = next) {
 		next = TAILQ_NEXT(op, link);
-		if (op->kind != OP_INSTALL || op->restore || !op_called(op) || !module_is(op->module->module, op->module->version, s.module, s.version))
+		if (op->kind != OP_INSTALL || op->restore || !op_called(op) ||
+		    !module_is(op->module->module, op->module->version, s.module, s.version))
 			continue;
 		if (x->output != NULL)
 			keep_text(&op->output, x->output);
@@ -547,7 +558,7 @@ void base_exited(struct brain *b, const struct brain_exit *x) {
 		return;
 	b->adopted = false;
 	bool modules_in = b->phase == PHASE_UP; /* a base that dies before it held anything dies of itself */
-	b->phase = PHASE_OFF; /* nothing that ends now may start anything on it */
+	b->phase = PHASE_OFF;                   /* nothing that ends now may start anything on it */
 	b->ready = false;
 	keep_int(b->state, restarts, b->state->restarts + 1);
 	if (x->output != NULL && *x->output != '\0')
@@ -568,7 +579,8 @@ void base_stop(struct brain *b, int status) {
 	b->exit_status = status;
 	if (b->phase == PHASE_STOPPING || b->phase == PHASE_ENDED)
 		return;
-	bool alive = b->cfg.supervised && b->phase != PHASE_BACKOFF && !(b->phase == PHASE_OFF && b->state->base_pid == 0 && !b->start_asked);
+	bool alive =
+	    b->cfg.supervised && b->phase != PHASE_BACKOFF && !(b->phase == PHASE_OFF && b->state->base_pid == 0 && !b->start_asked);
 	if (!alive) {
 		ended(b);
 		return;

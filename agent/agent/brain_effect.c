@@ -15,7 +15,7 @@ struct node {
 	TAILQ_ENTRY(node) link;
 	struct arena *arena; /* of the node itself and all it points to */
 	struct brain_effect e;
-	int64_t serial;      /* BRAIN_PERSIST: durable once this state is */
+	int64_t serial; /* BRAIN_PERSIST: durable once this state is */
 };
 
 static struct node *node_new(enum brain_effect_kind kind) {

@@ -38,7 +38,8 @@ struct held *held_set(struct brain *b, const char *module, const char *version, 
 		h->state = ARKLET_UNRESOLVED;
 		TAILQ_INSERT_TAIL(&b->held, h, link);
 	}
-	bool same_cause = (h->cause == NULL || *h->cause == '\0') ? (cause == NULL || *cause == '\0') : cause != NULL && strcmp(h->cause, cause) == 0;
+	bool same_cause =
+	    (h->cause == NULL || *h->cause == '\0') ? (cause == NULL || *cause == '\0') : cause != NULL && strcmp(h->cause, cause) == 0;
 	if (h->state != state || !same_cause || h->absent)
 		h->dirty = true;
 	h->state = state;

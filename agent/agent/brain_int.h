@@ -19,11 +19,11 @@
 struct arena;
 
 enum phase {
-	PHASE_OFF,       /* no process; starting one was asked for, or nothing was yet */
-	PHASE_PROBING,   /* waits until arklet answers */
-	PHASE_LISTING,   /* arklet answers: what does it hold? */
+	PHASE_OFF,     /* no process; starting one was asked for, or nothing was yet */
+	PHASE_PROBING, /* waits until arklet answers */
+	PHASE_LISTING, /* arklet answers: what does it hold? */
 	PHASE_UP,
-	PHASE_BACKOFF,   /* died; waits before the next start */
+	PHASE_BACKOFF, /* died; waits before the next start */
 	PHASE_STOPPING,
 	PHASE_ENDED
 };
@@ -34,23 +34,26 @@ struct held {
 	enum arklet_state state;
 	char *cause;
 	int64_t failures;
-	bool absent;  /* not on the base: remembered because its install failed */
-	bool dirty;   /* the server was not told yet */
-	bool seen;    /* by the listing that is being taken over */
+	bool absent; /* not on the base: remembered because its install failed */
+	bool dirty;  /* the server was not told yet */
+	bool seen;   /* by the listing that is being taken over */
 };
 TAILQ_HEAD(held_list, held);
 
-struct gone { TAILQ_ENTRY(gone) link; char *module, *version; };
+struct gone {
+	TAILQ_ENTRY(gone) link;
+	char *module, *version;
+};
 TAILQ_HEAD(gone_list, gone);
 
 enum op_kind { OP_INSTALL, OP_UNINSTALL, OP_SWITCH };
 enum op_step {
 	OP_QUEUED,
-	OP_ASKING,     /* queryAllBiz: what is there? */
+	OP_ASKING, /* queryAllBiz: what is there? */
 	OP_INSTALLING,
 	OP_REMOVING,
 	OP_SWITCHING,
-	OP_PAUSED,     /* until `at`, then `resume` */
+	OP_PAUSED, /* until `at`, then `resume` */
 };
 enum op_fetch { FETCH_NONE, FETCH_WAITING, FETCH_THERE, FETCH_FAILED };
 
@@ -64,25 +67,25 @@ struct op {
 	TAILQ_ENTRY(op) link;
 	enum op_kind kind;
 	enum op_step step, resume;
-	bool restore;           /* our own doing: no command, no outcome */
-	bool doubtful;          /* ask before anything is sent: an earlier attempt may have had an effect */
+	bool restore;  /* our own doing: no command, no outcome */
+	bool doubtful; /* ask before anything is sent: an earlier attempt may have had an effect */
 	bool activate;
-	bool removed_first;     /* a broken or differing one of that name and version went before */
-	bool remove_refused;    /* removing it was answered with an error; it may be gone all the same */
-	bool repeated;          /* REPEAT_BIZ was the answer */
-	bool lost_artifact;     /* it had to be fetched a second time */
-	unsigned attempts;      /* calls with an effect that were sent */
-	int64_t command;        /* operations of one command run in its order */
+	bool removed_first;  /* a broken or differing one of that name and version went before */
+	bool remove_refused; /* removing it was answered with an error; it may be gone all the same */
+	bool repeated;       /* REPEAT_BIZ was the answer */
+	bool lost_artifact;  /* it had to be fetched a second time */
+	unsigned attempts;   /* calls with an effect that were sent */
+	int64_t command;     /* operations of one command run in its order */
 	int64_t generation, task;
 	Berth__V1__WantedModule *module;
 	char *remove_module, *remove_version; /* REMOVING something else than asked: what a wrong manifest installed */
 	enum op_fetch fetch;
 	int64_t fetch_us;
-	mono_t fetch_at;        /* restore: try the fetch again; MONO_NEVER */
+	mono_t fetch_at; /* restore: try the fetch again; MONO_NEVER */
 	int64_t fetch_backoff_us;
 	struct failure fetch_failure, failure;
-	int64_t call;           /* outstanding, or 0 */
-	bool began;             /* nothing before it in its way: the deadline runs */
+	int64_t call; /* outstanding, or 0 */
+	bool began;   /* nothing before it in its way: the deadline runs */
 	mono_t since, deadline, at;
 	int64_t timeout_us, pause_us;
 	int64_t memory_bytes;
@@ -90,13 +93,20 @@ struct op {
 };
 TAILQ_HEAD(op_list, op);
 
-struct pull { TAILQ_ENTRY(pull) link; int64_t id; char *sha256; }; /* an artifact on its way */
+struct pull {
+	TAILQ_ENTRY(pull) link;
+	int64_t id;
+	char *sha256;
+}; /* an artifact on its way */
 TAILQ_HEAD(pull_list, pull);
 
 struct node; /* a queued effect */
 TAILQ_HEAD(node_list, node);
 
-struct waiting { TAILQ_ENTRY(waiting) link; Berth__V1__Command *command; }; /* came outside of the lease */
+struct waiting {
+	TAILQ_ENTRY(waiting) link;
+	Berth__V1__Command *command;
+}; /* came outside of the lease */
 TAILQ_HEAD(waiting_list, waiting);
 
 #define MAX_DEATHS 16
@@ -153,7 +163,7 @@ struct brain {
 /* effects */
 void effects_init(struct brain *b);
 void effects_deinit(struct brain *b);
-void effect_persist(struct brain *b);                              /* the state changed: what is queued from now on waits until it is durable */
+void effect_persist(struct brain *b); /* the state changed: what is queued from now on waits until it is durable */
 void effect_send(struct brain *b, const Berth__V1__AgentMessage *m, bool urgent); /* copied */
 void effect_simple(struct brain *b, enum brain_effect_kind kind);
 void effect_drop_link(struct brain *b, bool slow);
@@ -180,9 +190,9 @@ void report_seal(struct brain *b);                                 /* at the end
 void report_hello(struct brain *b);
 void report_resend(struct brain *b);
 void report_heartbeat(struct brain *b);
-void report_forget_changes(struct brain *b);                       /* the Hello tells everything */
+void report_forget_changes(struct brain *b); /* the Hello tells everything */
 
-char *clean_text(struct arena *a, const char *s, size_t max);      /* valid UTF-8 of at most max bytes, on lines; NULL stays NULL */
+char *clean_text(struct arena *a, const char *s, size_t max); /* valid UTF-8 of at most max bytes, on lines; NULL stays NULL */
 
 /* server */
 void server_tick(struct brain *b);
@@ -197,7 +207,7 @@ void base_answered(struct brain *b, const struct brain_answer *a);
 void base_exited(struct brain *b, const struct brain_exit *x);
 void base_stop(struct brain *b, int status);
 void base_check_ready(struct brain *b);
-void base_restore(struct brain *b);  /* operations for all that is wanted and not there */
+void base_restore(struct brain *b); /* operations for all that is wanted and not there */
 void base_note(struct brain *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int64_t base_identity(const struct brain *b);
 
@@ -206,14 +216,14 @@ struct op *op_new(struct brain *b, enum op_kind kind, const Berth__V1__WantedMod
 void op_free(struct brain *b, struct op *op);
 struct op *op_by_generation(const struct brain *b, int64_t generation);
 struct op *op_restoring(const struct brain *b, const char *module, const char *version);
-void ops_run(struct brain *b);       /* starts what may start */
+void ops_run(struct brain *b); /* starts what may start */
 void ops_tick(struct brain *b);
 mono_t ops_deadline(const struct brain *b);
 void ops_fetch_now(struct brain *b);
 void ops_base_gone(struct brain *b); /* answers will not come: back into the queue */
 bool ops_sha_used(const struct brain *b, const char *sha256);
 size_t ops_restoring(const struct brain *b);
-bool op_called(const struct op *op);  /* it has been told to the base */
+bool op_called(const struct op *op); /* it has been told to the base */
 void op_fetch(struct brain *b, struct op *op);
 void op_fetched(struct brain *b, int64_t id, const struct brain_fetched *f);
 void op_begin(struct brain *b, struct op *op);
@@ -224,7 +234,11 @@ void op_succeed(struct brain *b, struct op *op, const char *code, const char *st
 void failure_set(struct failure *f, const char *code, Berth__V1__Fault fault, bool retryable, const char *cause);
 void failure_clear(struct failure *f);
 
-static inline bool due(mono_t at, mono_t now) { return at.us <= now.us; }
-static inline mono_t mono_min(mono_t a, mono_t b) { return a.us < b.us ? a : b; }
+static inline bool due(mono_t at, mono_t now) {
+	return at.us <= now.us;
+}
+static inline mono_t mono_min(mono_t a, mono_t b) {
+	return a.us < b.us ? a : b;
+}
 
 #endif

@@ -10,10 +10,10 @@
 #include "proto/json.h"
 #include "proto/stamp.h"
 
-#define MAX_ITEMS 1024     /* of one command */
-#define MAX_WAITING 64     /* commands that came outside of the lease */
+#define MAX_ITEMS 1024 /* of one command */
+#define MAX_WAITING 64 /* commands that came outside of the lease */
 #define MAX_OPS 4096
-#define MAX_OUTCOMES 8192  /* stored, most of them not acknowledged */
+#define MAX_OUTCOMES 8192 /* stored, most of them not acknowledged */
 #define MAX_TIMEOUT_US (24 * 3600 * US_PER_S)
 #define MIN_HEARTBEAT_US (100 * US_PER_MS)
 #define MAX_HEARTBEAT_US (300 * US_PER_S)
@@ -34,7 +34,9 @@ static bool lease_holds(const struct brain *b) {
 }
 
 static enum op_kind kind_of(Berth__V1__TaskKind k) {
-	return k == BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL ? OP_UNINSTALL : k == BERTH__V1__TASK_KIND__TASK_KIND_SWITCH ? OP_SWITCH : OP_INSTALL;
+	return k == BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL ? OP_UNINSTALL
+	       : k == BERTH__V1__TASK_KIND__TASK_KIND_SWITCH  ? OP_SWITCH
+	                                                      : OP_INSTALL;
 }
 
 static void refuse_item(struct brain *b, const Berth__V1__CommandItem *i, const char *code, const char *cause) {
@@ -118,7 +120,9 @@ static void take_command(struct brain *b, const Berth__V1__Command *c) {
 	int64_t high = b->state->high_generation, command = ++b->last_id;
 	if (c->n_items > MAX_ITEMS || op_count(b) + c->n_items > MAX_OPS || b->state->n_unacked >= STATE_MAX_UNACKED ||
 	    b->state->n_outcomes > MAX_OUTCOMES) {
-		say(b, LOG_LEVEL_WARN, "a command with %zu items is left alone, too much is unfinished (%zu operations, %zu reports); the server sends it again",
+		say(b, LOG_LEVEL_WARN,
+		    "a command with %zu items is left alone, too much is unfinished (%zu operations, %zu reports); the server sends it "
+		    "again",
 		    c->n_items, op_count(b), b->state->n_unacked);
 		return;
 	}
@@ -133,7 +137,8 @@ static void take_command(struct brain *b, const Berth__V1__Command *c) {
 
 static void on_command(struct brain *b, const Berth__V1__Command *c) {
 	if (!b->welcomed || c->epoch < b->state->epoch) {
-		say(b, LOG_LEVEL_WARN, "refused a command of epoch %lld; the newest server seen has %lld", (long long)c->epoch, (long long)b->state->epoch);
+		say(b, LOG_LEVEL_WARN, "refused a command of epoch %lld; the newest server seen has %lld", (long long)c->epoch,
+		    (long long)b->state->epoch);
 		return;
 	}
 	if (c->epoch == b->state->epoch && lease_holds(b) && TAILQ_EMPTY(&b->waiting)) {
@@ -190,12 +195,15 @@ static bool welcome_checked(struct brain *b, const Berth__V1__Welcome *w) {
 	Berth__V1__AgentState *s = b->state;
 	bool other_cell = s->cell != NULL && w->cell != NULL && strcmp(s->cell, w->cell) != 0;
 	if (other_cell && w->base_key == NULL) {
-		say(b, LOG_LEVEL_ERROR, "the server belongs to cell %s, this base to %s; to move it, remove agent.state from its data folder and give a join token",
+		say(b, LOG_LEVEL_ERROR,
+		    "the server belongs to cell %s, this base to %s; to move it, remove agent.state from its data folder and give a join "
+		    "token",
 		    w->cell, s->cell);
 		return false;
 	}
 	if (!other_cell && w->epoch < s->epoch) {
-		say(b, LOG_LEVEL_ERROR, "the server has epoch %lld, a newer one had %lld: not obeyed; if its database was restored, accept that at the server",
+		say(b, LOG_LEVEL_ERROR,
+		    "the server has epoch %lld, a newer one had %lld: not obeyed; if its database was restored, accept that at the server",
 		    (long long)w->epoch, (long long)s->epoch);
 		return false;
 	}
@@ -290,8 +298,9 @@ static void on_welcome(struct brain *b, const Berth__V1__Welcome *w) {
 	report_resend(b);
 	b->full_due = b->ready; /* while it is being filled, the list would look like a loss */
 	report_facts(b);
-	say(b, LOG_LEVEL_INFO, "%s cell %s as %s (epoch %lld, incarnation %lld): %zu modules wanted", again ? "still in" : "joined", b->state->cell != NULL ? b->state->cell : "?",
-	    b->state->base != NULL ? b->state->base : "?", (long long)w->epoch, (long long)w->incarnation, b->state->n_wanted);
+	say(b, LOG_LEVEL_INFO, "%s cell %s as %s (epoch %lld, incarnation %lld): %zu modules wanted", again ? "still in" : "joined",
+	    b->state->cell != NULL ? b->state->cell : "?", b->state->base != NULL ? b->state->base : "?", (long long)w->epoch,
+	    (long long)w->incarnation, b->state->n_wanted);
 	ops_fetch_now(b);
 	base_restore(b);
 }

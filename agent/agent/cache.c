@@ -22,7 +22,7 @@
 
 #define RETRY_US (200 * US_PER_MS)
 #define RETRY_MAX_US (5 * US_PER_S)
-#define MAX_TRIES 4                  /* in a row without a new byte */
+#define MAX_TRIES 4 /* in a row without a new byte */
 #define CONNECT_US (5 * US_PER_S)
 #define IDLE_US (30 * US_PER_S)
 #define READ_BYTES (256 * 1024)
@@ -288,8 +288,14 @@ static void transfer(void *arg) {
 	snprintf(url, sizeof url, "%s/v1/artifacts/%s/content", c->prefix, p->sha);
 	snprintf(auth, sizeof auth, "Authorization: Bearer %s", c->key != NULL ? c->key : "");
 	const char *headers[] = { c->key != NULL ? auth : NULL, NULL };
-	struct fetch_spec spec = { .method = "GET", .url = url, .headers = headers, .connect_us = CONNECT_US, .idle_us = IDLE_US,
-		.ca_file = c->ca_file, .resume_from = (uint64_t)p->have, .on_body = on_body };
+	struct fetch_spec spec = { .method = "GET",
+		.url = url,
+		.headers = headers,
+		.connect_us = CONNECT_US,
+		.idle_us = IDLE_US,
+		.ca_file = c->ca_file,
+		.resume_from = (uint64_t)p->have,
+		.on_body = on_body };
 	p->body_seen = false;
 	p->refusal_n = 0;
 	p->resumed = p->have > 0;
@@ -342,7 +348,8 @@ static void pull_begin(struct cache_pull *p) {
 	p->cache->running++;
 	p->since = clock_mono(&clock_real);
 	bool verified = cache_verified(p->cache, p->sha);
-	p->job = verified ? (struct job){ .run = run_nothing, .done = verified_done } : (struct job){ .run = run_examine, .done = examine_done };
+	p->job =
+	    verified ? (struct job){ .run = run_nothing, .done = verified_done } : (struct job){ .run = run_examine, .done = examine_done };
 	worker_submit(p->cache->worker, &p->job);
 }
 

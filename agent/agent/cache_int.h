@@ -56,7 +56,7 @@ void cache_path(const struct cache *c, const char *sha, const char *suffix, char
 bool cache_verified(const struct cache *c, const char *sha); /* and still there */
 void cache_verified_add(struct cache *c, const char *sha);
 void cache_verified_clear(struct cache *c);
-int64_t cache_free_bytes(const struct cache *c);             /* of the disk */
-void cache_evict(struct cache *c, int64_t bytes);            /* at least so many, if that is possible without what is pinned */
+int64_t cache_free_bytes(const struct cache *c);  /* of the disk */
+void cache_evict(struct cache *c, int64_t bytes); /* at least so many, if that is possible without what is pinned */
 
 #endif

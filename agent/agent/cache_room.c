@@ -61,7 +61,11 @@ int64_t cache_free_bytes(const struct cache *c) {
 	return (int64_t)v.f_bavail * (int64_t)v.f_frsize;
 }
 
-struct entry { char name[80]; int64_t size, used; bool pinned; };
+struct entry {
+	char name[80];
+	int64_t size, used;
+	bool pinned;
+};
 
 static bool pulling(const struct cache *c, const char *name) {
 	const struct cache_pull *p;
@@ -75,7 +79,8 @@ static bool entry_read(const struct cache *c, int fd, const char *name, struct e
 	struct stat st;
 	char sha[65];
 	size_t hex = strspn(name, "0123456789abcdef");
-	if (hex != 64 || (name[64] != '\0' && strcmp(name + 64, ".part") != 0) || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+	if (hex != 64 || (name[64] != '\0' && strcmp(name + 64, ".part") != 0) || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    !S_ISREG(st.st_mode))
 		return false;
 	memcpy(sha, name, 64);
 	sha[64] = '\0';
@@ -157,7 +162,8 @@ int cache_stage(struct cache *c, const char *sha256, const char *name, char ret_
 	snprintf(ret_path, PATH_MAX, "%s/%s", c->staging, name);
 	unlink(ret_path);
 	if (link(from, ret_path) != 0)
-		return errno == ENOENT ? err_set(err, E_NOT_FOUND, "the artifact is not in the cache any more") : err_errno(err, errno, "link %s", ret_path);
+		return errno == ENOENT ? err_set(err, E_NOT_FOUND, "the artifact is not in the cache any more")
+		                       : err_errno(err, errno, "link %s", ret_path);
 	return 0;
 }
 

@@ -65,7 +65,8 @@ void link_stream_over(struct link *k, const char *why) {
 	if (was_up)
 		k->events.down(k->arg, why);
 	else
-		log_at(k->said ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "cannot reach the server; trying on", log_s("server", k->server), log_s("why", why));
+		log_at(k->said ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "cannot reach the server; trying on", log_s("server", k->server),
+		    log_s("why", why));
 	k->said = true;
 }
 
@@ -176,7 +177,8 @@ void link_start(struct link *k) {
 	timer_set(&k->again, 0);
 }
 
-int link_new(struct loop *l, struct cq *cq, const struct link_config *cfg, const struct link_events *events, void *arg, struct link **ret, struct err *err) {
+int link_new(struct loop *l, struct cq *cq, const struct link_config *cfg, const struct link_events *events, void *arg, struct link **ret,
+    struct err *err) {
 	struct link *k = calloc(1, sizeof *k);
 	if (k == NULL || (k->servers = calloc(MAX_SERVERS, sizeof *k->servers)) == NULL)
 		abort();

@@ -17,20 +17,21 @@ struct link;
 struct link_config {
 	const char *const *servers; /* "host:port"; NULL-terminated; copied */
 	bool tls;
-	const char *ca_file;        /* PEM; NULL: the system's */
+	const char *ca_file; /* PEM; NULL: the system's */
 	const char *agent_version;
 	uint64_t seed;
 };
 struct link_events {
-	void (*up)(void *arg);                                             /* the stream is open: say Hello */
+	void (*up)(void *arg); /* the stream is open: say Hello */
 	void (*down)(void *arg, const char *why);
-	void (*message)(void *arg, const Berth__V1__ServerMessage *m);     /* valid during the call */
-	void (*drained)(void *arg);                                        /* little is queued again, after link_queued() was high */
+	void (*message)(void *arg, const Berth__V1__ServerMessage *m); /* valid during the call */
+	void (*drained)(void *arg);                                    /* little is queued again, after link_queued() was high */
 };
 
 #define LINK_HIGH ((size_t)256 << 10)
 
-int link_new(struct loop *l, struct cq *cq, const struct link_config *cfg, const struct link_events *events, void *arg, struct link **ret, struct err *err);
+int link_new(struct loop *l, struct cq *cq, const struct link_config *cfg, const struct link_events *events, void *arg, struct link **ret,
+    struct err *err);
 void link_start(struct link *k);
 bool link_send(struct link *k, const Berth__V1__AgentMessage *m); /* packed at once; false: there is no stream */
 size_t link_queued(const struct link *k);                         /* bytes that wait to be sent */

@@ -29,7 +29,7 @@ struct link {
 	struct timer again, late;
 	struct deferred finished;
 	STAILQ_HEAD(, parcel) queue;
-	size_t queued;              /* bytes, with the one that is being sent */
+	size_t queued; /* bytes, with the one that is being sent */
 	struct link_events events;
 	void (*done)(void *arg);
 	void *arg;

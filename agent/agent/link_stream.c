@@ -18,9 +18,9 @@
 
 #define METHOD "/berth.v1.AgentService/Connect"
 #define DIAL_US (10 * US_PER_S)
-#define MAX_MESSAGE (64 << 20)   /* a Welcome carries the whole wanted set */
+#define MAX_MESSAGE (64 << 20) /* a Welcome carries the whole wanted set */
 #define MAX_UNPACKED ((size_t)256 << 20)
-#define KEEPALIVE_MS 10000       /* the server takes pings from every 5 s on */
+#define KEEPALIVE_MS 10000 /* the server takes pings from every 5 s on */
 
 struct stream {
 	struct link *link;
@@ -37,7 +37,7 @@ struct stream {
 	bool sends, over, ended, first_read;
 };
 
-#define OF(tag, member) ((struct stream *)(void *)((char *)(tag) - offsetof(struct stream, member)))
+#define OF(tag, member) ((struct stream *)(void *)((char *)(tag)-offsetof(struct stream, member)))
 
 static void unref(struct stream *s) {
 	if (--s->refs > 0)
@@ -68,7 +68,8 @@ static void receive(struct stream *s) {
 	size_t n = 1;
 	if (!s->first_read) {
 		s->first_read = true;
-		ops[n++] = (grpc_op){ .op = GRPC_OP_RECV_INITIAL_METADATA, .data.recv_initial_metadata.recv_initial_metadata = &s->initial };
+		ops[n++] =
+		    (grpc_op){ .op = GRPC_OP_RECV_INITIAL_METADATA, .data.recv_initial_metadata.recv_initial_metadata = &s->initial };
 	}
 	batch(s, ops, n, &s->receive);
 }
@@ -82,7 +83,8 @@ static void take(struct stream *s) {
 		return;
 	grpc_slice all = grpc_byte_buffer_reader_readall(&reader);
 	grpc_byte_buffer_reader_destroy(&reader);
-	int rc = pb_unpack(&berth__v1__server_message__descriptor, GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all), UNPACK_PEER, MAX_UNPACKED, a, &m, &err);
+	int rc = pb_unpack(&berth__v1__server_message__descriptor, GRPC_SLICE_START_PTR(all), GRPC_SLICE_LENGTH(all), UNPACK_PEER,
+	    MAX_UNPACKED, a, &m, &err);
 	grpc_slice_unref(all);
 	if (rc != 0) {
 		log_error("a message of the server cannot be read; starting over", log_e(&err));
@@ -182,10 +184,13 @@ static grpc_channel *channel_open(const struct link *k, const char *address) {
 		number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, MAX_MESSAGE),
 		number(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
 		number(GRPC_ARG_ENABLE_RETRIES, 0),
-		{ .type = GRPC_ARG_STRING, .key = (char *)(uintptr_t)GRPC_ARG_PRIMARY_USER_AGENT_STRING, .value.string = (char *)(uintptr_t)"berth-agent/" BERTH_VERSION },
+		{ .type = GRPC_ARG_STRING,
+		    .key = (char *)(uintptr_t)GRPC_ARG_PRIMARY_USER_AGENT_STRING,
+		    .value.string = (char *)(uintptr_t) "berth-agent/" BERTH_VERSION },
 	};
 	grpc_channel_args list = { .num_args = sizeof args / sizeof *args, .args = args };
-	grpc_channel_credentials *creds = k->tls ? grpc_ssl_credentials_create(k->ca, NULL, NULL, NULL) : grpc_insecure_credentials_create();
+	grpc_channel_credentials *creds =
+	    k->tls ? grpc_ssl_credentials_create(k->ca, NULL, NULL, NULL) : grpc_insecure_credentials_create();
 	grpc_channel *c = grpc_channel_create(address, creds, &list);
 	grpc_channel_credentials_release(creds);
 	return c;
@@ -206,13 +211,13 @@ void stream_open(struct link *k, const char *address) {
 	grpc_metadata_array_init(&s->trailing);
 	timer_init(&s->dial, k->loop, dial_late, s);
 	s->channel = channel_open(k, address);
-	s->call = grpc_channel_create_call(s->channel, NULL, GRPC_PROPAGATE_DEFAULTS, cq_queue(k->cq), grpc_slice_from_static_string(METHOD), NULL,
-	    gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	s->call = grpc_channel_create_call(s->channel, NULL, GRPC_PROPAGATE_DEFAULTS, cq_queue(k->cq),
+	    grpc_slice_from_static_string(METHOD), NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 	k->stream = s;
 	timer_set(&s->dial, DIAL_US);
 	grpc_op start = { .op = GRPC_OP_SEND_INITIAL_METADATA };
-	grpc_op status = { .op = GRPC_OP_RECV_STATUS_ON_CLIENT, .data.recv_status_on_client = { .trailing_metadata = &s->trailing, .status = &s->code,
-		.status_details = &s->details } };
+	grpc_op status = { .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+		.data.recv_status_on_client = { .trailing_metadata = &s->trailing, .status = &s->code, .status_details = &s->details } };
 	batch(s, &status, 1, &s->status);
 	batch(s, &start, 1, &s->start);
 	unref(s);

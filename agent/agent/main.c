@@ -55,8 +55,9 @@ static int check(const struct agent_options *o, bool has_command, struct err *er
 	if (o->server == NULL || o->server[0] == NULL)
 		return err_set(err, E_INVALID, "no server address; give --server HOST:PORT");
 	if (has_command == has_url)
-		return err_set(err, E_INVALID, "%s", has_command ? "a command and --arklet exclude each other" :
-								   "give the base's command after --, or --arklet URL of one that something else starts");
+		return err_set(err, E_INVALID, "%s",
+		    has_command ? "a command and --arklet exclude each other"
+		                : "give the base's command after --, or --arklet URL of one that something else starts");
 	const char *url = o->arklet != NULL ? o->arklet : o->base_url;
 	if (has_url && strncmp(url, "http://", 7) != 0)
 		return err_set(err, E_INVALID, "--arklet %s: give http://HOST:PORT", url);

@@ -159,7 +159,8 @@ void ops_fetch_now(struct brain *b) {
 
 /* The install of the same module that follows in the same command: an upgrade in place. */
 static struct op *successor(const struct op *op) {
-	for (struct op *next = TAILQ_NEXT(op, link); next != NULL && !next->restore && next->command == op->command; next = TAILQ_NEXT(next, link))
+	for (struct op *next = TAILQ_NEXT(op, link); next != NULL && !next->restore && next->command == op->command;
+	     next = TAILQ_NEXT(next, link))
 		if (next->kind == OP_INSTALL && strcmp(next->module->module, op->module->module) == 0)
 			return next;
 	return NULL;
@@ -223,7 +224,8 @@ static void run_once(struct brain *b) {
 	struct op *op = TAILQ_FIRST(&b->ops);
 	size_t running = at_work(b);
 	while (op != NULL) {
-		bool no_room = op->restore && running >= b->cfg.parallel; /* commands are looked at all the same: their time begins to run */
+		bool no_room =
+		    op->restore && running >= b->cfg.parallel; /* commands are looked at all the same: their time begins to run */
 		enum may may = no_room ? MAY_NOT : may_start(b, op);
 		if (may == MAY_START && running < b->cfg.parallel) {
 			op_begin(b, op);
@@ -281,9 +283,11 @@ static bool op_tick(struct brain *b, struct op *op) {
 	if (op->step != OP_QUEUED || !due(op->deadline, b->now))
 		return false;
 	if (op->fetch == FETCH_WAITING)
-		op_fail(b, op, "download", BERTH__V1__FAULT__FAULT_ARTIFACT, true, "the artifact did not arrive within the time given to this command");
+		op_fail(b, op, "download", BERTH__V1__FAULT__FAULT_ARTIFACT, true,
+		    "the artifact did not arrive within the time given to this command");
 	else
-		op_fail(b, op, "base_down", BERTH__V1__FAULT__FAULT_BASE, true, b->note != NULL && *b->note != '\0' ? b->note : "the base did not answer in time");
+		op_fail(b, op, "base_down", BERTH__V1__FAULT__FAULT_BASE, true,
+		    b->note != NULL && *b->note != '\0' ? b->note : "the base did not answer in time");
 	return true;
 }
 

@@ -20,9 +20,9 @@
 static const char *const kind_names[] = { [OP_INSTALL] = "install", [OP_UNINSTALL] = "uninstall", [OP_SWITCH] = "switch" };
 
 static Berth__V1__TaskKind task_kind(enum op_kind k) {
-	return k == OP_INSTALL ? BERTH__V1__TASK_KIND__TASK_KIND_INSTALL :
-	    k == OP_UNINSTALL  ? BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL :
-				 BERTH__V1__TASK_KIND__TASK_KIND_SWITCH;
+	return k == OP_INSTALL     ? BERTH__V1__TASK_KIND__TASK_KIND_INSTALL
+	       : k == OP_UNINSTALL ? BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL
+	                           : BERTH__V1__TASK_KIND__TASK_KIND_SWITCH;
 }
 
 /* ---- the end of an operation ---- */
@@ -56,7 +56,8 @@ static void skip_followers(struct brain *b, const struct op *failed, const struc
 	struct op *op = TAILQ_NEXT(failed, link), *next;
 	for (; op != NULL; op = next) {
 		next = TAILQ_NEXT(op, link);
-		if (op->restore || failed->restore || op->command != failed->command || strcmp(op->module->module, failed->module->module) != 0)
+		if (op->restore || failed->restore || op->command != failed->command ||
+		    strcmp(op->module->module, failed->module->module) != 0)
 			continue;
 		bool own = op->fetch == FETCH_FAILED;
 		tell_outcome(b, op, false, own ? op->fetch_failure.code : "skipped", "", own ? &op->fetch_failure : f);
@@ -78,8 +79,8 @@ void op_fail(struct brain *b, struct op *op, const char *code, Berth__V1__Fault 
 	struct failure f = { 0 };
 	failure_set(&f, code, fault, retryable, cause); /* the arguments may live in op */
 	const struct held *h = held_find(b, op->module->module, op->module->version);
-	say(b, LOG_LEVEL_WARN, "%s of %s:%s failed: %s%s%s", op->restore ? "restore" : kind_names[op->kind], op->module->module, op->module->version, f.code,
-	    *f.cause != '\0' ? ": " : "", f.cause);
+	say(b, LOG_LEVEL_WARN, "%s of %s:%s failed: %s%s%s", op->restore ? "restore" : kind_names[op->kind], op->module->module,
+	    op->module->version, f.code, *f.cause != '\0' ? ": " : "", f.cause);
 	if (op->restore) {
 		remember_failure(b, op, &f);
 	} else {
@@ -151,7 +152,8 @@ void op_succeed(struct brain *b, struct op *op, const char *code, const char *st
 
 static void op_pause(struct brain *b, struct op *op, enum op_step resume, const char *why) {
 	if (due(op->deadline, b->now)) {
-		op_fail(b, op, "timeout", op->kind == OP_INSTALL ? BERTH__V1__FAULT__FAULT_MODULE : BERTH__V1__FAULT__FAULT_BASE, true, why);
+		op_fail(
+		    b, op, "timeout", op->kind == OP_INSTALL ? BERTH__V1__FAULT__FAULT_MODULE : BERTH__V1__FAULT__FAULT_BASE, true, why);
 		return;
 	}
 	op->pause_us = op->pause_us == 0 ? PAUSE_US : op->pause_us * 2;
@@ -262,7 +264,8 @@ static void found_for_install(struct brain *b, struct op *op, const struct arkle
 	} else if (failed) {
 		fail_as_remembered(b, op);
 	} else if (op->removed_first) {
-		op_fail(b, op, "FAILED", BERTH__V1__FAULT__FAULT_MODULE, true, biz->message != NULL && *biz->message != '\0' ? biz->message : "the module is broken");
+		op_fail(b, op, "FAILED", BERTH__V1__FAULT__FAULT_MODULE, true,
+		    biz->message != NULL && *biz->message != '\0' ? biz->message : "the module is broken");
 	} else {
 		op_go(b, op, OP_REMOVING);
 	}

@@ -22,8 +22,8 @@
 struct reader {
 	LIST_ENTRY(reader) link;
 	struct output *output;
-	int64_t at;       /* in base.log; while in the old file: in that */
-	int old;          /* base.log.1 as it was, or -1 */
+	int64_t at; /* in base.log; while in the old file: in that */
+	int old;    /* base.log.1 as it was, or -1 */
 	int64_t old_at;
 	void (*more)(void *arg);
 	void *arg;
@@ -74,7 +74,7 @@ static void rotate(struct output *o) {
 	if (got > 0 && write(copy, buf, (size_t)got) == got && rename(temp, o->old_path) == 0)
 		hand_over(o, copy, size - OUTPUT_CAP);
 	if (ftruncate(o->fd, 0) != 0) { /* also when the copy failed: a full disk is the likelier reason to cut */
-		/* it stays longer than wanted; the next line tries again */
+		                        /* it stays longer than wanted; the next line tries again */
 	}
 	if (copy >= 0)
 		close(copy);

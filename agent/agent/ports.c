@@ -37,8 +37,8 @@ bool ports_load(struct ports *p, const char *dir) {
 	snprintf(path, sizeof path, "%s/ports", dir);
 	if (file_read(path, 256, &text, NULL, NULL) != 0)
 		return false;
-	bool ok = sscanf(text, "arklet=%d\nhttp=%d", &found.arklet, &found.http) == 2 && found.arklet > 0 && found.arklet < 65536 && found.http > 0 &&
-	    found.http < 65536;
+	bool ok = sscanf(text, "arklet=%d\nhttp=%d", &found.arklet, &found.http) == 2 && found.arklet > 0 && found.arklet < 65536 &&
+	          found.http > 0 && found.http < 65536;
 	free(text);
 	if (ok)
 		*p = found;

@@ -6,7 +6,9 @@
 
 struct err;
 
-struct ports { int arklet, http; };
+struct ports {
+	int arklet, http;
+};
 
 bool ports_load(struct ports *p, const char *dir);
 /* Keeps those of the file while they are free, else picks others and stores them. given: 0 = any. */

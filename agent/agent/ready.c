@@ -62,7 +62,9 @@ static void status(struct ready *r, struct http_req *q) {
 	add_bool(&out, "connected", v.linked);
 	add_bool(&out, "joined", v.joined);
 	add_bool(&out, "crashLoop", v.crash_loop);
-	buf_printf(&out, ",\"pid\":%lld,\"epoch\":%lld,\"incarnation\":%lld,\"wanted\":%zu,\"held\":%zu,\"operations\":%zu,\"unacknowledged\":%zu,\"quarantined\":%zu",
+	buf_printf(&out,
+	    ",\"pid\":%lld,\"epoch\":%lld,\"incarnation\":%lld,\"wanted\":%zu,\"held\":%zu,\"operations\":%zu,\"unacknowledged\":%zu,"
+	    "\"quarantined\":%zu",
 	    (long long)f.pid, (long long)v.epoch, (long long)v.incarnation, v.wanted, v.held, v.operations, v.unacked, v.quarantined);
 	add_held(r->brain, &out);
 	buf_add_str(&out, "}\n");

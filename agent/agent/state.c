@@ -37,7 +37,7 @@ void keep_text(char **field, const char *text) {
 
 bool module_is(const char *module, const char *version, const char *other_module, const char *other_version) {
 	return module != NULL && version != NULL && other_module != NULL && other_version != NULL && strcmp(module, other_module) == 0 &&
-	    strcmp(version, other_version) == 0;
+	       strcmp(version, other_version) == 0;
 }
 
 /* Each repeated field of the message is an array of pointers to messages: the four lists share their code. */

@@ -121,7 +121,10 @@ static void on_exit_of_base(int fd, bool readable, bool writable, void *arg) {
 		kill(-(pid_t)s->pid, SIGKILL);
 	bool known = s->child && waitid((idtype_t)P_PIDFD, (id_t)s->pidfd, &info, WEXITED) == 0;
 	bool by_signal = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
-	struct brain_exit x = { .known = known, .text = text, .signo = known && by_signal ? info.si_status : 0, .code = known && !by_signal ? info.si_status : 0 };
+	struct brain_exit x = { .known = known,
+		.text = text,
+		.signo = known && by_signal ? info.si_status : 0,
+		.code = known && !by_signal ? info.si_status : 0 };
 	if (known && by_signal)
 		signal_text(x.signo, text);
 	else if (known)
@@ -171,8 +174,9 @@ static void env_add(char ***list, size_t *n, const char *name, const char *value
 }
 
 static bool ours(const char *entry) {
-	static const char *const names[] = { "BERTH_ARKLET_PORT=", "BERTH_HTTP_PORT=", "BERTH_WORK_DIR=", "BERTH_BASE=", "BERTH_BASE_LISTEN=",
-		"BERTH_BASE_LISTEN_ARKLET=", "BERTH_BASE_WORK_DIR=", "BERTH_BASE_NAME=", "BERTH_AGENT_", "JAVA_TOOL_OPTIONS=" };
+	static const char *const names[] = { "BERTH_ARKLET_PORT=", "BERTH_HTTP_PORT=", "BERTH_WORK_DIR=", "BERTH_BASE=",
+		"BERTH_BASE_LISTEN=", "BERTH_BASE_LISTEN_ARKLET=", "BERTH_BASE_WORK_DIR=", "BERTH_BASE_NAME=", "BERTH_AGENT_",
+		"JAVA_TOOL_OPTIONS=" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strncmp(entry, names[i], strlen(names[i])) == 0)
 			return true;
@@ -183,8 +187,9 @@ static bool ours(const char *entry) {
 static void env_java(struct supervise *s, char ***env, size_t *n) {
 	const char *old = getenv("JAVA_TOOL_OPTIONS");
 	char *options;
-	if (asprintf(&options, "-Dkoupleless.arklet.http.port=%d -Dsofa.ark.telnet.server.enable=false -Dcom.alipay.sofa.ark.biz.dir=%s%s%s",
-		s->ports.arklet, s->work, old != NULL ? " " : "", old != NULL ? old : "") < 0)
+	if (asprintf(&options,
+	        "-Dkoupleless.arklet.http.port=%d -Dsofa.ark.telnet.server.enable=false -Dcom.alipay.sofa.ark.biz.dir=%s%s%s",
+	        s->ports.arklet, s->work, old != NULL ? " " : "", old != NULL ? old : "") < 0)
 		abort();
 	env_add(env, n, "JAVA_TOOL_OPTIONS", options);
 	free(options);
@@ -341,8 +346,8 @@ int64_t supervise_memory(const struct supervise *s) {
 	return sscanf(text, "%lld %lld", &pages, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
-int supervise_new(struct loop *l, struct output *o, const struct supervise_config *cfg, supervise_started_fn started, supervise_exited_fn exited,
-    void *arg, struct supervise **ret, struct err *err) {
+int supervise_new(struct loop *l, struct output *o, const struct supervise_config *cfg, supervise_started_fn started,
+    supervise_exited_fn exited, void *arg, struct supervise **ret, struct err *err) {
 	struct supervise *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		abort();

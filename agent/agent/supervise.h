@@ -15,18 +15,18 @@ struct supervise;
 struct worker;
 
 struct supervise_config {
-	char **command;             /* NULL-terminated; placeholders {arklet_port} {http_port} {work_dir} {data} {base} */
-	const char *dir;            /* data folder; the work folder is <dir>/work */
+	char **command;  /* NULL-terminated; placeholders {arklet_port} {http_port} {work_dir} {data} {base} */
+	const char *dir; /* data folder; the work folder is <dir>/work */
 	const char *base;
 	int64_t arklet_port, http_port; /* 0: any free one, kept over restarts */
-	bool java;                  /* a JVM: options for port, telnet and work folder go in by JAVA_TOOL_OPTIONS */
+	bool java;                      /* a JVM: options for port, telnet and work folder go in by JAVA_TOOL_OPTIONS */
 };
 
 typedef void (*supervise_started_fn)(void *arg, int64_t pid, int64_t pid_start, const struct err *err);
 typedef void (*supervise_exited_fn)(void *arg, const struct brain_exit *x);
 
-int supervise_new(struct loop *l, struct output *o, const struct supervise_config *cfg, supervise_started_fn started, supervise_exited_fn exited,
-    void *arg, struct supervise **ret, struct err *err);
+int supervise_new(struct loop *l, struct output *o, const struct supervise_config *cfg, supervise_started_fn started,
+    supervise_exited_fn exited, void *arg, struct supervise **ret, struct err *err);
 void supervise_free(struct supervise *s); /* the process lives on */
 
 /* True when that very process is alive: it is watched from now on. */

@@ -21,13 +21,14 @@ static const char *base_name_of(const char *path) {
 Berth__V1__Runtime who_runtime(const struct agent_options *o, char **command) {
 	int value;
 	if (o->runtime != NULL)
-		return json_enum_value(&berth__v1__runtime__descriptor, o->runtime, &value) ? (Berth__V1__Runtime)value : BERTH__V1__RUNTIME__RUNTIME_NONE;
+		return json_enum_value(&berth__v1__runtime__descriptor, o->runtime, &value) ? (Berth__V1__Runtime)value
+		                                                                            : BERTH__V1__RUNTIME__RUNTIME_NONE;
 	if (command == NULL) /* beside a base that something else starts: those are JVMs */
 		return BERTH__V1__RUNTIME__RUNTIME_ARK;
 	const char *program = base_name_of(command[0]);
-	return strcmp(program, "java") == 0 ? BERTH__V1__RUNTIME__RUNTIME_ARK :
-	    strcmp(program, "node") == 0    ? BERTH__V1__RUNTIME__RUNTIME_NODE :
-					      BERTH__V1__RUNTIME__RUNTIME_NATIVE;
+	return strcmp(program, "java") == 0   ? BERTH__V1__RUNTIME__RUNTIME_ARK
+	       : strcmp(program, "node") == 0 ? BERTH__V1__RUNTIME__RUNTIME_NODE
+	                                      : BERTH__V1__RUNTIME__RUNTIME_NATIVE;
 }
 
 int who_read_state(const uint8_t *p, size_t n, struct who_state *ret, struct err *err) {
@@ -162,7 +163,9 @@ int who_make_brain(struct agent *a, const struct agent_options *o, bool supervis
 	int rc = make_hello(mem, a, o, h, err);
 	if (rc != 0)
 		return rc;
-	struct brain_config cfg = { .hello = h, .supervised = supervised, .parallel = parallel_of(a, o), .min_ready_us = o->min_ready, .stop_us = o->stop_wait };
+	struct brain_config cfg = {
+		.hello = h, .supervised = supervised, .parallel = parallel_of(a, o), .min_ready_us = o->min_ready, .stop_us = o->stop_wait
+	};
 	random_bytes(&cfg.seed, sizeof cfg.seed);
 	return brain_new(&cfg, state, n, clock_mono(&clock_real), &a->brain, err);
 }

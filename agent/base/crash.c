@@ -25,7 +25,10 @@ static struct range {
 static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER; /* writers only */
 
 /* One line, one write: other threads still log, and a line that theirs falls into names nobody to the agent that reads it. */
-struct words { char text[1024]; size_t n; };
+struct words {
+	char text[1024];
+	size_t n;
+};
 
 static void add(struct words *w, const char *s, size_t n) {
 	if (n > sizeof w->text - w->n)
@@ -42,12 +45,24 @@ static void say(const struct words *w) {
 
 static void add_signal(struct words *w, int signo) {
 	switch (signo) {
-	case SIGSEGV: ADD(w, " (SIGSEGV)\n"); break;
-	case SIGBUS: ADD(w, " (SIGBUS)\n"); break;
-	case SIGFPE: ADD(w, " (SIGFPE)\n"); break;
-	case SIGILL: ADD(w, " (SIGILL)\n"); break;
-	case SIGABRT: ADD(w, " (SIGABRT)\n"); break;
-	default: ADD(w, "\n"); break;
+	case SIGSEGV:
+		ADD(w, " (SIGSEGV)\n");
+		break;
+	case SIGBUS:
+		ADD(w, " (SIGBUS)\n");
+		break;
+	case SIGFPE:
+		ADD(w, " (SIGFPE)\n");
+		break;
+	case SIGILL:
+		ADD(w, " (SIGILL)\n");
+		break;
+	case SIGABRT:
+		ADD(w, " (SIGABRT)\n");
+		break;
+	default:
+		ADD(w, "\n");
+		break;
 	}
 }
 

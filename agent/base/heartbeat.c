@@ -82,7 +82,8 @@ static void beat_done(void *arg, const struct fetch_result *res, const struct er
 	bool failed = err || res->status != 200;
 	h->flying = NULL;
 	if (failed && !h->failing && !h->last && !h->last_due)
-		log_warn("heartbeat not taken", log_s("server", h->server), log_i("status", res ? res->status : 0), log_s("why", reason(err)));
+		log_warn(
+		    "heartbeat not taken", log_s("server", h->server), log_i("status", res ? res->status : 0), log_s("why", reason(err)));
 	if (!failed && h->failing)
 		log_info("heartbeat taken again");
 	h->failing = failed;

@@ -61,7 +61,7 @@ extern "C" {
 #endif
 
 #define BERTH_MODULE_ABI 1
-#define BERTH_MODULE_MAGIC "BERTHMO"       /* eight bytes with its NUL */
+#define BERTH_MODULE_MAGIC "BERTHMO" /* eight bytes with its NUL */
 #define BERTH_MODULE_SECTION ".berth.module"
 #define BERTH_MODULE_SYMBOL "berth_module"
 
@@ -79,20 +79,20 @@ struct berth_call;
 
 /* What the base offers. One per installed module version, constant, usable from any thread until stop returned. */
 struct berth_host {
-	uint32_t abi;               /* ABI version of the base */
-	uint32_t size;              /* bytes of this record that are there */
-	const char *base_name;      /* name of the base, as given by its operator */
-	const char *module;         /* this module's name and version */
+	uint32_t abi;          /* ABI version of the base */
+	uint32_t size;         /* bytes of this record that are there */
+	const char *base_name; /* name of the base, as given by its operator */
+	const char *module;    /* this module's name and version */
 	const char *version;
-	const char *context_path;   /* where its routes are, "/hello"; "" for a module at the root */
+	const char *context_path; /* where its routes are, "/hello"; "" for a module at the root */
 
 	/* One log line of the base, with module and version as fields; newlines are escaped. */
 	void (*log)(const struct berth_host *host, enum berth_log_level level, const char *fmt, ...) BERTH_PRINTF(3, 4);
 
 	/* The request. NULL when there is no such thing. */
-	const char *(*param)(struct berth_call *call, const char *name);   /* {name} of the route's pattern, decoded */
-	const char *(*query)(struct berth_call *call, const char *name);   /* first ?name=value, decoded; "" without "=" */
-	const char *(*header)(struct berth_call *call, const char *name);  /* any case */
+	const char *(*param)(struct berth_call *call, const char *name);  /* {name} of the route's pattern, decoded */
+	const char *(*query)(struct berth_call *call, const char *name);  /* first ?name=value, decoded; "" without "=" */
+	const char *(*header)(struct berth_call *call, const char *name); /* any case */
 
 	/* The answer: headers first, then reply once. The second reply of a call is ignored and logged; a handler that returns without
 	 * one, or with more than the base's reply limit (16 MiB by default), answers 500. type NULL: no Content-Type. Headers that frame
@@ -104,23 +104,23 @@ struct berth_host {
 /* Given to start, stop and health. */
 struct berth_run {
 	const struct berth_host *host;
-	void *state;                /* start sets it, all later calls get it back; changes elsewhere are not kept */
-	int argc;                   /* arguments of the deployment */
-	const char *const *argv;    /* argv[argc] is NULL; argv[0] is the first argument, not a program name */
-	const char *const *env;     /* "NAME=value", NULL-terminated */
-	char *error;                /* text of the failure when non-zero is returned; see berth_fail() */
+	void *state;             /* start sets it, all later calls get it back; changes elsewhere are not kept */
+	int argc;                /* arguments of the deployment */
+	const char *const *argv; /* argv[argc] is NULL; argv[0] is the first argument, not a program name */
+	const char *const *env;  /* "NAME=value", NULL-terminated */
+	char *error;             /* text of the failure when non-zero is returned; see berth_fail() */
 	size_t error_size;
 };
 
 /* One request. The method is as sent; HEAD reaches a GET route, and its body is dropped by the base. */
 struct berth_call {
 	const struct berth_host *host;
-	void *state;                /* as set by start */
+	void *state; /* as set by start */
 	const char *method;
-	const char *path;           /* whole path, percent-decoded once, no query: "/hello/items/7" */
-	const char *subpath;        /* below the context path, begins with "/": "/items/7"; "/" for the context path itself */
-	const char *peer;           /* client address, "10.0.0.7:51324" */
-	const void *body;           /* whole body (1 MiB by default is the base's limit), a NUL follows it */
+	const char *path;    /* whole path, percent-decoded once, no query: "/hello/items/7" */
+	const char *subpath; /* below the context path, begins with "/": "/items/7"; "/" for the context path itself */
+	const char *peer;    /* client address, "10.0.0.7:51324" */
+	const void *body;    /* whole body (1 MiB by default is the base's limit), a NUL follows it */
 	size_t body_size;
 };
 
@@ -128,8 +128,8 @@ struct berth_call {
  * Patterns begin with "/". "{name}" stands for one path segment, a last "*" for all the rest (also nothing, param "*").
  * Unknown path: 404. Known path, other method: 405 with Allow. */
 struct berth_route {
-	const char *method;         /* "GET", "POST", …; "*" for any */
-	const char *pattern;        /* "/", "/items/{id}", "/files/" "*" */
+	const char *method;  /* "GET", "POST", …; "*" for any */
+	const char *pattern; /* "/", "/items/{id}", "/files/" "*" */
 	void (*handler)(struct berth_call *call);
 };
 
@@ -138,13 +138,13 @@ struct berth_module {
 	char magic[8];
 	uint32_t abi;
 	uint32_t size;
-	uint32_t units;             /* of a base's install limit that it costs; 0 = 1 */
-	int32_t priority;           /* order of installation after a restart of the base, smaller first; 0 = 100 */
-	char name[64];              /* letters, digits, "._-", begins with a letter or digit; 63 bytes at most */
-	char version[64];           /* the same and "+" */
-	char context_path[128];     /* "/orders", "/shop/orders", "/" for the root; "" = "/" and the name */
-	char needs[256];            /* modules it needs on the same base: "config, auth >=2.0.0" */
-	char description[128];      /* one line for people */
+	uint32_t units;         /* of a base's install limit that it costs; 0 = 1 */
+	int32_t priority;       /* order of installation after a restart of the base, smaller first; 0 = 100 */
+	char name[64];          /* letters, digits, "._-", begins with a letter or digit; 63 bytes at most */
+	char version[64];       /* the same and "+" */
+	char context_path[128]; /* "/orders", "/shop/orders", "/" for the root; "" = "/" and the name */
+	char needs[256];        /* modules it needs on the same base: "config, auth >=2.0.0" */
+	char description[128];  /* one line for people */
 
 	int (*start)(struct berth_run *run);
 	int (*stop)(struct berth_run *run);
@@ -153,10 +153,14 @@ struct berth_module {
 };
 
 /* BERTH_MODULE("name", "version", .context_path = "/x", .start = start, .routes = routes, …); at file scope, once per module. */
-#define BERTH_MODULE(name_, version_, ...) \
-	extern BERTH_EXPORT const struct berth_module berth_module; \
-	BERTH_RECORD const struct berth_module berth_module = { .magic = BERTH_MODULE_MAGIC, .abi = BERTH_MODULE_ABI, \
-		.size = sizeof(struct berth_module), .name = name_, .version = version_, __VA_ARGS__ }
+#define BERTH_MODULE(name_, version_, ...)                                                   \
+	extern BERTH_EXPORT const struct berth_module berth_module;                          \
+	BERTH_RECORD const struct berth_module berth_module = { .magic = BERTH_MODULE_MAGIC, \
+		.abi = BERTH_MODULE_ABI,                                                     \
+		.size = sizeof(struct berth_module),                                         \
+		.name = name_,                                                               \
+		.version = version_,                                                         \
+		__VA_ARGS__ }
 
 /* return berth_fail(run, "cannot open %s: %s", path, strerror(errno)); */
 BERTH_PRINTF(2, 3) static inline int berth_fail(struct berth_run *run, const char *fmt, ...) {
@@ -206,9 +210,15 @@ BERTH_PRINTF(3, 4) static inline void berth_printf(struct berth_call *call, int 
 	call->host->reply(call, status, "text/plain; charset=utf-8", text, size);
 }
 
-static inline const char *berth_param(struct berth_call *call, const char *name) { return call->host->param(call, name); }
-static inline const char *berth_query(struct berth_call *call, const char *name) { return call->host->query(call, name); }
-static inline const char *berth_header(struct berth_call *call, const char *name) { return call->host->header(call, name); }
+static inline const char *berth_param(struct berth_call *call, const char *name) {
+	return call->host->param(call, name);
+}
+static inline const char *berth_query(struct berth_call *call, const char *name) {
+	return call->host->query(call, name);
+}
+static inline const char *berth_header(struct berth_call *call, const char *name) {
+	return call->host->header(call, name);
+}
 
 #define berth_log(host, level, ...) ((host)->log((host), (level), __VA_ARGS__))
 

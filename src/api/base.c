@@ -95,13 +95,17 @@ int op_base_update(struct api_op *op, struct err *err) {
 
 /* "http://HOST:PORT" and nothing else: it is put before a path, and what is behind it gets commands. */
 static int arklet_check(const char *url, struct err *err) {
-	const char *host = url != NULL && strncmp(url, "http://", 7) == 0 ? url + 7 : NULL, *colon = host != NULL ? strrchr(host, ':') : NULL;
+	const char *host = url != NULL && strncmp(url, "http://", 7) == 0 ? url + 7 : NULL,
+	           *colon = host != NULL ? strrchr(host, ':') : NULL;
 	size_t n = colon != NULL ? (size_t)(colon - host) : 0;
-	bool fine = n > 0 && n < 128 && strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == strlen(host);
+	bool fine =
+	    n > 0 && n < 128 && strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]") == strlen(host);
 	char *end = NULL;
 	long port = fine ? strtol(colon + 1, &end, 10) : 0;
-	return fine && *end == '\0' && port > 0 && port < 65536 ? 0 :
-	    err_field(err, E_INVALID, "/arklet", "give the address of the base's arklet as http://HOST:PORT; its port is 1238 unless the base was told another");
+	return fine && *end == '\0' && port > 0 && port < 65536
+	           ? 0
+	           : err_field(err, E_INVALID, "/arklet",
+	                 "give the address of the base's arklet as http://HOST:PORT; its port is 1238 unless the base was told another");
 }
 
 int op_base_add(struct api_op *op, struct err *err) {
@@ -160,7 +164,9 @@ int op_base_drain(struct api_op *op, struct err *err) {
 		rc = refuse_dry_run(op, err);
 	if (rc == 0)
 		rc = change_drain(op->api->core, &op->core.who, b, &p, err);
-	return rc != 0 ? rc : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base), "it holds nothing that Berth manages and takes nothing new");
+	return rc != 0 ? rc
+	               : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base),
+	                     "it holds nothing that Berth manages and takes nothing new");
 }
 
 int op_base_undrain(struct api_op *op, struct err *err) {

@@ -14,7 +14,7 @@ struct blobs {
 	struct api *api;
 	char *dir;
 	int dir_fd;
-	unsigned busy;               /* uploads, fills and fetches under way */
+	unsigned busy; /* uploads, fills and fetches under way */
 	int64_t cached_bytes;
 	struct fetcher *fetcher;
 	LIST_HEAD(, fill) fills;
@@ -29,7 +29,7 @@ struct blob_file {
 };
 int blob_file_open(struct blobs *b, struct blob_file *ret, struct err *err);
 int blob_file_add(struct blob_file *f, const void *p, size_t n, struct err *err);
-void blob_file_digest(struct blob_file *f, char ret_hex[SHA256_HEX]);    /* once, after the last byte */
+void blob_file_digest(struct blob_file *f, char ret_hex[SHA256_HEX]);                          /* once, after the last byte */
 int blob_file_keep(struct blobs *b, struct blob_file *f, const char *sha256, struct err *err); /* under its digest; closes */
 void blob_file_drop(struct blobs *b, struct blob_file *f);
 

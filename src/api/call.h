@@ -31,9 +31,9 @@ struct remote;
 typedef int (*op_handler)(struct api_op *op, struct err *err);
 
 struct api_op {
-	struct core_op core;         /* first: core callbacks cast back */
+	struct core_op core; /* first: core callbacks cast back */
 	struct api *api;
-	struct api_call *call;       /* NULL once answered */
+	struct api_call *call; /* NULL once answered */
 	bool cancelled, in_core, introduced;
 	uint8_t bearer_hash[32];
 	const Berth__V1__Meta *meta; /* of the request, or an empty one */
@@ -42,23 +42,23 @@ struct api_op {
 	/* new at each apply */
 	struct arena *arena;
 	struct api_caller who;
-	struct fleet *fleet;         /* these two: inside apply only */
+	struct fleet *fleet; /* these two: inside apply only */
 	struct tenant *tenant;
 
 	/* what the handler leaves */
 	ProtobufCMessage *reply;
-	int status;                  /* 0 = by the flags of the operation */
+	int status; /* 0 = by the flags of the operation */
 	const char *location;
-	int64_t wait_plan;           /* unfinished plan the answer is about */
-	bool needs_person;           /* it stands still until somebody acts */
-	int64_t seen_event;          /* last event when it was applied */
+	int64_t wait_plan;  /* unfinished plan the answer is about */
+	bool needs_person;  /* it stands still until somebody acts */
+	int64_t seen_event; /* last event when it was applied */
 	/* Runs after the commit instead of the answer; ends in op_again, op_finish or op_fail. */
 	void (*then)(struct api_op *op);
 
 	/* between steps */
 	int step;
 	struct page *page;
-	void *state;                 /* of the handler, in kept */
+	void *state; /* of the handler, in kept */
 	struct reading *reading;
 	struct remote *fetching;
 	void (*abort)(struct api_op *op); /* how to end what `then` started when the client leaves; runs once */
@@ -74,28 +74,29 @@ struct api {
 	struct loop *loop;
 	struct core *core;
 	struct api_config config;
-	struct arena *arena;         /* config's strings, the OpenAPI document */
+	struct arena *arena; /* config's strings, the OpenAPI document */
 	struct op_queue ops;
 	struct core_watch watch;
-	int64_t committed;           /* highest event number known to be committed */
+	int64_t committed; /* highest event number known to be committed */
 	TAILQ_HEAD(, stream) streams;
 	unsigned n_streams;
 	TAILQ_HEAD(, wait) waits;
-	struct blobs *blobs;         /* artifact bytes; NULL without a cache folder */
+	struct blobs *blobs; /* artifact bytes; NULL without a cache folder */
 	struct upkeep *upkeep;
 	struct base_keys *keys;
 	struct idem_counts *idem;
 	bool draining;
-	char *openapi; size_t openapi_len;
+	char *openapi;
+	size_t openapi_len;
 };
 
 /* api.c */
-void op_again(struct api_op *op);                         /* apply once more, with op->step set by the caller */
+void op_again(struct api_op *op); /* apply once more, with op->step set by the caller */
 /* For domain operations that take the caller from the core instead of an argument: the core read it before the first apply found out who
  * calls. True: come back in the next apply (nothing else is to be done in this one). */
 bool op_who_unknown(struct api_op *op);
-void op_finish(struct api_op *op);                        /* answers with reply, or waits for the plan */
-void op_answer(struct api_op *op);                        /* answers now */
+void op_finish(struct api_op *op); /* answers with reply, or waits for the plan */
+void op_answer(struct api_op *op); /* answers now */
 void op_fail(struct api_op *op, const struct err *err);
 void op_fail_later(struct api_op *op, const struct err *err); /* on a later turn */
 op_handler op_handler_of(const struct op_def *def);
@@ -106,8 +107,8 @@ struct base_keys *base_keys_new(void);
 void base_keys_free(struct base_keys *k);
 bool role_allows(enum role have, enum role least);
 /* Fills who and tenant from a token's hash. make_tenant: a cell admin's operation may make the tenant it names. */
-int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool make_tenant, struct arena *arena,
-                struct api_caller *ret, struct tenant **ret_tenant, struct err *err);
+int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool make_tenant,
+    struct arena *arena, struct api_caller *ret, struct tenant **ret_tenant, struct err *err);
 
 /* idem.c: both inside apply. */
 struct idem_counts;
@@ -128,7 +129,11 @@ void waits_notify(struct api *a, const struct row_event *const *events, size_t n
 void waits_end(struct api *a);
 
 /* stream.c */
-struct event_filter { int64_t tenant_id, plan; const char *actor, *module, *base, *deployment, *kind; wall_t since, until; };
+struct event_filter {
+	int64_t tenant_id, plan;
+	const char *actor, *module, *base, *deployment, *kind;
+	wall_t since, until;
+};
 enum stream_end { STREAM_ENDLESS, STREAM_UNTIL_PLAN_ENDS, STREAM_WHAT_IS_THERE };
 void stream_start(struct api_op *op, const struct event_filter *f, int64_t after, bool check_age, enum stream_end end);
 void stream_cancel(struct api_op *op);
@@ -139,12 +144,13 @@ void event_read(struct ledger_read *r, const struct event_filter *f);
 bool event_matches(const struct event_filter *f, const struct row_event *e);
 
 /* history.c: a read that is forgotten when the op ends first. */
-void history_read(struct api_op *op, const struct ledger_read *spec, void (*fn)(struct api_op *op, struct ledger_rows *rows, const struct err *err));
+void history_read(
+    struct api_op *op, const struct ledger_read *spec, void (*fn)(struct api_op *op, struct ledger_rows *rows, const struct err *err));
 
 /* page.c: lists. */
 struct page {
-	size_t limit, n, n_before;   /* n_before: when this apply began */
-	int64_t next;                /* id to go on after; 0 = from the start */
+	size_t limit, n, n_before; /* n_before: when this apply began */
+	int64_t next;              /* id to go on after; 0 = from the start */
 	int64_t next_before;
 	int64_t walked;
 	bool more;
@@ -210,15 +216,16 @@ int blobs_new(struct api *a, struct blobs **ret, struct err *err);
 void blobs_free(struct blobs *b);
 /* A URL into the ledger. done gets digest and size. Ends with the op through op->abort. */
 void remote_fetch(struct api_op *op, const char *url, const char *credentials, const char *sha256,
-                  void (*done)(struct api_op *op, const char *sha256, int64_t size, const struct err *err));
+    void (*done)(struct api_op *op, const char *sha256, int64_t size, const struct err *err));
 /* Registers the bytes as an artifact of the tenant; the existing row when there is one. Inside apply. */
-struct artifact *artifact_put(struct core *c, struct tenant *t, const char *sha256, int64_t size, const char *url, const char *credentials,
-                              const char *media_type);
+struct artifact *artifact_put(
+    struct core *c, struct tenant *t, const char *sha256, int64_t size, const char *url, const char *credentials, const char *media_type);
 
 int upkeep_new(struct api *a, struct upkeep **ret, struct err *err);
 void upkeep_free(struct upkeep *u);
 
-#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary) int op_##handler(struct api_op *op, struct err *err);
+#define OP(service, rpc, request, reply, role, http, path, body, flags, handler, summary) \
+	int op_##handler(struct api_op *op, struct err *err);
 #include "api/ops.def"
 #undef OP
 

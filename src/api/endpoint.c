@@ -14,8 +14,9 @@ static bool serves(const struct instance *i) {
 }
 
 static bool selected(const struct api_op *op, const struct filter *f, const struct instance *i) {
-	return i->base->tenant == op->tenant && (f->module == NULL || i->version->module == f->module) && (f->base == NULL || i->base == f->base) &&
-	       (f->deployment == NULL || i->deployment == f->deployment) && (!f->has_ready || serves(i) == f->ready);
+	return i->base->tenant == op->tenant && (f->module == NULL || i->version->module == f->module) &&
+	       (f->base == NULL || i->base == f->base) && (f->deployment == NULL || i->deployment == f->deployment) &&
+	       (!f->has_ready || serves(i) == f->ready);
 }
 
 static Berth__V1__Endpoint *view(const struct instance *i, struct arena *a) {
@@ -41,7 +42,8 @@ static int filter_read(struct api_op *op, const Berth__V1__ListEndpointsRequest 
 		return err->code;
 	if (r->base != NULL && *r->base != '\0' && (f->base = find_base(op, r->base, "/base", err)) == NULL)
 		return err->code;
-	if (r->deployment != NULL && *r->deployment != '\0' && (f->deployment = find_deployment(op, r->deployment, "/deployment", err)) == NULL)
+	if (r->deployment != NULL && *r->deployment != '\0' &&
+	    (f->deployment = find_deployment(op, r->deployment, "/deployment", err)) == NULL)
 		return err->code;
 	return 0;
 }
@@ -56,7 +58,8 @@ int op_endpoint_list(struct api_op *op, struct err *err) {
 		return rc;
 	const struct instance *last = page_after(op) != 0 ? fleet_instance(op->fleet, page_after(op)) : NULL;
 	for (struct instance *i = last != NULL ? last->hh_id.next : fleet_instances(op->fleet); i != NULL; i = i->hh_id.next)
-		if (i->row.id > page_after(op) && !page_add(op, i->row.id, selected(op, &f, i) ? (ProtobufCMessage *)view(i, op->arena) : NULL))
+		if (i->row.id > page_after(op) &&
+		    !page_add(op, i->row.id, selected(op, &f, i) ? (ProtobufCMessage *)view(i, op->arena) : NULL))
 			break;
 	page_close(op, op->call->op->reply);
 	return 0;

@@ -97,7 +97,8 @@ int op_event_list(struct api_op *op, struct err *err) {
 	op->then = resumes ? list_check_age : list_read;
 	int64_t last = fleet_last_event(op->fleet);
 	if (resumes && r->after > last)
-		return err_field(err, E_INVALID, "/after", "event %" PRId64 " does not exist yet; the last one is %" PRId64, r->after, last);
+		return err_field(
+		    err, E_INVALID, "/after", "event %" PRId64 " does not exist yet; the last one is %" PRId64, r->after, last);
 	return check(r, err);
 }
 

@@ -20,7 +20,7 @@ struct beat_op {
 	struct api *api;
 	struct api_beat in;
 	struct beat beat;
-	struct err err;      /* of the body */
+	struct err err; /* of the body */
 	const char *name, *url, *answer;
 	api_beat_fn done;
 	void *arg;
@@ -48,9 +48,18 @@ static struct base *base_of(const struct beat_op *o, const struct tenant *t) {
 
 static struct group *group_make(struct beat_op *o, struct tenant *t, const char *name) {
 	wall_t now = core_now(o->api->core);
-	struct row_base_group row = { .tenant_id = t->row.id, .name = arena_strdup(o->in.arena, name), .runtime = RUNTIME_ARK, .install_limit = 10,
-		.labels = arena_strdup(o->in.arena, "{}"), .zone_key = arena_strdup(o->in.arena, "zone"), .unmanaged_policy = UNMANAGED_REPORT,
-		.placement = PLACEMENT_SPREAD, .upgrade_policy = UPGRADE_POLICY_AUTO, .etag = 1, .created_at = now, .updated_at = now };
+	struct row_base_group row = { .tenant_id = t->row.id,
+		.name = arena_strdup(o->in.arena, name),
+		.runtime = RUNTIME_ARK,
+		.install_limit = 10,
+		.labels = arena_strdup(o->in.arena, "{}"),
+		.zone_key = arena_strdup(o->in.arena, "zone"),
+		.unmanaged_policy = UNMANAGED_REPORT,
+		.placement = PLACEMENT_SPREAD,
+		.upgrade_policy = UPGRADE_POLICY_AUTO,
+		.etag = 1,
+		.created_at = now,
+		.updated_at = now };
 	struct event_facts facts = { .kind = "group.created" };
 	struct group *g = fleet_group_add(core_fleet(o->api->core), t, &row);
 	core_event(o->api->core, &facts, "group %s was made by the first base that joined it", name);
@@ -70,8 +79,10 @@ static struct group *group_of(struct beat_op *o, struct tenant *t, const struct 
 
 static int not_let_in(const struct beat_op *o, struct err *err) {
 	if (o->in.token != NULL)
-		return err_set(err, E_UNAUTHENTICATED, "the join token in the path is unknown, revoked or expired; make one with: berth token create NAME --role join");
-	return err_set(err, E_UNAUTHENTICATED, "a base joins at /join/TOKEN/heartbeat: give it http://HOST:PORT/join/TOKEN as its heartbeat endpoint");
+		return err_set(err, E_UNAUTHENTICATED,
+		    "the join token in the path is unknown, revoked or expired; make one with: berth token create NAME --role join");
+	return err_set(
+	    err, E_UNAUTHENTICATED, "a base joins at /join/TOKEN/heartbeat: give it http://HOST:PORT/join/TOKEN as its heartbeat endpoint");
 }
 
 /* ---- heartbeat --------------------------------------------------------------------------------------------------------------------- */
@@ -80,7 +91,9 @@ static int join(struct beat_op *o, struct tenant *t, const struct token *tok, st
 	if (tok == NULL && o->api->config.open_group == NULL)
 		return not_let_in(o, err);
 	const struct base *known = fleet_base(t, o->name);
-	struct direct_spec s = { .name = o->name, .url = o->url, .identity = arena_printf(o->in.arena, BOOT "%s", o->beat.identity),
+	struct direct_spec s = { .name = o->name,
+		.url = o->url,
+		.identity = arena_printf(o->in.arena, BOOT "%s", o->beat.identity),
 		.group = known != NULL ? known->group : group_of(o, t, tok) };
 	struct base *b;
 	return change_base_add(o->api->core, &o->core.who, &s, &b, err);
@@ -153,7 +166,8 @@ static int baseline_apply(struct core *c, struct core_op *op, struct err *err) {
 	BUF_AUTO out = BUF_INIT;
 	if (b != NULL)
 		TAILQ_FOREACH(i, &b->instances, base_link)
-			if (i->row.wanted && i->row.generation > 0 && i->task == NULL && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED)
+			if (i->row.wanted && i->row.generation > 0 && i->task == NULL && i->row.state != INSTANCE_FAILED &&
+			    i->row.state != INSTANCE_QUARANTINED)
 				list[n++] = i;
 	qsort(list, n, sizeof *list, by_priority);
 	buf_add_char(&out, '[');
@@ -175,7 +189,8 @@ static bool loopback(const char *ip) {
 	return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
 }
 
-/* The address it gives for itself, as the original controller has it; where that can only be meant on its own machine, the one it called from. */
+/* The address it gives for itself, as the original controller has it; where that can only be meant on its own machine, the one it called
+ * from. */
 static const char *url_of(struct beat_op *o) {
 	const char *peer = o->in.peer != NULL ? o->in.peer : "", *colon = strrchr(peer, ':'), *ip = o->beat.ip;
 	const char *from = arena_strndup(o->in.arena, peer, colon != NULL ? (size_t)(colon - peer) : strlen(peer));
@@ -192,7 +207,8 @@ static void start(struct api *a, const struct api_beat *b, bool question, api_be
 	o->core.done = beat_done;
 	o->core.read = question;
 	o->core.who = (struct core_who){ .actor = "heartbeat", .address = b->peer };
-	int rc = question ? beat_question_parse(b->arena, b->body, b->n, &o->beat, &o->err) : beat_parse(b->arena, b->body, b->n, &o->beat, &o->err);
+	int rc = question ? beat_question_parse(b->arena, b->body, b->n, &o->beat, &o->err)
+	                  : beat_parse(b->arena, b->body, b->n, &o->beat, &o->err);
 	if (rc == 0) {
 		o->name = beat_base_name(b->arena, o->beat.identity, o->beat.port);
 		o->url = url_of(o);

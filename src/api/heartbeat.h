@@ -9,10 +9,11 @@ struct arena;
 struct err;
 
 struct api_beat {
-	const char *token;       /* of the path; NULL: none */
-	const char *peer;        /* address it came from */
-	const char *body; size_t n;
-	struct arena *arena;     /* lives until done */
+	const char *token; /* of the path; NULL: none */
+	const char *peer;  /* address it came from */
+	const char *body;
+	size_t n;
+	struct arena *arena; /* lives until done */
 };
 /* done on a later turn. answer: a text for /heartbeat, a JSON array for /queryBaseline. */
 typedef void (*api_beat_fn)(void *arg, const char *answer, const struct err *err);

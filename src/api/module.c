@@ -259,7 +259,8 @@ static int file_apply(struct api_op *op, const char *module, const Berth__V1__Ve
 		return row->runtime == RUNTIME_ARK ? err_field(err, E_INVALID, "/artifact", "%s", why.text) : 0;
 	if (strcmp(m.name, module) != 0 || strcmp(m.version, row->name) != 0)
 		return err_field(err, E_INVALID, strcmp(m.name, module) != 0 ? "/module" : "/version",
-		    "the jar's manifest says %s:%s, not %s:%s: a base would install what the manifest says", m.name, m.version, module, row->name);
+		    "the jar's manifest says %s:%s, not %s:%s: a base would install what the manifest says", m.name, m.version, module,
+		    row->name);
 	if (want->has_runtime && want->runtime != 0 && !runtime_of_kind(m.kind, row->runtime))
 		return err_field(err, E_INVALID, "/runtime", "the file is a module of runtime %s", modfile_kind_name(m.kind));
 	row->runtime = RUNTIME_ARK;

@@ -9,7 +9,7 @@ struct ended {
 	int64_t id;
 	enum plan_verb verb;
 	struct undo undo;
-	bool read;               /* undo: its rows are here */
+	bool read; /* undo: its rows are here */
 };
 
 static bool failed(struct api_op *op, const struct err *err) {
@@ -22,7 +22,8 @@ static int no_plan(int64_t id, struct err *err) {
 	return err_set(err, E_NOT_FOUND, "there is no plan %" PRId64 "; berth plan list shows them", id);
 }
 
-/* ---- undo of a finished one: its row, its change, then once more through the core --------------------------------------------------------- */
+/* ---- undo of a finished one: its row, its change, then once more through the core
+ * --------------------------------------------------------- */
 static void undo_change_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
 	if (failed(op, err))
 		return;
@@ -66,8 +67,8 @@ static void ended_arrived(struct api_op *op, struct ledger_rows *rows, const str
 	else if (e->verb == VERB_UNDO && row->state != PLAN_SUPERSEDED)
 		undo_read(op, row);
 	else
-		err_set(&why, E_STATE, "plan %" PRId64 " is %s: it ended, so there is nothing to %s", e->id, word_text(WORD_PLAN, row->state),
-		    plan_verb_name(e->verb));
+		err_set(&why, E_STATE, "plan %" PRId64 " is %s: it ended, so there is nothing to %s", e->id,
+		    word_text(WORD_PLAN, row->state), plan_verb_name(e->verb));
 	arena_free(rows->arena);
 	if (why.code != 0)
 		op_fail(op, &why);
@@ -89,7 +90,8 @@ static int undo_ended(struct api_op *op, struct err *err) {
 	return rc;
 }
 
-/* ---- any verb ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- any verb
+ * ------------------------------------------------------------------------------------------------------------------------------- */
 static int spec_read(struct api_op *op, const Berth__V1__PlanVerbRequest *r, struct verb_spec *ret, struct err *err) {
 	*ret = (struct verb_spec){ .batch = r->has_batch ? r->batch : 0, .task = r->has_task ? r->task : 0 };
 	if (ret->batch < 0 || ret->task < 0)
@@ -134,9 +136,9 @@ static int verb(struct api_op *op, enum plan_verb v, struct err *err) {
 	return 0;
 }
 
-#define VERB(name, VALUE)                                      \
+#define VERB(name, VALUE)                                        \
 	int op_plan_##name(struct api_op *op, struct err *err) { \
-		return verb(op, VALUE, err);                   \
+		return verb(op, VALUE, err);                     \
 	}
 VERB(pause, VERB_PAUSE)
 VERB(resume, VERB_RESUME)

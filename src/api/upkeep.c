@@ -70,8 +70,10 @@ static void orphans_done(struct core_op *op, const struct err *err) {
 		again(u, EVERY_US); /* standing by, or no database: another hour */
 		return;
 	}
-	struct ledger_retention before = { .events = { u->now.us - cfg->keep_events_us }, .plans = { u->now.us - cfg->keep_plans_us },
-		.idempotency = { u->now.us - core_cfg(u->api->core)->idempotency_us }, .base_history = { u->now.us - cfg->keep_base_history_us } };
+	struct ledger_retention before = { .events = { u->now.us - cfg->keep_events_us },
+		.plans = { u->now.us - cfg->keep_plans_us },
+		.idempotency = { u->now.us - core_cfg(u->api->core)->idempotency_us },
+		.base_history = { u->now.us - cfg->keep_base_history_us } };
 	l->ops->prune(l, &before, pruned, u);
 }
 

@@ -104,8 +104,8 @@ bool wall_parse(const char *s, wall_t *ret_t) {
 	const char *p = s;
 	if (!digits(&p, 4, &year) || *p++ != '-' || !digits(&p, 2, &mon) || *p++ != '-' || !digits(&p, 2, &tm.tm_mday))
 		return false;
-	if ((*p != 'T' && *p != 't' && *p != ' ') || (p++, !digits(&p, 2, &tm.tm_hour)) || *p++ != ':' ||
-	    !digits(&p, 2, &tm.tm_min) || *p++ != ':' || !digits(&p, 2, &tm.tm_sec))
+	if ((*p != 'T' && *p != 't' && *p != ' ') || (p++, !digits(&p, 2, &tm.tm_hour)) || *p++ != ':' || !digits(&p, 2, &tm.tm_min) ||
+	    *p++ != ':' || !digits(&p, 2, &tm.tm_sec))
 		return false;
 	if (mon < 1 || mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
 		return false;
@@ -131,8 +131,12 @@ static const struct unit {
 	const char *name;
 	int64_t us;
 } units[] = {
-	{ "ms", US_PER_MS }, { "us", 1 },  { "d", 86400 * US_PER_S }, { "h", 3600 * US_PER_S },
-	{ "m", 60 * US_PER_S }, { "s", US_PER_S },
+	{ "ms", US_PER_MS },
+	{ "us", 1 },
+	{ "d", 86400 * US_PER_S },
+	{ "h", 3600 * US_PER_S },
+	{ "m", 60 * US_PER_S },
+	{ "s", US_PER_S },
 };
 
 static const struct unit *unit_find(const char **p) {

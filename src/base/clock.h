@@ -10,8 +10,12 @@
 #define US_PER_MS INT64_C(1000)
 #define US_PER_S INT64_C(1000000)
 
-typedef struct { int64_t us; } mono_t; /* microseconds since an arbitrary start (CLOCK_BOOTTIME: counts suspend) */
-typedef struct { int64_t us; } wall_t; /* microseconds since 1970-01-01 UTC; 0 = none */
+typedef struct {
+	int64_t us;
+} mono_t; /* microseconds since an arbitrary start (CLOCK_BOOTTIME: counts suspend) */
+typedef struct {
+	int64_t us;
+} wall_t; /* microseconds since 1970-01-01 UTC; 0 = none */
 
 #define MONO_NEVER ((mono_t){ INT64_MAX })
 
@@ -23,14 +27,27 @@ struct clock {
 
 extern const struct clock clock_real;
 
-static inline mono_t clock_mono(const struct clock *c) { return c->mono(c->arg); }
-static inline wall_t clock_wall(const struct clock *c) { return c->wall(c->arg); }
-static inline mono_t mono_add(mono_t t, int64_t us) { return (mono_t){ t.us > INT64_MAX - us ? INT64_MAX : t.us + us }; }
-static inline int64_t mono_diff(mono_t a, mono_t b) { return a.us - b.us; }
-static inline bool mono_before(mono_t a, mono_t b) { return a.us < b.us; }
+static inline mono_t clock_mono(const struct clock *c) {
+	return c->mono(c->arg);
+}
+static inline wall_t clock_wall(const struct clock *c) {
+	return c->wall(c->arg);
+}
+static inline mono_t mono_add(mono_t t, int64_t us) {
+	return (mono_t){ t.us > INT64_MAX - us ? INT64_MAX : t.us + us };
+}
+static inline int64_t mono_diff(mono_t a, mono_t b) {
+	return a.us - b.us;
+}
+static inline bool mono_before(mono_t a, mono_t b) {
+	return a.us < b.us;
+}
 
 /* Virtual time for tests: starts at the given wall time, moves only by clock_virtual_advance(). */
-struct clock_virtual { mono_t mono; wall_t wall; };
+struct clock_virtual {
+	mono_t mono;
+	wall_t wall;
+};
 struct clock clock_virtual_init(struct clock_virtual *v, wall_t start);
 void clock_virtual_advance(struct clock_virtual *v, int64_t us);
 

@@ -26,7 +26,7 @@ static const struct {
  * whole UTF-8 or nothing. */
 static void text_clean(char *s) {
 	size_t n = strlen(s);
-	for (size_t i = 0, len; i < n; i += len > 0 ? len : 1) {
+	for (size_t i = 0, len; i<n; i += len> 0 ? len : 1) {
 		len = utf8_length(s + i, n - i);
 		if (len == 0)
 			s[i] = '?';
@@ -35,8 +35,8 @@ static void text_clean(char *s) {
 	}
 }
 
-__attribute__((format(printf, 6, 0)))
-static int fill(struct err *err, int code, const char *pointer, const char *file, int line, const char *fmt, va_list ap) {
+__attribute__((format(printf, 6, 0))) static int fill(
+    struct err *err, int code, const char *pointer, const char *file, int line, const char *fmt, va_list ap) {
 	if (err == NULL)
 		return code;
 	err->code = code;

@@ -21,38 +21,36 @@ enum err_code {
 enum err_retry { ERR_RETRY_NEVER, ERR_RETRY_SAFE, ERR_RETRY_UNKNOWN };
 
 struct err {
-	int code;          /* E_…; 0 = no error */
-	char sqlstate[6];  /* when PostgreSQL said no, else "" */
-	const char *file;  /* where it was first known */
+	int code;         /* E_…; 0 = no error */
+	char sqlstate[6]; /* when PostgreSQL said no, else "" */
+	const char *file; /* where it was first known */
 	int line;
-	char pointer[96];  /* JSON pointer of the offending input ("/replicas"), "" when it is not one field */
-	char text[640];    /* what, why, what to do next; UTF-8, no newline */
+	char pointer[96]; /* JSON pointer of the offending input ("/replicas"), "" when it is not one field */
+	char text[640];   /* what, why, what to do next; UTF-8, no newline */
 };
 
 #define ERR_INIT ((struct err){ 0 })
 
 /* Fill *err and return code. With err == NULL only returns code. */
 #define err_set(err, code, ...) err_set_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
-int err_set_at(struct err *err, int code, const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+int err_set_at(struct err *err, int code, const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* As err_set, naming the field of the input that is wrong as a JSON pointer. */
 #define err_field(err, code, ptr, ...) err_field_at((err), (code), (ptr), __FILE__, __LINE__, __VA_ARGS__)
 int err_field_at(struct err *err, int code, const char *pointer, const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 6, 7)));
+    __attribute__((format(printf, 6, 7)));
 
 /* Fill from errno: "<what>: <strerror>". */
 #define err_errno(err, errnum, ...) err_errno_at((err), (errnum), __FILE__, __LINE__, __VA_ARGS__)
-int err_errno_at(struct err *err, int errnum, const char *file, int line, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+int err_errno_at(struct err *err, int errnum, const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* Prefix the text with "<context>: "; returns err->code. */
 int err_context(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-int err_http(int code);               /* HTTP status; 200 for 0, 500 for an unknown code */
-int err_grpc(int code);               /* gRPC status number; 0 for 0 */
-const char *err_name(int code);       /* stable code, "ok" for 0 */
+int err_http(int code);         /* HTTP status; 200 for 0, 500 for an unknown code */
+int err_grpc(int code);         /* gRPC status number; 0 for 0 */
+const char *err_name(int code); /* stable code, "ok" for 0 */
 enum err_retry err_retry(int code);
-int err_from_name(const char *name);  /* E_INTERNAL when unknown */
+int err_from_name(const char *name); /* E_INTERNAL when unknown */
 
 #endif

@@ -25,13 +25,16 @@ struct log_field {
 	};
 };
 
-#define log_s(k, v) { .kind = LOG_KIND_STR, .key = (k), .s = (v) }                      /* NULL prints as "" */
-#define log_i(k, v) { .kind = LOG_KIND_INT, .key = (k), .i = (int64_t)(v) }
-#define log_b(k, v) { .kind = LOG_KIND_BOOL, .key = (k), .i = (v) }
-#define log_e(v) { .kind = LOG_KIND_ERR, .key = "error", .err = (v) }                  /* code, text, where, sqlstate */
+#define log_s(k, v) \
+	{ .kind = LOG_KIND_STR, .key = (k), .s = (v) } /* NULL prints as "" */
+#define log_i(k, v) \
+	{ .kind = LOG_KIND_INT, .key = (k), .i = (int64_t)(v) }
+#define log_b(k, v) \
+	{ .kind = LOG_KIND_BOOL, .key = (k), .i = (v) }
+#define log_e(v) \
+	{ .kind = LOG_KIND_ERR, .key = "error", .err = (v) } /* code, text, where, sqlstate */
 
-#define log_at(level, msg, ...) \
-	log_write((level), (msg), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { .kind = LOG_KIND_END } })
+#define log_at(level, msg, ...) log_write((level), (msg), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ .kind = LOG_KIND_END } })
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...) log_at(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_LEVEL_WARN, __VA_ARGS__)

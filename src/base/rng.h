@@ -4,11 +4,13 @@
 
 #include <stdint.h>
 
-struct rng { uint64_t s[4]; };
+struct rng {
+	uint64_t s[4];
+};
 
 void rng_init(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
-uint64_t rng_below(struct rng *r, uint64_t n);             /* 0 … n-1, unbiased enough for n < 2^32; 0 for n = 0 */
-int64_t rng_jitter(struct rng *r, int64_t us);             /* us ± 20 % */
+uint64_t rng_below(struct rng *r, uint64_t n); /* 0 … n-1, unbiased enough for n < 2^32; 0 for n = 0 */
+int64_t rng_jitter(struct rng *r, int64_t us); /* us ± 20 % */
 
 #endif

@@ -75,7 +75,8 @@ static void add_failed(const json_t *failed, struct buf *out) {
 	for (size_t i = 0; i < json_array_size(failed) && i < 10; i++) {
 		const json_t *t = json_array_get(failed, i);
 		BUF_AUTO line = BUF_INIT;
-		buf_printf(&line, "%s: %s of %s:%s failed", field_str(t, "base"), field_str(t, "kind"), field_str(t, "module"), field_str(t, "version"));
+		buf_printf(&line, "%s: %s of %s:%s failed", field_str(t, "base"), field_str(t, "kind"), field_str(t, "module"),
+		    field_str(t, "version"));
 		if (*field_str(t, "fault") != '\0')
 			buf_printf(&line, ", fault of the %s", field_str(t, "fault"));
 		if (*field_str(t, "cause") != '\0')
@@ -113,8 +114,8 @@ static bool add_running(struct cli *c, const char *deployment, struct buf *out) 
 	if (cli_client(c, &client, &ignored) != 0 || client_call(client, &q, &r, &ignored) != 0)
 		return false;
 	int64_t ready = field_int(r.json, "ready", 0);
-	buf_printf(out, "%s:%s runs on %" PRId64 " %s in group %s", field_str(r.json, "module"), field_str(r.json, "version"), ready, ready == 1 ? "base" : "bases",
-	    field_str(r.json, "group"));
+	buf_printf(out, "%s:%s runs on %" PRId64 " %s in group %s", field_str(r.json, "module"), field_str(r.json, "version"), ready,
+	    ready == 1 ? "base" : "bases", field_str(r.json, "group"));
 	return true;
 }
 
@@ -149,7 +150,8 @@ static void print_open_end(const struct cli *c, const struct change *ch, const s
 		text_add_clean(&out, field_str(why, "summary"), false);
 		buf_add_char(&out, '\n');
 	}
-	add_reasons(json_array_size(waits) > 0 ? waits : field_get(why, "waitingFor"), f->exit != CLI_PERSON, field_str(f->plan, "stateReason"), &out);
+	add_reasons(json_array_size(waits) > 0 ? waits : field_get(why, "waitingFor"), f->exit != CLI_PERSON,
+	    field_str(f->plan, "stateReason"), &out);
 	if (f->exit == CLI_TIMEOUT || f->exit == CLI_INTERRUPTED)
 		buf_printf(&out, "the plan goes on; follow it again with: berth plan watch %" PRId64 "\n", id);
 	else
@@ -194,10 +196,14 @@ int change_follow(struct cli *c, const json_t *plan, const struct change *ch, st
 
 static void print_placements(const struct cli *c, const json_t *plan) {
 	static const struct column columns[] = {
-		{ "BATCH", "batch", CELL_NUMBER, false }, { "BASE", "base", CELL_TEXT, false }, { "ACTION", "action", CELL_TEXT, false },
+		{ "BATCH", "batch", CELL_NUMBER, false },
+		{ "BASE", "base", CELL_TEXT, false },
+		{ "ACTION", "action", CELL_TEXT, false },
 		{ "DEPLOYMENT", "deployment", CELL_TEXT, false },
 	};
-	static const struct view view = { .message = "Placed", .key = "placements", .name = "base", .none = "nothing would change", .columns = columns, .n = 4 };
+	static const struct view view = {
+		.message = "Placed", .key = "placements", .name = "base", .none = "nothing would change", .columns = columns, .n = 4
+	};
 	output_list(c, &view, field_get(plan, "placements"));
 }
 
@@ -238,7 +244,8 @@ static void print_accepted(const struct cli *c, const json_t *plan) {
 /* Nothing to do: the server answered 200 with a plan that changes nothing. */
 static void print_already(const struct cli *c, const struct change *ch, const json_t *plan) {
 	if (output_is_document(c)) {
-		JSON_AUTO doc = json_pack("{s:s, s:i, s:s, s:[], s:[]}", "result", "unchanged", "exitCode", CLI_OK, "deployment", deployment_of(ch, plan), "failedTasks", "verbs");
+		JSON_AUTO doc = json_pack("{s:s, s:i, s:s, s:[], s:[]}", "result", "unchanged", "exitCode", CLI_OK, "deployment",
+		    deployment_of(ch, plan), "failedTasks", "verbs");
 		if (plan != NULL)
 			json_object_set_new(doc, "plan", json_deep_copy(plan));
 		output_document(c, doc);

@@ -10,18 +10,18 @@
 struct cli;
 struct err;
 
-struct change_step {       /* what was done before, for the closing line: "pushed 24 kB" took 12 ms */
-	const char *name;  /* "pushed": key in JSON */
+struct change_step {      /* what was done before, for the closing line: "pushed 24 kB" took 12 ms */
+	const char *name; /* "pushed": key in JSON */
 	const char *text;
 	int64_t us;
 };
 
 struct change {
-	const char *method, *path;   /* path encoded */
-	const json_t *body;          /* NULL = none */
-	const char *deployment;      /* for reasons when it takes too long; NULL: from the plan */
-	const char *done;            /* said when all is well: "orders is offline"; NULL: the plan's title */
-	bool running;                /* then say where it runs: "hello:1.0.0 runs on 3 bases in group demo" */
+	const char *method, *path; /* path encoded */
+	const json_t *body;        /* NULL = none */
+	const char *deployment;    /* for reasons when it takes too long; NULL: from the plan */
+	const char *done;          /* said when all is well: "orders is offline"; NULL: the plan's title */
+	bool running;              /* then say where it runs: "hello:1.0.0 runs on 3 bases in group demo" */
 	const struct change_step *steps;
 	size_t n_steps;
 };

@@ -17,7 +17,9 @@
 #include "loop/loop.h"
 
 static int set_format(struct cli *c, struct err *err) {
-	static const char *const names[] = { [FORMAT_TABLE] = "table", [FORMAT_WIDE] = "wide", [FORMAT_JSON] = "json", [FORMAT_YAML] = "yaml", [FORMAT_NAME] = "name" };
+	static const char *const names[] = {
+		[FORMAT_TABLE] = "table", [FORMAT_WIDE] = "wide", [FORMAT_JSON] = "json", [FORMAT_YAML] = "yaml", [FORMAT_NAME] = "name"
+	};
 	size_t n = sizeof names / sizeof *names;
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(names[i], c->opt.output) == 0) {
@@ -26,7 +28,8 @@ static int set_format(struct cli *c, struct err *err) {
 		}
 	}
 	const char *near = name_nearest(c->opt.output, names, n);
-	return cli_usage(c, err, "--output %s is none of table, wide, json, yaml, name%s%s", c->opt.output, near != NULL ? "; did you mean " : "", near != NULL ? near : "");
+	return cli_usage(c, err, "--output %s is none of table, wide, json, yaml, name%s%s", c->opt.output,
+	    near != NULL ? "; did you mean " : "", near != NULL ? near : "");
 }
 
 static int set_look(struct cli *c, struct err *err) {
@@ -38,7 +41,9 @@ static int set_look(struct cli *c, struct err *err) {
 	bool always = strcmp(when, "always") == 0, never = strcmp(when, "never") == 0 || (no != NULL && *no != '\0' && !always);
 	c->color = always || (!never && out && !dumb);
 	c->color_err = always || (!never && talk && !dumb);
-	c->columns = (talk || out) && ioctl(talk ? STDERR_FILENO : STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : out || talk ? 80 : 0;
+	c->columns = (talk || out) && ioctl(talk ? STDERR_FILENO : STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col
+	             : out || talk ? 80
+	                           : 0;
 	/* With its lines going into a pipe, somebody reads those; with a document at the end, the talk is free to be a picture. */
 	bool people = c->format == FORMAT_TABLE || c->format == FORMAT_WIDE;
 	c->live = talk && !dumb && (out || !people);

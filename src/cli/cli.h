@@ -29,8 +29,8 @@ enum cli_exit {
 	CLI_CONFLICT = 5,
 	CLI_TIMEOUT = 6,
 	CLI_AWAY = 7,
-	CLI_PERSON = 8,      /* paused or waiting for a confirmation */
-	CLI_ENDED = 9,       /* stopped, or superseded by another */
+	CLI_PERSON = 8, /* paused or waiting for a confirmation */
+	CLI_ENDED = 9,  /* stopped, or superseded by another */
 	CLI_INTERRUPTED = 130,
 };
 
@@ -44,28 +44,28 @@ struct options {
 
 /* Where commands go and with what: flags before environment before context. */
 struct context {
-	char *name;          /* "" when there is none */
-	char *address;       /* comma list; never NULL once resolved */
+	char *name;                                               /* "" when there is none */
+	char *address;                                            /* comma list; never NULL once resolved */
 	char *token, *group, *tenant, *ca_file, *database, *data; /* NULL: not set */
 };
 
 struct cli {
 	struct options opt;
-	const struct opts *given;       /* which of them came from where */
+	const struct opts *given; /* which of them came from where */
 	const struct command *cmd;
-	int argc;                       /* what is left of the words */
+	int argc; /* what is left of the words */
 	char **argv;
-	struct arena *arena;            /* for the whole command */
-	struct context ctx;             /* filled by cli_context() */
+	struct arena *arena; /* for the whole command */
+	struct context ctx;  /* filled by cli_context() */
 	bool has_context;
 	struct loop *loop;
-	struct client *client;          /* use cli_client() */
+	struct client *client; /* use cli_client() */
 	enum cli_format format;
-	bool color, color_err;          /* of standard output and standard error */
-	bool live;                      /* standard error is a terminal that can be redrawn, and standard output is read by a person */
+	bool color, color_err; /* of standard output and standard error */
+	bool live;             /* standard error is a terminal that can be redrawn, and standard output is read by a person */
 	bool utf8;
-	int columns;                    /* width of the terminal; 0 = no terminal */
-	int exit;                       /* enum cli_exit of a command that returned 0 */
+	int columns; /* width of the terminal; 0 = no terminal */
+	int exit;    /* enum cli_exit of a command that returned 0 */
 };
 
 /* Format, colours and terminal from options and environment; once, before the command runs. */

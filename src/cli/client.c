@@ -38,7 +38,7 @@ struct client {
 	struct arena *arena;
 	size_t n_addresses, at;
 	const char *addresses[MAX_ADDRESSES];
-	const char *authorization;      /* header line or NULL */
+	const char *authorization; /* header line or NULL */
 	json_t *problem;
 };
 
@@ -62,7 +62,7 @@ struct stream {
 	struct client *client;
 	struct fetch *fetch;
 	struct arena *arena;
-	struct buf refused;             /* body of an answer that is no 2xx */
+	struct buf refused; /* body of an answer that is no 2xx */
 	int (*on_piece)(void *arg, const char *p, size_t n);
 	void (*done)(void *arg, const struct err *err);
 	void *arg;
@@ -99,7 +99,8 @@ int client_new(const struct cli *c, struct client **ret, struct err *err) {
 		add_address(cl, p, n);
 		p += n + (p[n] == ',');
 	}
-	int r = cl->n_addresses > 0 ? fetcher_new(c->loop, &cl->fetcher, err) : err_set(err, E_INVALID, "the address '%s' names no server; give host:port", c->ctx.address);
+	int r = cl->n_addresses > 0 ? fetcher_new(c->loop, &cl->fetcher, err)
+	                            : err_set(err, E_INVALID, "the address '%s' names no server; give host:port", c->ctx.address);
 	if (r != 0) {
 		client_free(cl);
 		return r;
@@ -148,7 +149,10 @@ static const char *request_url(const struct client *cl, const struct request *q,
 	const char *tenant = cl->cli->ctx.tenant;
 	bool query = q->query != NULL && *q->query != '\0';
 	return arena_printf(a, "%s%s%s%s%s%s", client_address(cl), q->path, query || tenant != NULL ? "?" : "", query ? q->query : "",
-	    tenant == NULL ? "" : query ? "&tenant=" : "tenant=", tenant != NULL ? tenant : "");
+	    tenant == NULL ? ""
+	    : query        ? "&tenant="
+	                   : "tenant=",
+	    tenant != NULL ? tenant : "");
 }
 
 static bool is_change(const struct request *q) {
@@ -200,7 +204,8 @@ static int64_t next_try(struct exchange *x, const struct fetch_result *res, cons
 	int64_t us = failed == NULL ? retry_after_us(res->retry_after) : 0;
 	if (us == 0) {
 		/* With several addresses the next one is asked at once; a full round is a reason to pause. */
-		us = x->client->n_addresses > 1 && x->client->at + 1 < x->client->n_addresses ? 0 : rng_jitter(&x->client->rng, x->backoff_us);
+		us = x->client->n_addresses > 1 && x->client->at + 1 < x->client->n_addresses ? 0
+		                                                                              : rng_jitter(&x->client->rng, x->backoff_us);
 		x->backoff_us = x->backoff_us * 2 < MAX_BACKOFF ? x->backoff_us * 2 : MAX_BACKOFF;
 	}
 	mono_t now = clock_mono(&clock_real);
@@ -216,9 +221,11 @@ static void say_once(struct exchange *x, const struct fetch_result *res, const s
 		return;
 	x->said = true;
 	if (failed != NULL)
-		cli_say(x->client->cli, "no answer from %s; trying on for %s (Ctrl-C gives up)", client_address(x->client), text_span(left, span));
+		cli_say(x->client->cli, "no answer from %s; trying on for %s (Ctrl-C gives up)", client_address(x->client),
+		    text_span(left, span));
 	else if (res->status == 503)
-		cli_say(x->client->cli, "%s cannot serve just now; trying on for %s (Ctrl-C gives up)", client_address(x->client), text_span(left, span));
+		cli_say(x->client->cli, "%s cannot serve just now; trying on for %s (Ctrl-C gives up)", client_address(x->client),
+		    text_span(left, span));
 }
 
 static int start_try(struct exchange *x);
@@ -229,7 +236,8 @@ static void on_pause_over(void *arg) {
 		return;
 	struct err e = ERR_INIT;
 	struct reply none = { 0 };
-	err_set(&e, x->cancelled ? E_CANCELLED : E_IO, x->cancelled ? "cancelled" : "the file could not be read from its beginning for another try");
+	err_set(&e, x->cancelled ? E_CANCELLED : E_IO,
+	    x->cancelled ? "cancelled" : "the file could not be read from its beginning for another try");
 	finish(x, &none, &e);
 }
 
@@ -240,10 +248,11 @@ static void away(const struct exchange *x, const struct err *failed, struct err 
 	if (strstr(why, "Couldn't connect") != NULL || strstr(why, "Could not connect") != NULL)
 		why = "nobody listens there";
 	if (cl->n_addresses == 1)
-		err_set(ret, E_UNAVAILABLE, "no server answers at %s: %s; start it with berthd, or name another with --address", client_address(cl), why);
-	else
-		err_set(ret, E_UNAVAILABLE, "none of the %zu servers answers; the last one, %s: %s; `berth doctor` tries them one by one", cl->n_addresses,
+		err_set(ret, E_UNAVAILABLE, "no server answers at %s: %s; start it with berthd, or name another with --address",
 		    client_address(cl), why);
+	else
+		err_set(ret, E_UNAVAILABLE, "none of the %zu servers answers; the last one, %s: %s; `berth doctor` tries them one by one",
+		    cl->n_addresses, client_address(cl), why);
 }
 
 static void take_body(struct reply *r, const struct fetch_result *res) {
@@ -296,7 +305,9 @@ static int start_try(struct exchange *x) {
 		.read_body = q->read != NULL ? on_read : NULL,
 		.connect_us = CONNECT_TIMEOUT,
 		.idle_us = q->read != NULL ? UPLOAD_IDLE : 0,
-		.total_us = q->read != NULL ? 0 : q->total_us > 0 ? q->total_us : CALL_TIMEOUT,
+		.total_us = q->read != NULL   ? 0
+		            : q->total_us > 0 ? q->total_us
+		                              : CALL_TIMEOUT,
 		.max_body = 256u << 20,
 		.ca_file = x->client->cli->ctx.ca_file,
 	};
@@ -308,7 +319,13 @@ struct exchange *client_start(struct client *cl, const struct request *q, client
 	struct exchange *x = calloc(1, sizeof *x);
 	if (x == NULL)
 		abort();
-	*x = (struct exchange){ .client = cl, .request = *q, .arena = arena_new(), .backoff_us = FIRST_BACKOFF, .change = is_change(q), .done = done, .arg = arg };
+	*x = (struct exchange){ .client = cl,
+		.request = *q,
+		.arena = arena_new(),
+		.backoff_us = FIRST_BACKOFF,
+		.change = is_change(q),
+		.done = done,
+		.arg = arg };
 	x->request.path = arena_strdup(x->arena, q->path);
 	x->request.query = arena_strdup(x->arena, q->query);
 	if (q->body != NULL) {
@@ -378,8 +395,11 @@ static void on_probed(void *arg, const struct fetch_result *res, const struct er
 
 int client_probe(struct client *cl, size_t i, const char *path, struct probe *ret, struct err *err) {
 	struct prober p = { .loop = cl->cli->loop, .probe = ret, .err = err };
-	struct fetch_spec spec = { .method = "GET", .url = arena_printf(cl->arena, "%s%s", cl->addresses[i], path), .connect_us = CONNECT_TIMEOUT,
-		.total_us = 5 * US_PER_S, .ca_file = cl->cli->ctx.ca_file };
+	struct fetch_spec spec = { .method = "GET",
+		.url = arena_printf(cl->arena, "%s%s", cl->addresses[i], path),
+		.connect_us = CONNECT_TIMEOUT,
+		.total_us = 5 * US_PER_S,
+		.ca_file = cl->cli->ctx.ca_file };
 	*err = ERR_INIT;
 	fetch_start(cl->fetcher, &spec, on_probed, &p);
 	loop_run(cl->cli->loop);
@@ -417,7 +437,8 @@ struct stream *client_stream(struct client *cl, const struct request *q, int (*o
 		abort();
 	*s = (struct stream){ .client = cl, .arena = arena_new(), .on_piece = on_piece, .done = done, .arg = arg };
 	buf_init(&s->refused, 64 << 10);
-	const char *const headers[] = { arena_printf(s->arena, "Accept: %s", q->accept != NULL ? q->accept : "text/event-stream"), cl->authorization, NULL };
+	const char *const headers[] = { arena_printf(s->arena, "Accept: %s", q->accept != NULL ? q->accept : "text/event-stream"),
+		cl->authorization, NULL };
 	struct fetch_spec spec = {
 		.method = "GET",
 		.url = request_url(cl, q, s->arena),

@@ -197,7 +197,8 @@ static int export_named(struct cli *c, json_t *docs, struct err *err) {
 	return 0;
 }
 
-static int export_all(struct cli *c, const struct kind *k, const struct view *v, const char *path, const char *group, json_t *docs, struct err *err) {
+static int export_all(
+    struct cli *c, const struct kind *k, const struct view *v, const char *path, const char *group, json_t *docs, struct err *err) {
 	json_t *items;
 	BUF_AUTO query = BUF_INIT;
 	if (k == &kind_deployment)

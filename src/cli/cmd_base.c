@@ -90,7 +90,8 @@ static int add_one(struct cli *c, const char *name, const char *group, const cha
 			return r;
 		json_object_set_new(body, "labels", labels);
 	}
-	return resource_changed(c, &view_bases, "POST", "/v1/bases", body, arena_printf(c->arena, "base %s added: its arklet at %s is asked for now", name, url), err);
+	return resource_changed(c, &view_bases, "POST", "/v1/bases", body,
+	    arena_printf(c->arena, "base %s added: its arklet at %s is asked for now", name, url), err);
 }
 
 static int add_line(struct cli *c, const char *path, int number, char *line, struct err *err) {
@@ -130,7 +131,8 @@ int cmd_base_add(struct cli *c, struct err *err) {
 
 static int verb(struct cli *c, const char *format, const char *said, struct err *err) {
 	JSON_AUTO body = json_object();
-	return resource_changed(c, &view_bases, "POST", query_path(c->arena, format, c->argv[0]), body, arena_printf(c->arena, "base %s %s", c->argv[0], said), err);
+	return resource_changed(c, &view_bases, "POST", query_path(c->arena, format, c->argv[0]), body,
+	    arena_printf(c->arena, "base %s %s", c->argv[0], said), err);
 }
 
 int cmd_base_cordon(struct cli *c, struct err *err) {
@@ -143,8 +145,12 @@ int cmd_base_uncordon(struct cli *c, struct err *err) {
 
 int cmd_base_drain(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
-	struct change ch = { .method = "POST", .path = query_path(c->arena, "/v1/bases/%s:drain", c->argv[0]), .body = body, .deployment = c->argv[0],
-		.done = arena_printf(c->arena, "base %s is empty and stays so; `berth base undrain %s` ends that", c->argv[0], c->argv[0]) };
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, "/v1/bases/%s:drain", c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
+		.done =
+		    arena_printf(c->arena, "base %s is empty and stays so; `berth base undrain %s` ends that", c->argv[0], c->argv[0]) };
 	return change_run(c, &ch, err);
 }
 
@@ -259,7 +265,9 @@ int cmd_base_logs(struct cli *c, struct err *err) {
 	if (r != 0)
 		return r;
 	query_add_int(&query, "bytes", c->opt.bytes);
-	struct request q = { .method = "GET", .path = query_path(c->arena, "/v1/bases/%s/logs", c->argv[0]), .accept = "text/plain", .quiet = true };
+	struct request q = {
+		.method = "GET", .path = query_path(c->arena, "/v1/bases/%s/logs", c->argv[0]), .accept = "text/plain", .quiet = true
+	};
 	if (c->opt.follow) {
 		struct log_reader l = { c, err };
 		query_add(&query, "follow", "true");

@@ -17,10 +17,17 @@ static const char *shown(const char *s) {
 
 int cmd_context_list(struct cli *c, struct err *err) {
 	static const struct column columns[] = {
-		{ "CURRENT", "current", CELL_MARK, false }, { "NAME", "name", CELL_TEXT, false }, { "ADDRESS", "address", CELL_TEXT, false },
-		{ "GROUP", "group", CELL_TEXT, false }, { "TENANT", "tenant", CELL_TEXT, false }, { "TOKEN", "token", CELL_TEXT, false },
+		{ "CURRENT", "current", CELL_MARK, false },
+		{ "NAME", "name", CELL_TEXT, false },
+		{ "ADDRESS", "address", CELL_TEXT, false },
+		{ "GROUP", "group", CELL_TEXT, false },
+		{ "TENANT", "tenant", CELL_TEXT, false },
+		{ "TOKEN", "token", CELL_TEXT, false },
 	};
-	static const struct view view = { .key = "contexts", .name = "name", .columns = columns, .n = 6,
+	static const struct view view = { .key = "contexts",
+		.name = "name",
+		.columns = columns,
+		.n = 6,
 		.none = "no contexts yet; make one with: berth context set local --address 127.0.0.1:7777 --token TOKEN" };
 	struct context_file *f;
 	int r = context_load(context_path(c->arena), c->arena, &f, err);
@@ -30,9 +37,10 @@ int cmd_context_list(struct cli *c, struct err *err) {
 	for (size_t i = 0; i < context_count(f); i++) {
 		const char *name = context_name(f, i);
 		bool token = context_get(f, name, "token") != NULL || context_get(f, name, "token_file") != NULL;
-		json_array_append_new(list, json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "current", strcmp(name, context_current(f)) == 0, "name", name,
-		    "address", shown(context_get(f, name, "address")), "group", shown(context_get(f, name, "group")),
-		    "tenant", shown(context_get(f, name, "tenant")), "token", token ? "set" : ""));
+		json_array_append_new(
+		    list, json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "current", strcmp(name, context_current(f)) == 0, "name", name,
+		              "address", shown(context_get(f, name, "address")), "group", shown(context_get(f, name, "group")), "tenant",
+		              shown(context_get(f, name, "tenant")), "token", token ? "set" : ""));
 	}
 	output_list(c, &view, list);
 	return 0;
@@ -65,8 +73,12 @@ static int set(struct cli *c, struct context_file *f, struct err *err) {
 	const struct {
 		const char *option, *key, *value;
 	} keys[] = {
-		{ "address", "address", c->opt.address }, { "token", "token", c->opt.token }, { "tenant", "tenant", c->opt.tenant },
-		{ "group", "group", c->opt.group }, { "ca-file", "ca_file", c->opt.ca_file }, { "database", "database", c->opt.database },
+		{ "address", "address", c->opt.address },
+		{ "token", "token", c->opt.token },
+		{ "tenant", "tenant", c->opt.tenant },
+		{ "group", "group", c->opt.group },
+		{ "ca-file", "ca_file", c->opt.ca_file },
+		{ "database", "database", c->opt.database },
 		{ "data", "data", c->opt.data },
 	};
 	int n = 0, r = name_check(NAME_PLAIN, c->argv[0], "", "context name", err);

@@ -20,8 +20,8 @@
 #include "cli/upload.h"
 
 struct deploy {
-	const char *file, *url;           /* what to push, or NULL */
-	char module[64], version[64];     /* "" while unknown */
+	const char *file, *url;       /* what to push, or NULL */
+	char module[64], version[64]; /* "" while unknown */
 	const char *name, *group;
 	struct upload upload;
 	struct change_step steps[4];
@@ -64,7 +64,8 @@ static int read_file(struct cli *c, struct deploy *d, struct err *err) {
 		return r;
 	const struct modfile *f = &d->upload.file;
 	if (d->module[0] != '\0' && (strcmp(d->module, f->name) != 0 || strcmp(d->version, f->version) != 0))
-		return err_set(err, E_INVALID, "%s says it is %s:%s, not %s:%s; deploy it under its own name, or build it again", d->file, f->name, f->version, d->module, d->version);
+		return err_set(err, E_INVALID, "%s says it is %s:%s, not %s:%s; deploy it under its own name, or build it again", d->file,
+		    f->name, f->version, d->module, d->version);
 	snprintf(d->module, sizeof d->module, "%s", f->name);
 	snprintf(d->version, sizeof d->version, "%s", f->version);
 	return 0;
@@ -106,8 +107,9 @@ static int push(struct cli *c, struct deploy *d, struct err *err) {
 	int r = d->url != NULL ? upload_external(c, d->url, &d->upload, err) : upload_push(c, &d->upload, err);
 	if (r != 0)
 		return r;
-	const char *text = d->url != NULL ? "fetched by the server" :
-	    d->upload.known ? "bytes already there" : arena_printf(c->arena, "pushed %s", text_bytes(d->upload.size, size));
+	const char *text = d->url != NULL    ? "fetched by the server"
+	                   : d->upload.known ? "bytes already there"
+	                                     : arena_printf(c->arena, "pushed %s", text_bytes(d->upload.size, size));
 	add_step(d, "pushed", text, d->upload.push_us);
 	r = upload_register(c, &d->upload, d->module, d->version, err);
 	add_step(d, "registered", "registered", d->upload.register_us);
@@ -159,6 +161,12 @@ int cmd_deploy(struct cli *c, struct err *err) {
 		r = push(c, &d, err);
 	if (r != 0)
 		return r;
-	struct change ch = { .method = "POST", .path = "/v1/deployments", .body = body, .deployment = d.name, .running = true, .steps = d.steps, .n_steps = d.n_steps };
+	struct change ch = { .method = "POST",
+		.path = "/v1/deployments",
+		.body = body,
+		.deployment = d.name,
+		.running = true,
+		.steps = d.steps,
+		.n_steps = d.n_steps };
 	return change_run(c, &ch, err);
 }

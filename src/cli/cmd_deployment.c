@@ -47,7 +47,11 @@ int cmd_scale(struct cli *c, struct err *err) {
 		return cli_usage(c, err, "'%.40s' is neither a number of bases nor all", c->argv[1]);
 	JSON_AUTO body = json_object();
 	json_object_set(body, "replicas", replicas);
-	struct change ch = { .method = "PATCH", .path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]), .body = body, .deployment = c->argv[0], .running = true };
+	struct change ch = { .method = "PATCH",
+		.path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
+		.running = true };
 	return change_run(c, &ch, err);
 }
 
@@ -55,13 +59,20 @@ int cmd_rollback(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
 	if (cli_given(c, "to"))
 		json_object_set_new(body, "to", json_integer(c->opt.to));
-	struct change ch = { .method = "POST", .path = query_path(c->arena, "/v1/deployments/%s:rollback", c->argv[0]), .body = body, .deployment = c->argv[0], .running = true };
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, "/v1/deployments/%s:rollback", c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
+		.running = true };
 	return change_run(c, &ch, err);
 }
 
 int cmd_offline(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
-	struct change ch = { .method = "POST", .path = query_path(c->arena, "/v1/deployments/%s:offline", c->argv[0]), .body = body, .deployment = c->argv[0],
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, "/v1/deployments/%s:offline", c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
 		.done = arena_printf(c->arena, "%s is offline; `berth rollback %s` or a deploy brings it back", c->argv[0], c->argv[0]) };
 	return change_run(c, &ch, err);
 }
@@ -70,7 +81,10 @@ static int anew(struct cli *c, const char *format, const char *said, struct err 
 	JSON_AUTO body = json_object();
 	if (c->opt.base != NULL)
 		json_object_set_new(body, "base", json_string(c->opt.base));
-	struct change ch = { .method = "POST", .path = query_path(c->arena, format, c->argv[0]), .body = body, .deployment = c->argv[0],
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, format, c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
 		.done = arena_printf(c->arena, "%s %s", c->argv[0], said) };
 	return change_run(c, &ch, err);
 }
@@ -84,7 +98,9 @@ int cmd_restart(struct cli *c, struct err *err) {
 }
 
 int cmd_deployment_delete(struct cli *c, struct err *err) {
-	struct change ch = { .method = "DELETE", .path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]), .deployment = c->argv[0],
+	struct change ch = { .method = "DELETE",
+		.path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]),
+		.deployment = c->argv[0],
 		.done = arena_printf(c->arena, "%s is deleted", c->argv[0]) };
 	return change_run(c, &ch, err);
 }
@@ -108,7 +124,8 @@ static void add_wait(const json_t *w, struct buf *out) {
 static void add_refusal(const json_t *r, struct buf *out) {
 	BUF_AUTO line = BUF_INIT;
 	const json_t *examples = field_get(r, "examples");
-	buf_printf(&line, "%" PRId64 " %s: %s", field_int(r, "bases", 0), field_int(r, "bases", 0) == 1 ? "base" : "bases", field_str(r, "text"));
+	buf_printf(
+	    &line, "%" PRId64 " %s: %s", field_int(r, "bases", 0), field_int(r, "bases", 0) == 1 ? "base" : "bases", field_str(r, "text"));
 	if (json_array_size(examples) > 0) {
 		buf_add_str(&line, " (");
 		field_add_text(examples, &line);
@@ -133,7 +150,9 @@ int cmd_why(struct cli *c, struct err *err) {
 	if (r != 0)
 		return r;
 	query_add(&query, "base", c->opt.base);
-	struct request q = { .method = "GET", .path = query_path(c->arena, "/v1/deployments/%s:explain", c->argv[0]), .query = buf_str(&query) };
+	struct request q = {
+		.method = "GET", .path = query_path(c->arena, "/v1/deployments/%s:explain", c->argv[0]), .query = buf_str(&query)
+	};
 	r = client_call(client, &q, &reply, err);
 	if (r != 0)
 		return r;

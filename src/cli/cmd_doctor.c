@@ -21,12 +21,13 @@
 struct doctor {
 	struct cli *c;
 	struct client *client;
-	json_t *lines;      /* for -o json */
+	json_t *lines; /* for -o json */
 	int failed;
 };
 
 /* state: "ok", "warn" or "fail". mend: NULL when there is nothing to mend. */
-static void line(struct doctor *d, const char *state, const char *what, const char *mend, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void line(struct doctor *d, const char *state, const char *what, const char *mend, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 static void line(struct doctor *d, const char *state, const char *what, const char *mend, const char *fmt, ...) {
 	BUF_AUTO text = BUF_INIT;
 	BUF_AUTO out = BUF_INIT;
@@ -35,7 +36,8 @@ static void line(struct doctor *d, const char *state, const char *what, const ch
 	buf_vprintf(&text, fmt, ap);
 	va_end(ap);
 	d->failed += strcmp(state, "fail") == 0;
-	json_array_append_new(d->lines, json_pack("{s:s, s:s, s:s, s:s*}", "state", state, "what", what, "text", buf_str(&text), "next", mend));
+	json_array_append_new(
+	    d->lines, json_pack("{s:s, s:s, s:s, s:s*}", "state", state, "what", what, "text", buf_str(&text), "next", mend));
 	if (output_is_document(d->c))
 		return;
 	enum style s = d->c->color ? text_state_style(state) : STYLE_NONE;
@@ -56,7 +58,8 @@ static void check_context(struct doctor *d) {
 	if (*x->name != '\0')
 		line(d, "ok", "context", NULL, "%s, from %s", x->name, context_path(d->c->arena));
 	else
-		line(d, "warn", "context", "berth context set local --address HOST:PORT --token TOKEN", "none; options, environment and defaults are used");
+		line(d, "warn", "context", "berth context set local --address HOST:PORT --token TOKEN",
+		    "none; options, environment and defaults are used");
 }
 
 /* The clock of the server as its answers tell it, to the second. Leases and deadlines stand it; tokens with an end and logs do not. */
@@ -68,8 +71,8 @@ static void check_clock(struct doctor *d, const char *date) {
 	int64_t skew = clock_wall(&clock_real).us - (int64_t)timegm(&tm) * US_PER_S;
 	int64_t size = skew < 0 ? -skew : skew;
 	if (size > SKEW_WARN)
-		line(d, "warn", "clock", "timedatectl set-ntp true (on the machine whose clock is wrong)", "this machine is %s %s the server", text_span(size, span),
-		    skew > 0 ? "ahead of" : "behind");
+		line(d, "warn", "clock", "timedatectl set-ntp true (on the machine whose clock is wrong)",
+		    "this machine is %s %s the server", text_span(size, span), skew > 0 ? "ahead of" : "behind");
 	else
 		line(d, "ok", "clock", NULL, "this machine and the server agree");
 }
@@ -80,11 +83,13 @@ static void check_address(struct doctor *d, size_t i) {
 	char span[32];
 	const char *address = client_address_at(d->client, i);
 	if (client_probe(d->client, i, "/livez", &p, &e) != 0) {
-		line(d, "fail", "address", "start berthd there, or correct the address: berth context set NAME --address HOST:PORT", "%s: %s", address, e.text);
+		line(d, "fail", "address", "start berthd there, or correct the address: berth context set NAME --address HOST:PORT",
+		    "%s: %s", address, e.text);
 		return;
 	}
-	line(d, p.status == 200 ? "ok" : "fail", "address", p.status == 200 ? NULL : "is that a Berth server? another program may have the port",
-	    "%s answers in %s", address, text_span(p.elapsed_us, span));
+	line(d, p.status == 200 ? "ok" : "fail", "address",
+	    p.status == 200 ? NULL : "is that a Berth server? another program may have the port", "%s answers in %s", address,
+	    text_span(p.elapsed_us, span));
 	if (i == 0)
 		check_clock(d, p.date);
 	if (client_probe(d->client, i, "/readyz", &p, &e) != 0)
@@ -92,8 +97,8 @@ static void check_address(struct doctor *d, size_t i) {
 	if (p.status == 200)
 		line(d, "ok", "readiness", NULL, "%s serves reads and writes: it is active, its database answers", address);
 	else
-		line(d, "fail", "readiness", "look at that server's log; a standby is fine when another address is active", "%s answers %d: %.*s", address, p.status,
-		    (int)strcspn(p.text, "\r\n"), p.text);
+		line(d, "fail", "readiness", "look at that server's log; a standby is fine when another address is active",
+		    "%s answers %d: %.*s", address, p.status, (int)strcspn(p.text, "\r\n"), p.text);
 }
 
 /* One call shows whether the token is taken, the cell is well and both programs fit. */
@@ -120,21 +125,28 @@ static void check_version(struct doctor *d, const json_t *s) {
 	if (strcmp(server, BERTH_VERSION) == 0)
 		line(d, "ok", "version", NULL, "server and command line are both %s", server);
 	else
-		line(d, "warn", "version", "install the same release; one apart is fine", "server %s, command line %s", server, BERTH_VERSION);
+		line(d, "warn", "version", "install the same release; one apart is fine", "server %s, command line %s", server,
+		    BERTH_VERSION);
 	if (field_true(s, "readOnly"))
-		line(d, "fail", "database", "the server's log and docs tell how to accept or replace this database", "read-only: %s", field_str(s, "readOnlyReason"));
+		line(d, "fail", "database", "the server's log and docs tell how to accept or replace this database", "read-only: %s",
+		    field_str(s, "readOnlyReason"));
 }
 
 static void check_bases(struct doctor *d, const json_t *s) {
-	int64_t bases = field_int(s, "bases", 0), ready = field_int(s, "readyBases", 0), used = field_int(s, "unitsUsed", 0), limit = field_int(s, "unitsLimit", 0);
+	int64_t bases = field_int(s, "bases", 0), ready = field_int(s, "readyBases", 0), used = field_int(s, "unitsUsed", 0),
+	        limit = field_int(s, "unitsLimit", 0);
 	if (bases == 0)
-		line(d, "warn", "bases", "berth token create NAME --role join --group GROUP, then: berth-agent --server HOST:7778 --token-file FILE -- berth-base", "none has joined");
+		line(d, "warn", "bases",
+		    "berth token create NAME --role join --group GROUP, then: berth-agent --server HOST:7778 --token-file FILE -- "
+		    "berth-base",
+		    "none has joined");
 	else if (ready < bases)
 		line(d, "warn", "bases", "berth base list", "%" PRId64 " of %" PRId64 " ready", ready, bases);
 	else
 		line(d, "ok", "bases", NULL, "all %" PRId64 " ready", bases);
 	if (bases > 0 && used >= limit)
-		line(d, "warn", "room", "more bases, or berth group set GROUP --limit N", "every unit is used: %" PRId64 " of %" PRId64, used, limit);
+		line(d, "warn", "room", "more bases, or berth group set GROUP --limit N", "every unit is used: %" PRId64 " of %" PRId64,
+		    used, limit);
 	else if (bases > 0)
 		line(d, "ok", "room", NULL, "%" PRId64 " of %" PRId64 " units used", used, limit);
 	size_t n = json_array_size(field_get(s, "attention"));

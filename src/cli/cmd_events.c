@@ -30,7 +30,8 @@ static int add_filters(struct cli *c, struct buf *query, struct err *err) {
 	else if (wall_parse(c->opt.since, &at))
 		query_add(query, "since", c->opt.since);
 	else
-		return cli_usage(c, err, "--since '%.40s' is neither a span such as 10m nor a time such as 2026-11-23T10:00:00Z", c->opt.since);
+		return cli_usage(
+		    c, err, "--since '%.40s' is neither a span such as 10m nor a time such as 2026-11-23T10:00:00Z", c->opt.since);
 	return 0;
 }
 

@@ -20,8 +20,11 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 	const struct {
 		const char *option, *field, *text;
 	} words[] = {
-		{ "runtime", "runtime", c->opt.runtime }, { "zone-key", "zoneKey", c->opt.zone_key }, { "unmanaged-policy", "unmanagedPolicy", c->opt.unmanaged },
-		{ "placement", "placement", c->opt.placement }, { "upgrade-policy", "upgradePolicy", c->opt.upgrade_policy },
+		{ "runtime", "runtime", c->opt.runtime },
+		{ "zone-key", "zoneKey", c->opt.zone_key },
+		{ "unmanaged-policy", "unmanagedPolicy", c->opt.unmanaged },
+		{ "placement", "placement", c->opt.placement },
+		{ "upgrade-policy", "upgradePolicy", c->opt.upgrade_policy },
 	};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (cli_given(c, words[i].option))
@@ -74,7 +77,8 @@ int cmd_group_delete(struct cli *c, struct err *err) {
 
 static int freeze(struct cli *c, const char *format, const char *said, struct err *err) {
 	JSON_AUTO body = json_object();
-	return resource_changed(c, &view_groups, "POST", query_path(c->arena, format, c->argv[0]), body, arena_printf(c->arena, "group %s %s", c->argv[0], said), err);
+	return resource_changed(c, &view_groups, "POST", query_path(c->arena, format, c->argv[0]), body,
+	    arena_printf(c->arena, "group %s %s", c->argv[0], said), err);
 }
 
 int cmd_freeze(struct cli *c, struct err *err) {

@@ -41,7 +41,8 @@ int cmd_module_push(struct cli *c, struct err *err) {
 	if (c->argc > 1) {
 		r = name_split(c->argv[1], module, version, err);
 		if (r == 0 && (strcmp(module, u.file.name) != 0 || strcmp(version, u.file.version) != 0))
-			r = err_set(err, E_INVALID, "%s says it is %s:%s, not %s; push it under its own name, or build it again", c->argv[0], u.file.name, u.file.version, c->argv[1]);
+			r = err_set(err, E_INVALID, "%s says it is %s:%s, not %s; push it under its own name, or build it again",
+			    c->argv[0], u.file.name, u.file.version, c->argv[1]);
 	}
 	if (r == 0)
 		r = upload_push(c, &u, err);
@@ -50,13 +51,14 @@ int cmd_module_push(struct cli *c, struct err *err) {
 	if (r != 0)
 		return r;
 	if (output_is_document(c)) {
-		JSON_AUTO doc = json_pack("{s:s, s:s, s:s, s:I}", "module", module, "version", version, "artifact", u.sha256, "size", (json_int_t)u.size);
+		JSON_AUTO doc = json_pack(
+		    "{s:s, s:s, s:s, s:I}", "module", module, "version", version, "artifact", u.sha256, "size", (json_int_t)u.size);
 		output_document(c, doc);
 	} else if (c->format == FORMAT_NAME) {
 		printf("%s:%s\n", module, version);
 	} else {
-		printf("%s:%s %s (%s in %s); deploy it with: berth deploy %s:%s\n", module, version, u.known ? "is there" : "pushed", text_bytes(u.size, size),
-		    text_span(u.push_us + u.register_us, span), module, version);
+		printf("%s:%s %s (%s in %s); deploy it with: berth deploy %s:%s\n", module, version, u.known ? "is there" : "pushed",
+		    text_bytes(u.size, size), text_span(u.push_us + u.register_us, span), module, version);
 	}
 	return 0;
 }

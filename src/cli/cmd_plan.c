@@ -60,8 +60,8 @@ int cmd_plan_show(struct cli *c, struct err *err) {
 	}
 	struct render_look look = { .color = c->color, .utf8 = c->utf8, .columns = c->columns > 0 ? (size_t)c->columns : 120, .bases = 0 };
 	render_plan(plan, &look, clock_wall(&clock_real).us, &out);
-	const char *const notes[][2] = { { "by", field_str(plan, "actor") }, { "reason", field_str(plan, "reason") }, { "link", field_str(plan, "link") },
-		{ "state", field_str(plan, "stateReason") } };
+	const char *const notes[][2] = { { "by", field_str(plan, "actor") }, { "reason", field_str(plan, "reason") },
+		{ "link", field_str(plan, "link") }, { "state", field_str(plan, "stateReason") } };
 	for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
 		if (*notes[i][1] == '\0')
 			continue;

@@ -55,7 +55,8 @@ static int read_secret(struct cli *c, const char *data, struct err *err) {
 static int become_dash(struct cli *c, struct err *err) {
 	const char *given = getenv("PGOPTIONS");
 	const char *options = arena_printf(c->arena,
-	    "%s -c role=berth_dash -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s -c default_transaction_read_only=on -c search_path=dash",
+	    "%s -c role=berth_dash -c statement_timeout=30s -c idle_in_transaction_session_timeout=30s -c default_transaction_read_only=on "
+	    "-c search_path=dash",
 	    given != NULL ? given : "");
 	return setenv("PGOPTIONS", options, 1) == 0 ? 0 : err_errno(err, errno, "PGOPTIONS");
 }
@@ -67,8 +68,10 @@ static int conninfo(struct cli *c, const char **ret, struct err *err) {
 		return become_dash(c, err);
 	}
 	if (c->ctx.data == NULL)
-		return err_set(err, E_INVALID, "no database is known here; give --data DIR of a server on this machine, or --database, or keep one with: "
-					       "berth context set %s --database CONNINFO", *c->ctx.name != '\0' ? c->ctx.name : "NAME");
+		return err_set(err, E_INVALID,
+		    "no database is known here; give --data DIR of a server on this machine, or --database, or keep one with: "
+		    "berth context set %s --database CONNINFO",
+		    *c->ctx.name != '\0' ? c->ctx.name : "NAME");
 	int r = read_socket(c, c->ctx.data, &socket, err);
 	if (r == 0)
 		r = read_secret(c, c->ctx.data, err);

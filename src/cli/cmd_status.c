@@ -89,7 +89,8 @@ int cmd_status(struct cli *c, struct err *err) {
 	for (size_t i = 0; i < n; i++)
 		add_attention(c, json_array_get(attention, i), &out);
 	if (n == 0 && !read_only)
-		buf_printf(&out, "%sall well:%s ", text_style_on(c->color ? STYLE_GOOD : STYLE_NONE), text_style_off(c->color ? STYLE_GOOD : STYLE_NONE));
+		buf_printf(&out, "%sall well:%s ", text_style_on(c->color ? STYLE_GOOD : STYLE_NONE),
+		    text_style_off(c->color ? STYLE_GOOD : STYLE_NONE));
 	else
 		buf_add_str(&out, "otherwise: ");
 	add_counts(s, &out);

@@ -16,7 +16,8 @@ int cmd_token_create(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_pack("{s:s, s:s, s:s*}", "name", c->argv[0], "role", c->opt.role, "group", c->opt.group);
 	if (cli_given(c, "expires")) {
 		char at[32];
-		json_object_set_new(body, "expireTime", json_string(wall_format((wall_t){ clock_wall(&clock_real).us + c->opt.expires_us }, at)));
+		json_object_set_new(
+		    body, "expireTime", json_string(wall_format((wall_t){ clock_wall(&clock_real).us + c->opt.expires_us }, at)));
 	}
 	int r = resource_change(c, "POST", "/v1/tokens", body, &token, err);
 	if (r != 0)

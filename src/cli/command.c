@@ -10,8 +10,16 @@
 
 const struct command commands[] = {
 #define C(name_, args_, min_, max_, complete_, run_, summary_, more_, options_, examples_) \
-	{ .name = name_, .args = args_, .min_args = min_, .max_args = max_, .complete = complete_, .run = run_, .summary = summary_, .more = more_, \
-	  .options = options_, .examples = examples_ },
+	{ .name = name_,                                                                   \
+		.args = args_,                                                             \
+		.min_args = min_,                                                          \
+		.max_args = max_,                                                          \
+		.complete = complete_,                                                     \
+		.run = run_,                                                               \
+		.summary = summary_,                                                       \
+		.more = more_,                                                             \
+		.options = options_,                                                       \
+		.examples = examples_ },
 #include "cli/commands.def"
 #undef C
 };
@@ -19,8 +27,17 @@ const size_t n_commands = sizeof commands / sizeof *commands;
 
 static const struct opt_def all_options[] = {
 #define O(field, ctype, name_, letter_, section_, kind_, fallback_, min_, max_, value_, help_, secret_) \
-	{ .name = name_, .letter = letter_, .section = section_, .kind = kind_, .offset = offsetof(struct options, field), .fallback = fallback_, \
-	  .min = min_, .max = max_, .value = value_, .help = help_, .secret = secret_ },
+	{ .name = name_,                                                                                \
+		.letter = letter_,                                                                      \
+		.section = section_,                                                                    \
+		.kind = kind_,                                                                          \
+		.offset = offsetof(struct options, field),                                              \
+		.fallback = fallback_,                                                                  \
+		.min = min_,                                                                            \
+		.max = max_,                                                                            \
+		.value = value_,                                                                        \
+		.help = help_,                                                                          \
+		.secret = secret_ },
 #include "cli/options.def"
 #undef O
 };
@@ -137,8 +154,10 @@ static int unknown(const char *a, const char *b, struct err *err) {
 	const char *near = name_nearest(noun ? b : a, names, n);
 	const char *lead = noun ? a : "", *gap = noun ? " " : "";
 	if (near == NULL)
-		return err_set(err, E_INVALID, "no command 'berth %s%s%.60s'; `berth help%s%s` lists them", lead, gap, noun ? b : a, gap, lead);
-	return err_set(err, E_INVALID, "no command 'berth %s%s%.60s'; did you mean: berth %s%s%s", lead, gap, noun ? b : a, lead, gap, near);
+		return err_set(
+		    err, E_INVALID, "no command 'berth %s%s%.60s'; `berth help%s%s` lists them", lead, gap, noun ? b : a, gap, lead);
+	return err_set(
+	    err, E_INVALID, "no command 'berth %s%s%.60s'; did you mean: berth %s%s%s", lead, gap, noun ? b : a, lead, gap, near);
 }
 
 int command_find(int *argc, char **argv, const struct command **ret, struct err *err) {
@@ -184,7 +203,8 @@ static void print_examples(const char *examples, FILE *out) {
 void command_print_help(const struct command *cmd, FILE *out) {
 	struct opt_def defs[COMMAND_MAX_OPTIONS];
 	size_t n = command_options(cmd, defs);
-	fprintf(out, "berth %s: %s.\n\nUsage: berth %s%s%s [options]\n\n", cmd->name, cmd->summary, cmd->name, cmd->args[0] != '\0' ? " " : "", cmd->args);
+	fprintf(out, "berth %s: %s.\n\nUsage: berth %s%s%s [options]\n\n", cmd->name, cmd->summary, cmd->name,
+	    cmd->args[0] != '\0' ? " " : "", cmd->args);
 	if (cmd->more[0] != '\0') {
 		print_sentences(cmd->more, out);
 		fputc('\n', out);
@@ -219,9 +239,12 @@ void command_print_overview(FILE *out) {
 	fputs("berth: put modules onto running bases, and know how they are.\n\nUsage: berth COMMAND [options]\n\n"
 	      "  berth deploy ./hello.so          push, place, follow until it runs\n"
 	      "  berth status                     what is not as wanted, and what mends it\n"
-	      "  berth why DEPLOYMENT             why it is not where it should be\n\nCommands:\n", out);
+	      "  berth why DEPLOYMENT             why it is not where it should be\n\nCommands:\n",
+	    out);
 	for (size_t i = 0; i < n_commands; i++)
 		print_row(&commands[i], out);
-	fputs("\n`berth help COMMAND` shows options and examples. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 conflict,\n"
-	      "6 time-out, 7 server away, 8 a person is needed (paused, waiting for confirmation), 9 stopped or superseded.\n", out);
+	fputs("\n`berth help COMMAND` shows options and examples. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 not allowed, 5 "
+	      "conflict,\n"
+	      "6 time-out, 7 server away, 8 a person is needed (paused, waiting for confirmation), 9 stopped or superseded.\n",
+	    out);
 }

@@ -12,14 +12,14 @@ struct cli;
 struct err;
 
 struct command {
-	const char *name;      /* "base list" */
-	const char *args;      /* "BASE", "" */
-	int min_args, max_args;/* words after the name */
-	const char *complete;  /* nouns whose names complete the first word: "bases", or "" */
+	const char *name;       /* "base list" */
+	const char *args;       /* "BASE", "" */
+	int min_args, max_args; /* words after the name */
+	const char *complete;   /* nouns whose names complete the first word: "bases", or "" */
 	const char *summary;
-	const char *more;      /* further sentences for help and manual, or "" */
-	const char *options;   /* their names, separated by blanks */
-	const char *examples;  /* lines, each "command  # why" */
+	const char *more;     /* further sentences for help and manual, or "" */
+	const char *options;  /* their names, separated by blanks */
+	const char *examples; /* lines, each "command  # why" */
 	int (*run)(struct cli *c, struct err *err);
 };
 

@@ -10,8 +10,14 @@
 static const struct {
 	const char *noun, *command;
 } sources[] = {
-	{ "deployments", "list" }, { "bases", "base list" }, { "groups", "group list" }, { "modules", "module list" }, { "plans", "plan list" },
-	{ "tokens", "token list" }, { "contexts", "context list" }, { "versions", "module list" },
+	{ "deployments", "list" },
+	{ "bases", "base list" },
+	{ "groups", "group list" },
+	{ "modules", "module list" },
+	{ "plans", "plan list" },
+	{ "tokens", "token list" },
+	{ "contexts", "context list" },
+	{ "versions", "module list" },
 };
 
 static const char *source_of(const char *noun) {
@@ -63,22 +69,28 @@ static void bash_verbs(FILE *out) {
 static void print_bash(FILE *out) {
 	fputs("# berth completion for bash: source <(berth completion bash)\n_berth() {\n"
 	      "  local cur=${COMP_WORDS[COMP_CWORD]} a=${COMP_WORDS[1]} b=${COMP_WORDS[2]} verbs= flags= names= at=2\n"
-	      "  COMPREPLY=()\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W '", out);
+	      "  COMPREPLY=()\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W '",
+	    out);
 	for (size_t i = 0; i < n_commands; i++)
 		if (first_of_noun(i))
 			fprintf(out, "%.*s ", (int)strcspn(commands[i].name, " "), commands[i].name);
 	fputs("' -- \"$cur\")); return\n  fi\n  case $a in\n", out);
 	bash_verbs(out);
-	fputs("  esac\n  if [ -n \"$verbs\" ]; then\n    if [ \"$COMP_CWORD\" -eq 2 ]; then COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\")); return; fi\n"
-	      "    a=\"$a $b\" at=3\n  fi\n  case $a in\n", out);
+	fputs("  esac\n  if [ -n \"$verbs\" ]; then\n    if [ \"$COMP_CWORD\" -eq 2 ]; then COMPREPLY=($(compgen -W \"$verbs\" -- "
+	      "\"$cur\")); return; fi\n"
+	      "    a=\"$a $b\" at=3\n  fi\n  case $a in\n",
+	    out);
 	bash_rows(out);
 	fputs("  esac\n  case $cur in\n  -*) COMPREPLY=($(compgen -W \"$flags\" -- \"$cur\")) ;;\n"
-	      "  *) [ -n \"$names\" ] && [ \"$COMP_CWORD\" -eq \"$at\" ] && COMPREPLY=($(compgen -W \"$(berth $names -o name --retry-for 0s 2>/dev/null)\" -- \"$cur\"))\n"
-	      "     [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\ncomplete -F _berth berth\n", out);
+	      "  *) [ -n \"$names\" ] && [ \"$COMP_CWORD\" -eq \"$at\" ] && COMPREPLY=($(compgen -W \"$(berth $names -o name --retry-for "
+	      "0s 2>/dev/null)\" -- \"$cur\"))\n"
+	      "     [ ${#COMPREPLY[@]} -eq 0 ] && COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n  esac\n}\ncomplete -F _berth berth\n",
+	    out);
 }
 
 static void print_zsh(FILE *out) {
-	fputs("#compdef berth\n# berth completion for zsh: source <(berth completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n", out);
+	fputs("#compdef berth\n# berth completion for zsh: source <(berth completion zsh)\nautoload -U +X bashcompinit && bashcompinit\n",
+	    out);
 	print_bash(out);
 }
 
@@ -137,7 +149,8 @@ static void print_fish(FILE *out) {
 	for (size_t i = 0; i < n_commands; i++) {
 		size_t n = strcspn(commands[i].name, " ");
 		if (commands[i].name[n] == ' ' && first_of_noun(i))
-			fprintf(out, "complete -c berth -f -n __fish_use_subcommand -a %.*s -d '%.*s …'\n", (int)n, commands[i].name, (int)n, commands[i].name);
+			fprintf(out, "complete -c berth -f -n __fish_use_subcommand -a %.*s -d '%.*s …'\n", (int)n, commands[i].name,
+			    (int)n, commands[i].name);
 	}
 	for (size_t i = 0; i < n_commands; i++)
 		fish_command(&commands[i], out);

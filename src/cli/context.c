@@ -116,7 +116,8 @@ int context_load(const char *path, struct arena *a, struct context_file **ret, s
 	int line = ini_parse_string(text, on_entry, f);
 	free(text);
 	if (line != 0)
-		return err_set(err, E_MALFORMED, "%s, line %d: not 'key = value' or '[context]'; correct it, or move it away and use: berth context set", path, line);
+		return err_set(err, E_MALFORMED,
+		    "%s, line %d: not 'key = value' or '[context]'; correct it, or move it away and use: berth context set", path, line);
 	*ret = f;
 	return 0;
 }
@@ -175,7 +176,8 @@ int context_check(const struct context_file *f, const char *name, struct err *er
 	if (near != NULL)
 		return err_set(err, E_NOT_FOUND, "no context '%s'; did you mean %s?", name, near);
 	if (f->n == 0)
-		return err_set(err, E_NOT_FOUND, "no context '%s', there is none yet; make it with: berth context set %s --address HOST:PORT --token TOKEN", name, name);
+		return err_set(err, E_NOT_FOUND,
+		    "no context '%s', there is none yet; make it with: berth context set %s --address HOST:PORT --token TOKEN", name, name);
 	return err_set(err, E_NOT_FOUND, "no context '%s'; there is %s", name, buf_str(&list));
 }
 

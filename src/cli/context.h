@@ -30,7 +30,7 @@ int context_save(const struct context_file *f, const char *path, struct err *err
 
 size_t context_count(const struct context_file *f);
 const char *context_name(const struct context_file *f, size_t i);
-const char *context_current(const struct context_file *f);             /* "" when none is */
+const char *context_current(const struct context_file *f);                                /* "" when none is */
 const char *context_get(const struct context_file *f, const char *name, const char *key); /* NULL when not set */
 /* Makes the context when it is new; value NULL or "" removes the key. */
 void context_set(struct context_file *f, const char *name, const char *key, const char *value);

@@ -26,7 +26,7 @@
 #include "cli/text.h"
 #include "loop/loop.h"
 
-#define LOOK_GAP (50 * US_PER_MS)      /* between two readings of the plan, however many events come */
+#define LOOK_GAP (50 * US_PER_MS) /* between two readings of the plan, however many events come */
 #define SLOW_LOOK (10 * US_PER_S)
 #define REDRAW (125 * US_PER_MS)
 #define FIRST_BACKOFF (100 * US_PER_MS)
@@ -36,7 +36,7 @@
 struct follower {
 	struct cli *cli;
 	struct client *client;
-	int64_t id, after;             /* plan, last event number seen */
+	int64_t id, after; /* plan, last event number seen */
 	json_t *plan;
 	const char *path;
 	struct sse sse;
@@ -48,7 +48,7 @@ struct follower {
 	int64_t backoff_us;
 	bool active, dirty, away, away_said;
 	int exit;
-	char waiting[256];             /* last reason said as a line */
+	char waiting[256]; /* last reason said as a line */
 	struct render_screen screen;
 	struct err fatal;
 };
@@ -85,7 +85,8 @@ static void draw(struct follower *f) {
 		buf_printf(&out, "  no server answers since %s; the plan goes on by itself\n",
 		    text_span(mono_diff(clock_mono(&clock_real), f->away_since), span));
 	else
-		buf_add_str(&out, f->cli->color_err ? "\033[2m  Ctrl-C stops watching; the plan goes on\033[0m\n" : "  Ctrl-C stops watching; the plan goes on\n");
+		buf_add_str(&out, f->cli->color_err ? "\033[2m  Ctrl-C stops watching; the plan goes on\033[0m\n"
+		                                    : "  Ctrl-C stops watching; the plan goes on\n");
 	render_draw(&f->screen, buf_str(&out));
 }
 
@@ -166,7 +167,8 @@ static void went_away(struct follower *f) {
 	}
 	int64_t patience = cli_given(f->cli, "retry-for") ? f->cli->opt.retry_us : AWAY_PATIENCE;
 	if (mono_diff(now, f->away_since) > patience) {
-		err_set(&f->fatal, E_UNAVAILABLE, "no server answered for %s; plan %" PRId64 " goes on by itself, follow it again with: berth plan watch %" PRId64,
+		err_set(&f->fatal, E_UNAVAILABLE,
+		    "no server answered for %s; plan %" PRId64 " goes on by itself, follow it again with: berth plan watch %" PRId64,
 		    text_span(mono_diff(now, f->away_since), span), f->id, f->id);
 		end(f, CLI_AWAY);
 		return;
@@ -315,8 +317,15 @@ static struct follower *follower_new(struct cli *c, struct client *client, const
 	struct follower *f = arena_alloc(c->arena, sizeof *f); /* the signal's handler may look at it until the loop is gone */
 	char id[24];
 	uint64_t seed;
-	*f = (struct follower){ .cli = c, .client = client, .id = field_int(plan, "id", 0), .after = field_int(plan, "lastEvent", 0), .active = true,
-		.backoff_us = FIRST_BACKOFF, .screen = { .out = stderr }, .start = clock_mono(&clock_real), .plan = json_deep_copy(plan) };
+	*f = (struct follower){ .cli = c,
+		.client = client,
+		.id = field_int(plan, "id", 0),
+		.after = field_int(plan, "lastEvent", 0),
+		.active = true,
+		.backoff_us = FIRST_BACKOFF,
+		.screen = { .out = stderr },
+		.start = clock_mono(&clock_real),
+		.plan = json_deep_copy(plan) };
 	snprintf(id, sizeof id, "%" PRId64, f->id);
 	f->path = query_path(c->arena, "/v1/plans/%s", id);
 	random_bytes(&seed, sizeof seed);

@@ -10,8 +10,8 @@ struct cli;
 struct err;
 
 struct follow_result {
-	int exit;              /* enum cli_exit */
-	json_t *plan;          /* as last seen; the caller's */
+	int exit;     /* enum cli_exit */
+	json_t *plan; /* as last seen; the caller's */
 	int64_t elapsed_us;
 };
 

@@ -21,7 +21,8 @@ static void print_error(struct cli *c, const struct err *err) {
 	bool from_server = problem != NULL;
 	problem_print(err, problem, c->color_err, &out);
 	const char *list = strstr(err->text, "there is: ");
-	bool told = strstr(err->text, "did you mean") != NULL || strstr(err->text, "there is none") != NULL || (list != NULL && strstr(list, "berth ") == NULL);
+	bool told = strstr(err->text, "did you mean") != NULL || strstr(err->text, "there is none") != NULL ||
+	            (list != NULL && strstr(list, "berth ") == NULL);
 	if (err->code == E_NOT_FOUND && from_server && !told && c->cmd != NULL)
 		suggest_names(c, &out);
 	fputs(buf_str(&out), stderr);
@@ -37,7 +38,8 @@ static int check_words(const struct cli *c, struct err *err) {
 }
 
 static int run(struct cli *c, int argc, char **argv, struct opts **ret_opts, struct err *err) {
-	struct opt_def *defs = arena_alloc(c->arena, COMMAND_MAX_OPTIONS * sizeof *defs); /* c->given looks at them as long as the command runs */
+	struct opt_def *defs =
+	    arena_alloc(c->arena, COMMAND_MAX_OPTIONS * sizeof *defs); /* c->given looks at them as long as the command runs */
 	int rest;
 	int r = opt_parse(defs, command_options(c->cmd, defs), NULL, NULL, argc, argv, &c->opt, ret_opts, &rest, err);
 	if (r != 0) {

@@ -14,9 +14,10 @@
 #include "cli/yaml.h"
 #include "proto/json.h"
 
-static const char *const group_fields[] = { "name", "runtime", "installLimit", "labels", "zoneKey", "mutableVersions", "unmanagedPolicy", "placement",
-	"upgradePolicy", NULL };
-static const char *const deployment_fields[] = { "name", "module", "version", "group", "replicas", "args", "env", "labels", "strategy", NULL };
+static const char *const group_fields[] = { "name", "runtime", "installLimit", "labels", "zoneKey", "mutableVersions", "unmanagedPolicy",
+	"placement", "upgradePolicy", NULL };
+static const char *const deployment_fields[] = { "name", "module", "version", "group", "replicas", "args", "env", "labels", "strategy",
+	NULL };
 
 const struct kind kind_group = { "Group", "groups", &berth__v1__base_group__descriptor, group_fields };
 const struct kind kind_deployment = { "Deployment", "deployments", &berth__v1__deployment__descriptor, deployment_fields };
@@ -33,7 +34,8 @@ const ProtobufCMessageDescriptor *manifest_message(const char *kind, struct err 
 	if (k != NULL)
 		return k->message;
 	const char *near = name_nearest(kind, names, 2);
-	err_field(err, E_INVALID, "/kind", "no kind '%.40s'%s%s; there is Deployment and Group", kind, near != NULL ? ", did you mean " : "", near != NULL ? near : "");
+	err_field(err, E_INVALID, "/kind", "no kind '%.40s'%s%s; there is Deployment and Group", kind,
+	    near != NULL ? ", did you mean " : "", near != NULL ? near : "");
 	return NULL;
 }
 
@@ -98,7 +100,8 @@ int manifest_check(const json_t *docs, const char *where, struct arena *a, json_
 		if (r == 0)
 			json_array_append(k == &kind_group ? groups : rest, one);
 		else
-			err_context(err, "%s, document %zu (%s %s)", where, i + 1, k->name, *field_str(doc, "name") != '\0' ? field_str(doc, "name") : field_str(doc, "module"));
+			err_context(err, "%s, document %zu (%s %s)", where, i + 1, k->name,
+			    *field_str(doc, "name") != '\0' ? field_str(doc, "name") : field_str(doc, "module"));
 		json_decref(one);
 	}
 	json_array_extend(groups, rest);
@@ -153,5 +156,6 @@ void manifest_diff(const json_t *wanted, const json_t *is, struct buf *out) {
 	}
 	if (lines.len == 0 && is != NULL)
 		return;
-	buf_printf(out, "%s%s %s%s\n%s", start > 0 ? "\n" : "", k->name, field_str(wanted, "name"), is == NULL ? " (new)" : "", buf_str(&lines));
+	buf_printf(
+	    out, "%s%s %s%s\n%s", start > 0 ? "\n" : "", k->name, field_str(wanted, "name"), is == NULL ? " (new)" : "", buf_str(&lines));
 }

@@ -12,10 +12,10 @@ struct arena;
 struct err;
 
 struct kind {
-	const char *name;              /* "Deployment" */
-	const char *plural;            /* "deployments": path and list key */
+	const char *name;   /* "Deployment" */
+	const char *plural; /* "deployments": path and list key */
 	const ProtobufCMessageDescriptor *message;
-	const char *const *own;        /* fields that a person gives, in the order of a file; NULL-terminated */
+	const char *const *own; /* fields that a person gives, in the order of a file; NULL-terminated */
 };
 
 extern const struct kind kind_group, kind_deployment;
@@ -23,8 +23,8 @@ extern const struct kind kind_group, kind_deployment;
 const ProtobufCMessageDescriptor *manifest_message(const char *kind, struct err *err); /* a yaml_kind_fn */
 const struct kind *manifest_kind(const json_t *doc);
 
-/* Checks each document against its message (unknown fields name the nearest one) and leaves in *ret what a person may give, in the API's own
- * spelling ("60s" → "1m"). Groups come first, so that deployments find them. where: for errors. */
+/* Checks each document against its message (unknown fields name the nearest one) and leaves in *ret what a person may give, in the API's
+ * own spelling ("60s" → "1m"). Groups come first, so that deployments find them. where: for errors. */
 int manifest_check(const json_t *docs, const char *where, struct arena *a, json_t **ret, struct err *err);
 /* What apply would send to get this resource again: kind and the fields of its kind. */
 json_t *manifest_export(const struct kind *k, const json_t *resource);

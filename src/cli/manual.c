@@ -48,18 +48,22 @@ static void print_command(const struct command *cmd, FILE *out) {
 static const struct {
 	const char *title, *text;
 } closing[] = {
-	{ "EXIT STATUS",
-	  "0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 conflict, 6 time\\-out (the reasons are printed), 7 no server answers, "
-	  "8 a person is needed (paused, waiting for confirmation), 9 stopped or superseded by another, 130 interrupted; what was asked goes on." },
-	{ "ENVIRONMENT", "BERTH_ADDRESS, BERTH_TOKEN, BERTH_CONTEXT, BERTH_TENANT: before the context, behind the options. NO_COLOR: no colours." },
-	{ "FILES", "$XDG_CONFIG_HOME/berth/contexts.ini (~/.config/berth/contexts.ini): a section per context with address, token, group, tenant, "
-	           "ca_file, database, data; current in section [berth]." },
+	{ "EXIT STATUS", "0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 conflict, 6 time\\-out (the reasons are printed), "
+	                 "7 no server answers, "
+	                 "8 a person is needed (paused, waiting for confirmation), 9 stopped or superseded by another, 130 interrupted; "
+	                 "what was asked goes on." },
+	{ "ENVIRONMENT",
+	    "BERTH_ADDRESS, BERTH_TOKEN, BERTH_CONTEXT, BERTH_TENANT: before the context, behind the options. NO_COLOR: no colours." },
+	{ "FILES",
+	    "$XDG_CONFIG_HOME/berth/contexts.ini (~/.config/berth/contexts.ini): a section per context with address, token, group, tenant, "
+	    "ca_file, database, data; current in section [berth]." },
 };
 
 void command_print_man(FILE *out) {
 	struct opt_def defs[COMMAND_MAX_OPTIONS];
 	fputs(".TH BERTH 1 \"\" \"berth " BERTH_VERSION "\"\n.SH NAME\nberth \\- put modules onto running bases, and know how they are\n"
-	      ".SH SYNOPSIS\n\\fBberth\\fR \\fICOMMAND\\fR [options]\n.SH COMMON OPTIONS\n", out);
+	      ".SH SYNOPSIS\n\\fBberth\\fR \\fICOMMAND\\fR [options]\n.SH COMMON OPTIONS\n",
+	    out);
 	size_t n = command_options(NULL, defs);
 	opt_print_man(defs, n, out);
 	fputs(".SH COMMANDS\n", out);

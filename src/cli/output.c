@@ -169,7 +169,8 @@ void output_part(const struct cli *c, const char *heading, const struct view *v,
 		return;
 	if (json_array_size(items) == 0)
 		return;
-	printf("\n%s%s%s\n", text_style_on(c->color ? STYLE_BOLD : STYLE_NONE), heading, text_style_off(c->color ? STYLE_BOLD : STYLE_NONE));
+	printf(
+	    "\n%s%s%s\n", text_style_on(c->color ? STYLE_BOLD : STYLE_NONE), heading, text_style_off(c->color ? STYLE_BOLD : STYLE_NONE));
 	print_table(c, v, items);
 }
 

@@ -14,28 +14,28 @@ struct cli;
 enum cell_kind {
 	CELL_TEXT,
 	CELL_NUMBER,
-	CELL_STATE,   /* coloured by its word */
-	CELL_AGE,     /* of a timestamp: "5m" */
-	CELL_TIME,    /* local time */
+	CELL_STATE, /* coloured by its word */
+	CELL_AGE,   /* of a timestamp: "5m" */
+	CELL_TIME,  /* local time */
 	CELL_BYTES,
-	CELL_SPAN,    /* of a duration: "9 ms" */
-	CELL_OF,      /* two paths "ready/wanted": "2/3" */
-	CELL_MARK,    /* a boolean: "yes", else empty */
-	CELL_FIRST,   /* first of two paths that says something: "stateReason|cordonReason" */
+	CELL_SPAN,  /* of a duration: "9 ms" */
+	CELL_OF,    /* two paths "ready/wanted": "2/3" */
+	CELL_MARK,  /* a boolean: "yes", else empty */
+	CELL_FIRST, /* first of two paths that says something: "stateReason|cordonReason" */
 };
 
 struct column {
 	const char *head, *path;
 	enum cell_kind kind;
-	bool wide;    /* only with -o wide */
+	bool wide; /* only with -o wide */
 };
 
 struct view {
-	const char *message;  /* of proto/berth/v1/types.proto; a test holds the paths against it */
-	const char *key;      /* of the list in JSON: "bases" */
-	const char *name;     /* path of the name */
-	const char *none;     /* what is said of an empty list */
-	bool whole;           /* the list comes in one piece: no limit, no cursor */
+	const char *message; /* of proto/berth/v1/types.proto; a test holds the paths against it */
+	const char *key;     /* of the list in JSON: "bases" */
+	const char *name;    /* path of the name */
+	const char *none;    /* what is said of an empty list */
+	bool whole;          /* the list comes in one piece: no limit, no cursor */
 	const struct column *columns;
 	size_t n;
 };
@@ -50,7 +50,7 @@ void output_one(const struct cli *c, const struct view *v, const json_t *item);
 void output_part(const struct cli *c, const char *heading, const struct view *v, const json_t *items);
 /* Any document, in JSON or YAML as asked. */
 void output_document(const struct cli *c, const json_t *doc);
-bool output_is_document(const struct cli *c);  /* -o json or yaml */
+bool output_is_document(const struct cli *c); /* -o json or yaml */
 void output_cell(const struct column *col, const json_t *item, int64_t now_us, struct buf *out);
 
 #endif

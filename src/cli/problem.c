@@ -13,9 +13,22 @@ static int code_of_status(int status) {
 	static const struct {
 		int status, code;
 	} map[] = {
-		{ 400, E_INVALID }, { 401, E_UNAUTHENTICATED }, { 403, E_FORBIDDEN }, { 404, E_NOT_FOUND }, { 405, E_METHOD }, { 409, E_CONFLICT },
-		{ 410, E_GONE }, { 412, E_PRECONDITION }, { 413, E_TOO_LARGE }, { 415, E_INVALID }, { 422, E_INVALID }, { 429, E_TOO_MANY },
-		{ 501, E_UNSUPPORTED }, { 502, E_UNAVAILABLE }, { 503, E_UNAVAILABLE }, { 504, E_TIMEOUT },
+		{ 400, E_INVALID },
+		{ 401, E_UNAUTHENTICATED },
+		{ 403, E_FORBIDDEN },
+		{ 404, E_NOT_FOUND },
+		{ 405, E_METHOD },
+		{ 409, E_CONFLICT },
+		{ 410, E_GONE },
+		{ 412, E_PRECONDITION },
+		{ 413, E_TOO_LARGE },
+		{ 415, E_INVALID },
+		{ 422, E_INVALID },
+		{ 429, E_TOO_MANY },
+		{ 501, E_UNSUPPORTED },
+		{ 502, E_UNAVAILABLE },
+		{ 503, E_UNAVAILABLE },
+		{ 504, E_TIMEOUT },
 	};
 	for (size_t i = 0; i < sizeof map / sizeof *map; i++)
 		if (map[i].status == status)

@@ -11,8 +11,14 @@ static const struct {
 	const char *state;
 	int exit;
 } ends[] = {
-	{ "succeeded", CLI_OK }, { "succeeded_with_failures", CLI_FAILED }, { "failed", CLI_FAILED }, { "paused", CLI_PERSON },
-	{ "confirming", CLI_PERSON }, { "stopped", CLI_ENDED }, { "undone", CLI_ENDED }, { "superseded", CLI_ENDED },
+	{ "succeeded", CLI_OK },
+	{ "succeeded_with_failures", CLI_FAILED },
+	{ "failed", CLI_FAILED },
+	{ "paused", CLI_PERSON },
+	{ "confirming", CLI_PERSON },
+	{ "stopped", CLI_ENDED },
+	{ "undone", CLI_ENDED },
+	{ "superseded", CLI_ENDED },
 };
 
 int progress_exit(const json_t *plan) {
@@ -61,7 +67,8 @@ void progress_title(const json_t *plan, bool utf8, struct buf *out) {
 
 void progress_line(const json_t *plan, struct buf *out) {
 	size_t batches = json_array_size(field_get(plan, "batches"));
-	int64_t batch = field_int(plan, "currentBatch", 0), total = field_int(plan, "basesTotal", 0), done = field_int(plan, "basesDone", 0);
+	int64_t batch = field_int(plan, "currentBatch", 0), total = field_int(plan, "basesTotal", 0),
+	        done = field_int(plan, "basesDone", 0);
 	buf_printf(out, "plan %" PRId64 ": %s", field_int(plan, "id", 0), field_str(plan, "state"));
 	if (batches > 1 && batch > 0)
 		buf_printf(out, ", batch %" PRId64 " of %zu", batch, batches);
@@ -74,7 +81,8 @@ void progress_line(const json_t *plan, struct buf *out) {
 }
 
 json_t *progress_failed(const json_t *plan) {
-	static const char *const keys[] = { "base", "deployment", "module", "version", "kind", "attempt", "fault", "retryable", "cause", "output" };
+	static const char *const keys[] = { "base", "deployment", "module", "version", "kind", "attempt", "fault", "retryable", "cause",
+		"output" };
 	json_t *failed = json_array();
 	const json_t *tasks = field_get(plan, "tasks");
 	for (size_t i = 0; i < json_array_size(tasks); i++) {
@@ -95,8 +103,13 @@ json_t *progress_failed(const json_t *plan) {
 static const struct {
 	const char *verb, *why;
 } verbs[] = {
-	{ "confirm", "go on with the next batch" }, { "resume", "go on" }, { "retry", "try what failed again" }, { "ignore", "let one base be and go on" }, { "pause", "hold it" },
-	{ "undo", "take back what it did" }, { "stop", "end it and keep what is done" },
+	{ "confirm", "go on with the next batch" },
+	{ "resume", "go on" },
+	{ "retry", "try what failed again" },
+	{ "ignore", "let one base be and go on" },
+	{ "pause", "hold it" },
+	{ "undo", "take back what it did" },
+	{ "stop", "end it and keep what is done" },
 };
 
 void progress_commands(const json_t *plan, const char *indent, struct buf *out) {
@@ -111,7 +124,8 @@ void progress_commands(const json_t *plan, const char *indent, struct buf *out) 
 				continue; /* possible, and nothing a person looks for while all goes well */
 			char command[96];
 			if (strcmp(verb, "confirm") == 0 && field_int(plan, "currentBatch", 0) > 0)
-				snprintf(command, sizeof command, "berth plan confirm %" PRId64 " %" PRId64, field_int(plan, "id", 0), field_int(plan, "currentBatch", 0));
+				snprintf(command, sizeof command, "berth plan confirm %" PRId64 " %" PRId64, field_int(plan, "id", 0),
+				    field_int(plan, "currentBatch", 0));
 			else
 				snprintf(command, sizeof command, "berth plan %s %" PRId64 "%s", verb, field_int(plan, "id", 0),
 				    strcmp(verb, "ignore") == 0 ? " --base BASE --reason WHY" : "");

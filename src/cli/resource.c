@@ -37,7 +37,8 @@ int resource_get(struct cli *c, const char *path, json_t **ret, struct err *err)
 	if (r != 0)
 		return r;
 	if (!json_is_object(reply.json))
-		return err_set(err, E_PROTOCOL, "%s%s answered with something that is no JSON object; is that address a Berth server?", client_address(client), path);
+		return err_set(err, E_PROTOCOL, "%s%s answered with something that is no JSON object; is that address a Berth server?",
+		    client_address(client), path);
 	*ret = json_incref(reply.json);
 	return 0;
 }
@@ -71,7 +72,8 @@ int resource_change(struct cli *c, const char *method, const char *path, const j
 	return r;
 }
 
-int resource_changed(struct cli *c, const struct view *v, const char *method, const char *path, const json_t *body, const char *said, struct err *err) {
+int resource_changed(
+    struct cli *c, const struct view *v, const char *method, const char *path, const json_t *body, const char *said, struct err *err) {
 	REPLY_AUTO reply = { 0 };
 	int r = send_change(c, method, path, body, &reply, err);
 	if (r != 0)

@@ -18,7 +18,8 @@ int resource_show(struct cli *c, const struct view *v, const char *path, struct 
 /* A change that is no plan, with reason, link and key of the options; ret may be NULL. */
 int resource_change(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret, struct err *err);
 /* The same, then "base n3 cordoned" on standard output, or the resource as a document. */
-int resource_changed(struct cli *c, const struct view *v, const char *method, const char *path, const json_t *body, const char *said, struct err *err);
+int resource_changed(
+    struct cli *c, const struct view *v, const char *method, const char *path, const json_t *body, const char *said, struct err *err);
 
 /* "3", "25%", "all" as the API's Amount; NULL for nothing given. */
 json_t *amount_json(const char *text);

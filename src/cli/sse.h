@@ -11,9 +11,9 @@
 
 struct sse {
 	struct buf line, data;
-	char id[32], event[64];   /* of the event being read */
-	char last_id[32];         /* of the last event that had one: resume from here */
-	size_t lines;             /* data lines so far */
+	char id[32], event[64]; /* of the event being read */
+	char last_id[32];       /* of the last event that had one: resume from here */
+	size_t lines;           /* data lines so far */
 	bool after_cr;
 	int (*on_event)(void *arg, const char *id, const char *event, const char *data, size_t n); /* non-zero ends sse_feed with it */
 	void *arg;

@@ -20,8 +20,10 @@
 static const struct {
 	const char *noun, *path, *key, *name;
 } sources[] = {
-	{ "deployments", "/v1/deployments", "deployments", "name" }, { "bases", "/v1/bases", "bases", "id" },
-	{ "groups", "/v1/groups", "groups", "name" }, { "modules", "/v1/modules", "modules", "name" },
+	{ "deployments", "/v1/deployments", "deployments", "name" },
+	{ "bases", "/v1/bases", "bases", "id" },
+	{ "groups", "/v1/groups", "groups", "name" },
+	{ "modules", "/v1/modules", "modules", "name" },
 	{ "tokens", "/v1/tokens", "tokens", "name" },
 };
 

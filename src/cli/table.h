@@ -19,7 +19,9 @@ size_t table_rows(const struct table *t);
 /* heads false: only the rows. max_columns: terminal width, then the last column is cut to fit; 0 = never. */
 void table_print(const struct table *t, bool heads, bool color, size_t max_columns, bool utf8, struct buf *out);
 
-static inline void table_freep(struct table **t) { table_free(*t); }
+static inline void table_freep(struct table **t) {
+	table_free(*t);
+}
 #define TABLE_AUTO __attribute__((cleanup(table_freep))) struct table *
 
 #endif

@@ -25,7 +25,7 @@ char *text_bytes(int64_t bytes, char buf[32]);
 enum style { STYLE_NONE, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_BUSY, STYLE_BAD };
 /* How a state word looks: good, on its way, or bad. */
 enum style text_state_style(const char *state);
-const char *text_style_on(enum style s);  /* "" for STYLE_NONE */
+const char *text_style_on(enum style s); /* "" for STYLE_NONE */
 const char *text_style_off(enum style s);
 
 #endif

@@ -1,4 +1,5 @@
-/* Module files to the server. The digest is the address: bytes that the server has are not sent again, and a broken upload changes nothing. */
+/* Module files to the server. The digest is the address: bytes that the server has are not sent again, and a broken upload changes nothing.
+ */
 #include "cli/upload.h"
 
 #include <errno.h>
@@ -68,7 +69,8 @@ static void show_progress(struct pusher *p) {
 		return;
 	p->shown = now;
 	p->drawn = true;
-	fprintf(stderr, "\r\033[Kpushing %s of %s (%" PRId64 " %%)", text_bytes(p->sent, done), text_bytes(p->upload->size, all), p->sent * 100 / p->upload->size);
+	fprintf(stderr, "\r\033[Kpushing %s of %s (%" PRId64 " %%)", text_bytes(p->sent, done), text_bytes(p->upload->size, all),
+	    p->sent * 100 / p->upload->size);
 	fflush(stderr);
 }
 
@@ -107,7 +109,9 @@ int upload_push(struct cli *c, struct upload *u, struct err *err) {
 		struct pusher p = { .cli = c, .upload = u, .fd = open(u->path, O_RDONLY | O_CLOEXEC) };
 		if (p.fd < 0)
 			return err_errno(err, errno, "%s", u->path);
-		struct request q = { .method = "PUT", .path = path, .read = push_read, .rewind = push_rewind, .read_arg = &p, .size = u->size };
+		struct request q = {
+			.method = "PUT", .path = path, .read = push_read, .rewind = push_rewind, .read_arg = &p, .size = u->size
+		};
 		r = client_call(client, &q, NULL, err);
 		close(p.fd);
 		if (p.drawn)
@@ -177,7 +181,9 @@ int upload_register(struct cli *c, struct upload *u, const char *module, const c
 	query_add(&query, "group", c->opt.group != NULL ? c->opt.group : c->ctx.group);
 	query_add(&query, "reason", c->opt.reason);
 	query_add(&query, "link", c->opt.link);
-	struct request q = { .method = "POST", .path = query_path(c->arena, "/v1/modules/%s/versions", module), .query = buf_str(&query), .body = body };
+	struct request q = {
+		.method = "POST", .path = query_path(c->arena, "/v1/modules/%s/versions", module), .query = buf_str(&query), .body = body
+	};
 	REPLY_AUTO reply = { 0 };
 	r = client_call(client, &q, &reply, err);
 	if (r == 0 && reply.status == 201 && u->file.description != NULL && *u->file.description != '\0')

@@ -15,8 +15,8 @@ struct upload {
 	const char *path;
 	int64_t size;
 	char sha256[SHA256_HEX];
-	struct modfile file;       /* what the file says; name "" for one that says nothing (external URL) */
-	bool known;                /* the server had the bytes */
+	struct modfile file; /* what the file says; name "" for one that says nothing (external URL) */
+	bool known;          /* the server had the bytes */
 	int64_t push_us, register_us;
 };
 

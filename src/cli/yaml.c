@@ -24,7 +24,8 @@ struct reader {
 };
 
 static int fail(struct reader *r, const yaml_node_t *n, const char *text, const char *about) {
-	return err_set(r->err, E_MALFORMED, "%s, line %zu: %s%s%s", r->where, n != NULL ? n->start_mark.line + 1 : 0, text, *about != '\0' ? ": " : "", about);
+	return err_set(r->err, E_MALFORMED, "%s, line %zu: %s%s%s", r->where, n != NULL ? n->start_mark.line + 1 : 0, text,
+	    *about != '\0' ? ": " : "", about);
 }
 
 static bool is_text_field(const ProtobufCFieldDescriptor *f) {
@@ -45,7 +46,7 @@ static bool one_of(const char *s, const char *const *words, size_t n) {
 /* YAML 1.2's core schema: what is no null, boolean or number is a text. */
 static json_t *plain_scalar(const char *s, size_t len) {
 	static const char *const nulls[] = { "", "~", "null", "Null", "NULL" }, *const trues[] = { "true", "True", "TRUE" },
-				*const falses[] = { "false", "False", "FALSE" };
+	                         *const falses[] = { "false", "False", "FALSE" };
 	char *end;
 	if (strlen(s) != len)
 		return json_stringn(s, len);
@@ -67,9 +68,11 @@ static json_t *plain_scalar(const char *s, size_t len) {
 	return json_stringn(s, len);
 }
 
-static int read_node(struct reader *r, int index, const ProtobufCFieldDescriptor *f, const ProtobufCMessageDescriptor *d, bool texts, size_t depth, json_t **ret);
+static int read_node(struct reader *r, int index, const ProtobufCFieldDescriptor *f, const ProtobufCMessageDescriptor *d, bool texts,
+    size_t depth, json_t **ret);
 
-static int read_sequence(struct reader *r, const yaml_node_t *n, const ProtobufCFieldDescriptor *f, bool texts, size_t depth, json_t **ret) {
+static int read_sequence(
+    struct reader *r, const yaml_node_t *n, const ProtobufCFieldDescriptor *f, bool texts, size_t depth, json_t **ret) {
 	json_t *array = json_array();
 	for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++) {
 		json_t *v;
@@ -84,7 +87,8 @@ static int read_sequence(struct reader *r, const yaml_node_t *n, const ProtobufC
 	return 0;
 }
 
-static int read_pair(struct reader *r, const yaml_node_pair_t *p, const ProtobufCMessageDescriptor *d, bool texts, size_t depth, json_t *into) {
+static int read_pair(
+    struct reader *r, const yaml_node_pair_t *p, const ProtobufCMessageDescriptor *d, bool texts, size_t depth, json_t *into) {
 	const yaml_node_t *k = yaml_document_get_node(r->doc, p->key);
 	if (k == NULL || k->type != YAML_SCALAR_NODE)
 		return fail(r, k, "a key must be a plain word", "");
@@ -102,7 +106,8 @@ static int read_pair(struct reader *r, const yaml_node_pair_t *p, const Protobuf
 	return e != 0 ? e : json_object_set_new(into, key, v);
 }
 
-static int read_mapping(struct reader *r, const yaml_node_t *n, const ProtobufCMessageDescriptor *d, bool texts, size_t depth, json_t **ret) {
+static int read_mapping(
+    struct reader *r, const yaml_node_t *n, const ProtobufCMessageDescriptor *d, bool texts, size_t depth, json_t **ret) {
 	json_t *o = json_object();
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
 		if (read_pair(r, p, d, texts, depth, o) != 0) {
@@ -115,7 +120,8 @@ static int read_mapping(struct reader *r, const yaml_node_t *n, const ProtobufCM
 }
 
 /* texts: inside of a map of texts, every scalar is one. */
-static int read_node(struct reader *r, int index, const ProtobufCFieldDescriptor *f, const ProtobufCMessageDescriptor *d, bool texts, size_t depth, json_t **ret) {
+static int read_node(struct reader *r, int index, const ProtobufCFieldDescriptor *f, const ProtobufCMessageDescriptor *d, bool texts,
+    size_t depth, json_t **ret) {
 	const yaml_node_t *n = yaml_document_get_node(r->doc, index);
 	if (n == NULL || depth > MAX_DEPTH || ++r->nodes > MAX_NODES)
 		return fail(r, n, "too deep or too large", "");
@@ -136,7 +142,8 @@ static int read_node(struct reader *r, int index, const ProtobufCFieldDescriptor
 static const char *document_kind(struct reader *r, const yaml_node_t *root) {
 	for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
 		const yaml_node_t *k = yaml_document_get_node(r->doc, p->key), *v = yaml_document_get_node(r->doc, p->value);
-		if (k != NULL && v != NULL && k->type == YAML_SCALAR_NODE && v->type == YAML_SCALAR_NODE && strcmp((const char *)k->data.scalar.value, "kind") == 0)
+		if (k != NULL && v != NULL && k->type == YAML_SCALAR_NODE && v->type == YAML_SCALAR_NODE &&
+		    strcmp((const char *)k->data.scalar.value, "kind") == 0)
 			return (const char *)v->data.scalar.value;
 	}
 	return "";
@@ -176,8 +183,8 @@ static int read_document(struct reader *r, yaml_kind_fn kind, json_t *into) {
 }
 
 static int syntax_error(const yaml_parser_t *p, const char *where, struct err *err) {
-	return err_set(err, E_MALFORMED, "%s, line %zu: %s%s%s", where, p->problem_mark.line + 1, p->problem != NULL ? p->problem : "not YAML",
-	    p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
+	return err_set(err, E_MALFORMED, "%s, line %zu: %s%s%s", where, p->problem_mark.line + 1,
+	    p->problem != NULL ? p->problem : "not YAML", p->context != NULL ? " " : "", p->context != NULL ? p->context : "");
 }
 
 int yaml_parse(const char *text, size_t n, const char *where, yaml_kind_fn kind, json_t **ret, struct err *err) {
@@ -220,7 +227,8 @@ static bool is_plain(const char *s) {
 	if (n < sizeof low && one_of(low, words, sizeof words / sizeof *words))
 		return false;
 	for (const char *p = s; *p != '\0'; p++) {
-		bool good = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-_./+@=%", *p) != NULL;
+		bool good =
+		    (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-_./+@=%", *p) != NULL;
 		if (!good && !(*p == ' ' && p[1] != '\0' && p[1] != '#') && !(*p == ':' && p[1] != ' ' && p[1] != '\0'))
 			return false;
 	}

@@ -6,73 +6,120 @@
 
 #include "core/core.h"
 
-struct row_artifact; struct row_base_group;
+struct row_artifact;
+struct row_base_group;
 
 /* A deployment as asked for; fields not given keep their value (or default when new). */
 struct deploy_spec {
-	const char *name;                 /* NULL: module's name */
-	const char *module, *version;     /* module may be NULL when the deployment exists; version NULL keeps (new: the newest) */
-	const char *group;                /* NULL keeps; new: the only group there is, else an error that lists them */
-	bool has_replicas; int64_t replicas; /* -1 = all */
+	const char *name;             /* NULL: module's name */
+	const char *module, *version; /* module may be NULL when the deployment exists; version NULL keeps (new: the newest) */
+	const char *group;            /* NULL keeps; new: the only group there is, else an error that lists them */
+	bool has_replicas;
+	int64_t replicas; /* -1 = all */
 	bool has_args, has_env, has_labels;
-	const char *args, *env, *labels;  /* canonical JSON */
-	const struct strategy *strategy;  /* NULL keeps; merged over the kept one */
-	bool only_existing;               /* PATCH: E_NOT_FOUND when there is none */
+	const char *args, *env, *labels; /* canonical JSON */
+	const struct strategy *strategy; /* NULL keeps; merged over the kept one */
+	bool only_existing;              /* PATCH: E_NOT_FOUND when there is none */
 	bool only_new;
-	int64_t if_match;                 /* etag, 0 = any: E_PRECONDITION */
+	int64_t if_match; /* etag, 0 = any: E_PRECONDITION */
 	enum { IF_BUSY_WAIT, IF_BUSY_SUPERSEDE, IF_BUSY_REFUSE } if_busy;
-	bool online;                      /* also bring an offline one back (a deploy does, a PATCH of strategy does not) */
+	bool online; /* also bring an offline one back (a deploy does, a PATCH of strategy does not) */
 };
 /* ret_plan: the new plan; the running one when the same change is already under way (joined); NULL when everything already is so. */
-int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret, struct plan **ret_plan, struct err *err);
+int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret,
+    struct plan **ret_plan, struct err *err);
 int change_offline(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err);
-int change_delete(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err); /* plan NULL: gone at once */
+int change_delete(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan,
+    struct err *err); /* plan NULL: gone at once */
 /* Its instances anew, all or those on one base: elsewhere (replace), or where they are (restart). ret_plan NULL: there is none. */
-int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart, struct plan **ret_plan,
-                struct err *err);
-int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */, struct plan **ret_plan, struct err *err);
+int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart,
+    struct plan **ret_plan, struct err *err);
+int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */,
+    struct plan **ret_plan, struct err *err);
 
 /* Verbs on plans; idempotent: already so is a success. E_STATE says why not and what is allowed. */
 enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_IGNORE, VERB_UNDO, VERB_STOP, VERB_COUNT };
 /* What a verb is about: confirm takes a batch; retry a base, a task, a batch or nothing (all that failed); ignore a base or a task. */
-struct verb_spec { int64_t batch, task; const struct base *base; };
+struct verb_spec {
+	int64_t batch, task;
+	const struct base *base;
+};
 const char *plan_verb_name(enum plan_verb v);
 /* ret_plan: the plan to look at now: p, or the one that undoes it. */
-int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s, struct plan **ret_plan,
-                     struct err *err);
-/* Taking back what a plan did, finished ones too, until one of its deployments has a newer revision. Facts of the plan as its rows have them. */
-struct undo { int64_t plan; enum plan_kind kind; int64_t deployment_id, from_revision, to_revision; };
+int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s,
+    struct plan **ret_plan, struct err *err);
+/* Taking back what a plan did, finished ones too, until one of its deployments has a newer revision. Facts of the plan as its rows have
+ * them. */
+struct undo {
+	int64_t plan;
+	enum plan_kind kind;
+	int64_t deployment_id, from_revision, to_revision;
+};
 void undo_of(const struct plan *p, struct undo *ret);
 int change_undo(struct core *c, const struct core_who *who, const struct undo *u, struct plan **ret_plan, struct err *err);
 unsigned plan_verbs_allowed(struct core *c, const struct plan *p); /* bit set */
 
 /* A base that is reached by its arklet's address, without an agent. Already so: a success. The group is there. Texts are copied. */
-struct direct_spec { const char *name, *url, *identity, *labels, *taints, *zone; int64_t limit; struct group *group; };
+struct direct_spec {
+	const char *name, *url, *identity, *labels, *taints, *zone;
+	int64_t limit;
+	struct group *group;
+};
 int change_base_add(struct core *c, const struct core_who *who, const struct direct_spec *s, struct base **ret, struct err *err);
 void change_base_farewell(struct core *c, struct base *b, const char *reason); /* it says that it is going */
-int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err);
+int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels,
+    const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
-/* Everything on it goes elsewhere (of a deployment on all bases: away), then it stays cordoned and empty. ret_plan NULL: it is empty already. */
+/* Everything on it goes elsewhere (of a deployment on all bases: away), then it stays cordoned and empty. ret_plan NULL: it is empty
+ * already. */
 int change_drain(struct core *c, const struct core_who *who, struct base *b, struct plan **ret_plan, struct err *err);
 /* Ends a drain that is under way, and lets placements come again. */
 int change_undrain(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 /* No plan starts in a frozen group. The reason is the caller's and is needed; both are harmless when repeated. */
 int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err);
-int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err); /* whole new row, validated against the fleet */
+int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row,
+    struct err *err); /* whole new row, validated against the fleet */
 
 /* Why things wait. Rows in the arena. */
-struct waiting { const char *rule; const char *text; const char *command; wall_t since; int count; };
+struct waiting {
+	const char *rule;
+	const char *text;
+	const char *command;
+	wall_t since;
+	int count;
+};
 size_t explain_plan(struct core *c, const struct plan *p, struct arena *a, struct waiting **ret);
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret);
 /* Per rule: how many bases of the deployment's group it refuses for one more instance, with up to 5 names; candidates that fit. */
-struct refusal { const char *rule, *text, *command; int bases; const char *examples[5]; int n_examples; };
-size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret, struct base ***ret_fit, size_t *ret_n_fit);
+struct refusal {
+	const char *rule, *text, *command;
+	int bases;
+	const char *examples[5];
+	int n_examples;
+};
+size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret,
+    struct base ***ret_fit, size_t *ret_n_fit);
 
 /* What a change would do, without doing it: the plan as it would start. Everything in the arena; nothing in the fleet changes. */
-struct dry_placed { const char *base, *deployment, *action; int batch; };
-struct dry_run { enum plan_kind kind; int n_batches; int64_t batch_size[STRATEGY_MAX_BATCHES]; struct dry_placed *placed; size_t n_placed; struct waiting *waiting; size_t n_waiting; const char **notes; size_t n_notes;
-	const char *from_version, *to_version; int64_t from_replicas, to_replicas, from_revision, to_revision; const char *deployment, *module; };
+struct dry_placed {
+	const char *base, *deployment, *action;
+	int batch;
+};
+struct dry_run {
+	enum plan_kind kind;
+	int n_batches;
+	int64_t batch_size[STRATEGY_MAX_BATCHES];
+	struct dry_placed *placed;
+	size_t n_placed;
+	struct waiting *waiting;
+	size_t n_waiting;
+	const char **notes;
+	size_t n_notes;
+	const char *from_version, *to_version;
+	int64_t from_replicas, to_replicas, from_revision, to_revision;
+	const char *deployment, *module;
+};
 int change_deploy_dry(struct core *c, const struct deploy_spec *spec, struct arena *a, struct dry_run **ret, struct err *err);
 
 #endif

@@ -97,7 +97,8 @@ static void commit_start(struct core *c) {
 }
 
 void commit_turn(struct core *c) {
-	if (c->fleet == NULL || c->flying != NULL || c->stray > 0 || c->recovering || (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY && c->mode != CORE_STOPPING))
+	if (c->fleet == NULL || c->flying != NULL || c->stray > 0 || c->recovering ||
+	    (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY && c->mode != CORE_STOPPING))
 		return;
 	if (fleet_is_dirty(c->fleet) && !c->older) {
 		if (core_may_act(c))
@@ -161,7 +162,8 @@ static void commit_refused(struct core *c, const struct err *err) {
 		if (c->culprit.kind == CULPRIT_OP && x != NULL) {
 			struct err e = ERR_INIT;
 			TAILQ_REMOVE(&b->ops, x, entry);
-			err_set(&e, E_INTERNAL, "the database refused this change (constraint %s); nothing was changed; please report it", err->pointer);
+			err_set(&e, E_INTERNAL, "the database refused this change (constraint %s); nothing was changed; please report it",
+			    err->pointer);
 			core_fail_op(c, x->op, &e);
 		} else {
 			c->set_aside = c->culprit;
@@ -259,7 +261,8 @@ static bool ledger_is_older(struct core *c, const struct ledger_loaded *res) {
 	if (!witness_newer(c, c->witness.cell, c->witness.epoch, c->witness.event))
 		return false;
 	snprintf(c->reason, sizeof c->reason,
-	    "the database is older than what was seen before (event %lld, epoch %lld; it has %lld, %lld): accept it with berthd --accept-older",
+	    "the database is older than what was seen before (event %lld, epoch %lld; it has %lld, %lld): accept it with berthd "
+	    "--accept-older",
 	    (long long)c->witness.event, (long long)c->witness.epoch, (long long)res->last_event, (long long)res->epoch);
 	return true;
 }
@@ -276,8 +279,8 @@ static void older_accepted(struct core *c) {
 	struct event_facts f = { .kind = "database.accepted" };
 	if (c->accepted == NULL)
 		return;
-	core_event(c, &f, "an older database was accepted: its last event is %lld, events up to %lld were seen", (long long)c->committed_event,
-	    (long long)fleet_last_event(c->fleet));
+	core_event(c, &f, "an older database was accepted: its last event is %lld, events up to %lld were seen",
+	    (long long)c->committed_event, (long long)fleet_last_event(c->fleet));
 	c->committed_event = fleet_last_event(c->fleet) - 1;
 	witness_accepted(c);
 }

@@ -4,7 +4,9 @@
 
 static void on_event(void *arg, const char *kind, struct plan *p, const struct deployment *d, const struct base *b, const struct version *v,
     const struct task *t, const char *text) {
-	struct event_facts f = { .kind = kind, .plan = p, .deployment = d, .base = b, .version = v, .task = t, .instance = t == NULL ? NULL : t->instance };
+	struct event_facts f = {
+		.kind = kind, .plan = p, .deployment = d, .base = b, .version = v, .task = t, .instance = t == NULL ? NULL : t->instance
+	};
 	core_event(arg, &f, "%s", text == NULL ? "" : text);
 }
 
@@ -75,8 +77,16 @@ static bool on_undo(void *arg, struct plan *p, const char *why) {
 
 void conduct_init(struct core *c) {
 	c->plans = (struct plan_env){
-		.rng = c->env.rng, .in_flight_base = c->cfg.in_flight_base, .arg = c, .event = on_event, .wake = on_wake,
-		.task_ready = on_task_ready, .task_due = on_task_due, .freed = on_freed, .ended = on_ended, .undo = on_undo,
+		.rng = c->env.rng,
+		.in_flight_base = c->cfg.in_flight_base,
+		.arg = c,
+		.event = on_event,
+		.wake = on_wake,
+		.task_ready = on_task_ready,
+		.task_due = on_task_due,
+		.freed = on_freed,
+		.ended = on_ended,
+		.undo = on_undo,
 	};
 }
 

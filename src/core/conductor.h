@@ -30,8 +30,15 @@
 
 /* ---- agenda ------------------------------------------------------------------------------------------------------------------------ */
 enum agenda_kind { AGENDA_PLAN, AGENDA_TASK, AGENDA_BASE, AGENDA_REPAIR, AGENDA_JANITOR };
-struct agenda_item { mono_t due; enum agenda_kind kind; int64_t id; };
-struct agenda { struct agenda_item *items; size_t n, cap; };
+struct agenda_item {
+	mono_t due;
+	enum agenda_kind kind;
+	int64_t id;
+};
+struct agenda {
+	struct agenda_item *items;
+	size_t n, cap;
+};
 void agenda_add(struct agenda *a, mono_t due, enum agenda_kind kind, int64_t id);
 bool agenda_pop(struct agenda *a, mono_t now, struct agenda_item *ret);
 mono_t agenda_next(const struct agenda *a);
@@ -42,13 +49,17 @@ enum effect_kind { EFFECT_WELCOME, EFFECT_COMMAND, EFFECT_ACK, EFFECT_REFUSE };
 struct effect {
 	enum effect_kind kind;
 	struct driver_link *link;
-	void *message;              /* packed for the driver, in the commit's arena */
-	int64_t seq;                /* ACK */
-	const char *code, *detail;  /* REFUSE */
+	void *message;             /* packed for the driver, in the commit's arena */
+	int64_t seq;               /* ACK */
+	const char *code, *detail; /* REFUSE */
 	bool final;
 	TAILQ_ENTRY(effect) entry;
 };
-struct applied { struct core_op *op; struct err err; TAILQ_ENTRY(applied) entry; };
+struct applied {
+	struct core_op *op;
+	struct err err;
+	TAILQ_ENTRY(applied) entry;
+};
 /* Everything that hangs on one commit. */
 struct bundle {
 	struct arena *arena;
@@ -56,28 +67,38 @@ struct bundle {
 	TAILQ_HEAD(effect_list, effect) effects;
 	struct changeset *cs;
 	struct core *core;
-	bool in_ledger, dropped;    /* commit() has it; nobody waits for it any more */
+	bool in_ledger, dropped; /* commit() has it; nobody waits for it any more */
 	mono_t begun;
 };
 
 /* Whose doing the next commit is, while commits are made one by one after a refused one (rule 5). */
 enum culprit_kind { CULPRIT_NONE, CULPRIT_OP, CULPRIT_PLAN, CULPRIT_BASE };
-struct culprit { enum culprit_kind kind; int64_t id; };
+struct culprit {
+	enum culprit_kind kind;
+	int64_t id;
+};
 
 struct lease {
 	struct lease_view seen;
-	mono_t seen_changed;        /* when `seen` last differed */
-	mono_t seen_read;           /* when it was last read */
-	mono_t sent, next;          /* of the renewal under way; of the next action */
+	mono_t seen_changed; /* when `seen` last differed */
+	mono_t seen_read;    /* when it was last read */
+	mono_t sent, next;   /* of the renewal under way; of the next action */
 	mono_t valid_until;
 	bool held, busy, releasing;
 };
 
 TAILQ_HEAD(op_queue, core_op);
-struct plan_id_queue { int64_t *ids; size_t next, n, cap; }; /* ids[next … n-1] wait */
+struct plan_id_queue {
+	int64_t *ids;
+	size_t next, n, cap;
+}; /* ids[next … n-1] wait */
 
 /* Which base speaks on a link: known from its hello until it is gone or the model is loaded again. */
-struct linked { struct driver_link *link; int64_t base_id; UT_hash_handle hh; };
+struct linked {
+	struct driver_link *link;
+	int64_t base_id;
+	UT_hash_handle hh;
+};
 
 struct core {
 	struct core_env env;
@@ -86,38 +107,44 @@ struct core {
 	enum core_mode mode;
 	char reason[256];
 	char cell[37];
-	uint8_t grant_key[32];      /* of links to artifacts; this process's */
+	uint8_t grant_key[32]; /* of links to artifacts; this process's */
 	bool has_grant_key;
 	int64_t epoch;
-	int64_t committed_event;    /* the last that is in the ledger: what anybody may be told, and witness */
+	int64_t committed_event; /* the last that is in the ledger: what anybody may be told, and witness */
 	struct lease lease;
 	struct agenda agenda;
-	struct op_queue waiting;    /* not applied yet */
+	struct op_queue waiting; /* not applied yet */
 	size_t n_waiting;
 	struct bundle *open, *flying;
-	int stray;                  /* commits still in the ledger that we gave up */
-	struct core_who who;        /* of the op being applied */
+	int stray;                      /* commits still in the ledger that we gave up */
+	struct core_who who;            /* of the op being applied */
 	const struct core_op *applying; /* whose `who` may become known only inside apply() */
-	mono_t mono; wall_t wall;   /* of this turn */
+	mono_t mono;
+	wall_t wall; /* of this turn */
 	struct plan_id_queue due_plans;
-	struct task_queue ready;    /* PENDING tasks that may be sent */
+	struct task_queue ready; /* PENDING tasks that may be sent */
 	struct base_queue to_command;
 	TAILQ_HEAD(, core_watch) watches;
 	struct core_watch *watch_next;
 	void (*on_state)(void *arg, const struct core_state *s);
 	void *on_state_arg;
-	int serial;                 /* commits still to be made one input at a time */
+	int serial; /* commits still to be made one input at a time */
 	struct culprit culprit, set_aside;
-	char constraint[128];       /* of the last refused commit */
-	int64_t aside[MAX_ASIDE]; size_t n_aside; /* bases that are not heard */
-	STAILQ_HEAD(, held_back) held_back; int n_held_back;
+	char constraint[128]; /* of the last refused commit */
+	int64_t aside[MAX_ASIDE];
+	size_t n_aside; /* bases that are not heard */
+	STAILQ_HEAD(, held_back) held_back;
+	int n_held_back;
 	struct linked *links;
-	bool room;                  /* some group is roomier */
-	bool dropped_reports;       /* more than could be held back: ask everybody again afterwards */
-	bool older;                 /* P13: nothing is written until a person accepted this ledger */
+	bool room;            /* some group is roomier */
+	bool dropped_reports; /* more than could be held back: ask everybody again afterwards */
+	bool older;           /* P13: nothing is written until a person accepted this ledger */
 	bool turning, recovering, load_again;
-	struct { char cell[37]; int64_t epoch, event; } witness; /* the newest that our data directory or any base has seen */
-	int64_t accepted_epoch;     /* witnesses of earlier epochs were accepted as lost by a person */
+	struct {
+		char cell[37];
+		int64_t epoch, event;
+	} witness;              /* the newest that our data directory or any base has seen */
+	int64_t accepted_epoch; /* witnesses of earlier epochs were accepted as lost by a person */
 	void (*accepted)(void *arg, const struct err *err);
 	void *accepted_arg;
 	void (*stopped)(void *arg);
@@ -132,13 +159,13 @@ static inline bool text_same(const char *a, const char *b) {
 }
 
 /* core.c */
-void core_look_at_clock(struct core *c);         /* at the start of a turn and of each input from outside one */
+void core_look_at_clock(struct core *c); /* at the start of a turn and of each input from outside one */
 void core_wake(struct core *c);
 void core_set_mode(struct core *c, enum core_mode m, const char *reason);
 void core_fail_op(struct core *c, struct core_op *op, const struct err *err);
 void core_refuse_waiting(struct core *c);
-bool core_may_act(const struct core *c);         /* we hold the lease, by our own clock, now */
-void core_loaded(struct core *c);                /* the new fleet is in place: live state again */
+bool core_may_act(const struct core *c); /* we hold the lease, by our own clock, now */
+void core_loaded(struct core *c);        /* the new fleet is in place: live state again */
 bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event);
 void witness_accepted(struct core *c);
 
@@ -146,7 +173,7 @@ void witness_accepted(struct core *c);
 struct bundle *bundle_new(void);
 void bundle_free(struct bundle *b);
 void commit_op(struct core *c, struct core_op *op, const struct err *err); /* op hangs on the open commit */
-void commit_turn(struct core *c);                /* starts a commit or finishes an empty one */
+void commit_turn(struct core *c);                                          /* starts a commit or finishes an empty one */
 void commit_drop(struct core *c, const struct err *err, bool keep_ops);
 void core_load(struct core *c);
 bool commit_idle(const struct core *c);
@@ -160,32 +187,32 @@ void effects_forget_link(struct core *c, const struct driver_link *k);
 void lease_start(struct core *c);
 void lease_tick(struct core *c);
 mono_t lease_deadline(const struct core *c);
-void lease_give_up(struct core *c);              /* stepping down: the fleet is dropped */
+void lease_give_up(struct core *c); /* stepping down: the fleet is dropped */
 void lease_hand_over(struct core *c, ledger_done done, void *arg);
 
 /* conduct.c */
 void conduct_init(struct core *c);
 void plan_due(struct core *c, int64_t plan_id);
-bool conduct_step(struct core *c);               /* one due plan; false when none */
+bool conduct_step(struct core *c); /* one due plan; false when none */
 void room_freed(struct core *c, struct group *g);
-void room_look(struct core *c);                  /* once per turn: those who wait for room look again */
+void room_look(struct core *c); /* once per turn: those who wait for room look again */
 void task_make_ready(struct core *c, struct task *t);
 
 /* dispatch.c */
-void dispatch(struct core *c, bool one);         /* ready tasks, or the first that can go → SENT, commands into the open commit */
+void dispatch(struct core *c, bool one); /* ready tasks, or the first that can go → SENT, commands into the open commit */
 void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 
 /* series.c */
 void series_begin(struct core *c, size_t ops);
-bool series_waits(const struct core *c);         /* for the answer to the input before */
+bool series_waits(const struct core *c); /* for the answer to the input before */
 void series_commit_done(struct core *c);
-void series_idle(struct core *c);                /* end of a turn: over when nothing is left */
+void series_idle(struct core *c); /* end of a turn: over when nothing is left */
 bool series_hold(struct core *c, struct driver_link *k, int64_t base_id, const ProtobufCMessage *m, const char *peer); /* true: later */
-bool series_step(struct core *c);                /* one that was held back; false when none */
+bool series_step(struct core *c);                                /* one that was held back; false when none */
 void series_forget(struct core *c, const struct driver_link *k); /* NULL = all */
-void series_set_aside(struct core *c);           /* after the load: what was refused, by its subject */
+void series_set_aside(struct core *c);                           /* after the load: what was refused, by its subject */
 bool series_aside(const struct core *c, const struct base *b);
 
 /* inbound.c */
@@ -201,15 +228,15 @@ void base_check(struct core *c, struct base *b); /* AGENDA_BASE */
 void zone_check(struct core *c, struct base *b);
 
 /* repair.c */
-void repair_base(struct core *c, struct base *b);      /* everything on it */
+void repair_base(struct core *c, struct base *b); /* everything on it */
 void repair_instance(struct core *c, struct instance *i);
 void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 void replace_lost(struct core *c, struct base *b);
 void replacement_ready(struct core *c, struct instance *i);
-void peer_join(struct core *c, struct base *b);        /* deployments on all bases of its group */
+void peer_join(struct core *c, struct base *b); /* deployments on all bases of its group */
 void deployment_refresh(struct core *c, struct deployment *d);
-struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version, struct deployment *d,
-                              const char *command, const char *fmt, ...) __attribute__((format(printf, 8, 9)));
+struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version,
+    struct deployment *d, const char *command, const char *fmt, ...) __attribute__((format(printf, 8, 9)));
 void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version);
 
 #endif

@@ -8,11 +8,22 @@
 
 void core_config_defaults(struct core_config *c) {
 	*c = (struct core_config){
-		.lease_us = 10 * US_PER_S, .renew_us = 3 * US_PER_S, .stop_us = 7 * US_PER_S,
-		.silent_us = 30 * US_PER_S, .lost_us = 60 * US_PER_S, .replace_us = 300 * US_PER_S, .forget_us = 86400 * US_PER_S,
-		.heartbeat_us = 10 * US_PER_S, .max_rows = 10000, .keep_revisions = 10,
-		.idempotency_us = 86400 * US_PER_S, .max_idempotency = 100000, .in_flight = 1024, .in_flight_base = 4,
-		.repair_backoff_us = US_PER_S, .repair_backoff_max_us = 300 * US_PER_S,
+		.lease_us = 10 * US_PER_S,
+		.renew_us = 3 * US_PER_S,
+		.stop_us = 7 * US_PER_S,
+		.silent_us = 30 * US_PER_S,
+		.lost_us = 60 * US_PER_S,
+		.replace_us = 300 * US_PER_S,
+		.forget_us = 86400 * US_PER_S,
+		.heartbeat_us = 10 * US_PER_S,
+		.max_rows = 10000,
+		.keep_revisions = 10,
+		.idempotency_us = 86400 * US_PER_S,
+		.max_idempotency = 100000,
+		.in_flight = 1024,
+		.in_flight_base = 4,
+		.repair_backoff_us = US_PER_S,
+		.repair_backoff_max_us = 300 * US_PER_S,
 	};
 }
 
@@ -123,7 +134,8 @@ void core_stop(struct core *c, void (*done)(void *arg), void *arg) {
 	core_wake(c);
 }
 
-/* ---- operations ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- operations ------------------------------------------------------------------------------------------------------------------------
+ */
 void core_submit(struct core *c, struct core_op *op) {
 	op->tries = 0;
 	TAILQ_INSERT_TAIL(&c->waiting, op, link);
@@ -148,7 +160,8 @@ static struct core_op *take_op(struct core *c) {
 static int refusal(const struct core *c, struct err *err) {
 	switch (c->mode) {
 	case CORE_STANDBY:
-		return err_set(err, E_UNAVAILABLE, "this server stands by; the active one is at %s", c->lease.seen.rest[0] ? c->lease.seen.rest : "(not known yet)");
+		return err_set(err, E_UNAVAILABLE, "this server stands by; the active one is at %s",
+		    c->lease.seen.rest[0] ? c->lease.seen.rest : "(not known yet)");
 	case CORE_AWAY:
 		return err_set(err, E_UNAVAILABLE, "the database does not answer (%s); try again shortly", c->reason);
 	case CORE_STOPPING:
@@ -188,7 +201,8 @@ static void apply_op(struct core *c, struct core_op *op) {
 	commit_op(c, op, r == 0 ? NULL : &err);
 }
 
-/* ---- turns ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- turns
+ * ------------------------------------------------------------------------------------------------------------------------------- */
 static void agenda_run(struct core *c, const struct agenda_item *x) {
 	struct plan *p;
 	struct task *t;
@@ -202,7 +216,8 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 	case AGENDA_TASK:
 		if ((t = fleet_task(c->fleet, x->id)) == NULL || t->row.state != TASK_BACKOFF || mono_before(c->mono, t->due))
 			return;
-		c->culprit = t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
+		c->culprit =
+		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
 		if (t->plan != NULL)
 			plan_task_due(&c->plans, t);
 		else
@@ -289,7 +304,8 @@ void core_turn(struct core *c) {
 	lease_tick(c);
 	if (turn_may_decide(c) && !series_waits(c))
 		decide(c);
-	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING || c->n_waiting > MAX_QUEUED_OPS)
+	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING ||
+	         c->n_waiting > MAX_QUEUED_OPS)
 		core_refuse_waiting(c);
 	commit_turn(c);
 	series_idle(c);
@@ -310,14 +326,29 @@ mono_t core_deadline(const struct core *c) {
 	return t;
 }
 
-/* ---- for operations ------------------------------------------------------------------------------------------------------------------- */
-struct fleet *core_fleet(struct core *c) { return c->fleet; }
-wall_t core_now(const struct core *c) { return c->wall; }
-mono_t core_mono(const struct core *c) { return c->mono; }
-const struct core_config *core_cfg(const struct core *c) { return &c->cfg; }
-struct ledger *core_ledger(struct core *c) { return c->env.ledger; }
-struct driver *core_driver(struct core *c) { return c->env.driver; }
-void core_stats(const struct core *c, struct core_stats *ret) { *ret = c->stats; }
+/* ---- for operations -------------------------------------------------------------------------------------------------------------------
+ */
+struct fleet *core_fleet(struct core *c) {
+	return c->fleet;
+}
+wall_t core_now(const struct core *c) {
+	return c->wall;
+}
+mono_t core_mono(const struct core *c) {
+	return c->mono;
+}
+const struct core_config *core_cfg(const struct core *c) {
+	return &c->cfg;
+}
+struct ledger *core_ledger(struct core *c) {
+	return c->env.ledger;
+}
+struct driver *core_driver(struct core *c) {
+	return c->env.driver;
+}
+void core_stats(const struct core *c, struct core_stats *ret) {
+	*ret = c->stats;
+}
 
 static int64_t tenant_of(const struct core *c, const struct event_facts *f) {
 	if (f->plan != NULL)
@@ -339,15 +370,27 @@ void core_event(struct core *c, const struct event_facts *f, const char *fmt, ..
 	va_end(ap);
 	if (c->applying != NULL)
 		c->who = c->applying->who;
-	const struct module *m = f->module != NULL ? f->module : f->version != NULL ? f->version->module : f->deployment != NULL ? f->deployment->module : NULL;
+	const struct module *m = f->module != NULL       ? f->module
+	                         : f->version != NULL    ? f->version->module
+	                         : f->deployment != NULL ? f->deployment->module
+	                                                 : NULL;
 	const struct plan *p = f->plan != NULL ? f->plan : f->task != NULL ? f->task->plan : NULL;
 	const char *actor = c->who.actor != NULL ? c->who.actor : p != NULL ? p->row.actor : "berth";
 	struct row_event e = {
-		.tenant_id = tenant_of(c, f), .kind = UNCONST(f->kind), .actor = UNCONST(actor), .address = UNCONST(c->who.address),
-		.reason = UNCONST(c->who.reason), .link = UNCONST(c->who.link), .base = f->base == NULL ? NULL : f->base->row.name,
-		.module = m == NULL ? NULL : m->row.name, .version = f->version == NULL ? NULL : f->version->row.name,
-		.deployment = f->deployment == NULL ? NULL : f->deployment->row.name, .plan_id = p == NULL ? 0 : p->row.id,
-		.task_id = f->task == NULL ? 0 : f->task->row.id, .instance_id = f->instance == NULL ? 0 : f->instance->row.id, .message = text,
+		.tenant_id = tenant_of(c, f),
+		.kind = UNCONST(f->kind),
+		.actor = UNCONST(actor),
+		.address = UNCONST(c->who.address),
+		.reason = UNCONST(c->who.reason),
+		.link = UNCONST(c->who.link),
+		.base = f->base == NULL ? NULL : f->base->row.name,
+		.module = m == NULL ? NULL : m->row.name,
+		.version = f->version == NULL ? NULL : f->version->row.name,
+		.deployment = f->deployment == NULL ? NULL : f->deployment->row.name,
+		.plan_id = p == NULL ? 0 : p->row.id,
+		.task_id = f->task == NULL ? 0 : f->task->row.id,
+		.instance_id = f->instance == NULL ? 0 : f->instance->row.id,
+		.message = text,
 	};
 	fleet_event(c->fleet, c->wall, &e);
 }
@@ -362,7 +405,8 @@ void core_watch_remove(struct core *c, struct core_watch *w) {
 	TAILQ_REMOVE(&c->watches, w, link);
 }
 
-/* ---- after a load ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- after a load -----------------------------------------------------------------------------------------------------------------------
+ */
 static void plans_live_again(struct core *c) {
 	struct plan *p = fleet_plans(c->fleet), *next;
 	for (; p != NULL; p = next) {
@@ -397,7 +441,8 @@ void core_loaded(struct core *c) {
 	series_set_aside(c);
 }
 
-/* ---- P13 ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- P13
+ * ---------------------------------------------------------------------------------------------------------------------------------- */
 void core_witness(struct core *c, const char *cell, int64_t epoch, int64_t event) {
 	bool same = strcmp(c->witness.cell, cell) == 0;
 	snprintf(c->witness.cell, sizeof c->witness.cell, "%s", cell);

@@ -10,7 +10,7 @@
 /* Everything a change needs, found and checked, before anything is touched. */
 struct resolved {
 	struct tenant *tenant;
-	struct deployment *deployment;  /* NULL: new */
+	struct deployment *deployment; /* NULL: new */
 	struct module *module;
 	struct version *version;
 	struct group *group;
@@ -18,7 +18,7 @@ struct resolved {
 	int64_t replicas;
 	const char *args, *env, *labels;
 	struct strategy strategy;
-	bool content_same, same;        /* nothing on a base changes; nothing at all changes */
+	bool content_same, same; /* nothing on a base changes; nothing at all changes */
 };
 
 static int only_group(struct tenant *t, struct group **ret, struct err *err) {
@@ -32,7 +32,8 @@ static int only_group(struct tenant *t, struct group **ret, struct err *err) {
 	if (n == 1)
 		return 0;
 	if (n == 0)
-		return err_field(err, E_INVALID, "/group", "there is no base group yet; start a base with a join token, or: berth group create NAME");
+		return err_field(
+		    err, E_INVALID, "/group", "there is no base group yet; start a base with a join token, or: berth group create NAME");
 	return err_field(err, E_INVALID, "/group", "say which group: %s", list);
 }
 
@@ -40,10 +41,11 @@ static int resolve_module(struct resolved *r, const struct deploy_spec *s, struc
 	r->module = s->module != NULL ? fleet_module(r->tenant, s->module) : r->deployment != NULL ? r->deployment->module : NULL;
 	if (r->module == NULL)
 		return s->module == NULL ? err_field(err, E_INVALID, "/module", "say which module")
-		                         : err_field(err, E_NOT_FOUND, "/module", "module %s does not exist; push it with: berth module push FILE", s->module);
+		                         : err_field(err, E_NOT_FOUND, "/module",
+		                               "module %s does not exist; push it with: berth module push FILE", s->module);
 	if (r->deployment != NULL && r->deployment->module != r->module)
-		return err_field(err, E_CONFLICT, "/module", "deployment %s is of module %s; choose another name for one of %s", r->deployment->row.name,
-		    r->deployment->module->row.name, r->module->row.name);
+		return err_field(err, E_CONFLICT, "/module", "deployment %s is of module %s; choose another name for one of %s",
+		    r->deployment->row.name, r->deployment->module->row.name, r->module->row.name);
 	if (s->version != NULL)
 		r->version = fleet_version(r->module, s->version);
 	else if (r->deployment != NULL && r->deployment->current != NULL)
@@ -51,7 +53,8 @@ static int resolve_module(struct resolved *r, const struct deploy_spec *s, struc
 	else
 		r->version = TAILQ_LAST(&r->module->versions, version_list);
 	if (r->version == NULL)
-		return err_field(err, E_NOT_FOUND, "/version", "module %s has no version %s; push it with: berth module push FILE", r->module->row.name, s->version == NULL ? "yet" : s->version);
+		return err_field(err, E_NOT_FOUND, "/version", "module %s has no version %s; push it with: berth module push FILE",
+		    r->module->row.name, s->version == NULL ? "yet" : s->version);
 	return 0;
 }
 
@@ -64,16 +67,19 @@ static int resolve_group(struct resolved *r, const struct deploy_spec *s, struct
 	if (r->group == NULL)
 		return err_field(err, E_NOT_FOUND, "/group", "group %s does not exist; there is: berth group list", s->group);
 	if (r->deployment != NULL && r->deployment->group != r->group)
-		return err_field(err, E_CONFLICT, "/group", "deployment %s is in group %s; a deployment does not move: make another one in %s and take this one offline",
+		return err_field(err, E_CONFLICT, "/group",
+		    "deployment %s is in group %s; a deployment does not move: make another one in %s and take this one offline",
 		    r->deployment->row.name, r->deployment->group->row.name, r->group->row.name);
 	return 0;
 }
 
 static int resolve_runtime(const struct resolved *r, struct err *err) {
-	if (r->version->row.runtime == r->group->row.runtime || r->group->row.runtime == RUNTIME_NONE || r->version->row.runtime == RUNTIME_NONE)
+	if (r->version->row.runtime == r->group->row.runtime || r->group->row.runtime == RUNTIME_NONE ||
+	    r->version->row.runtime == RUNTIME_NONE)
 		return 0;
-	return err_field(err, E_INVALID, "/group", "%s:%s is a %s module and the bases of group %s are %s", r->module->row.name, r->version->row.name,
-	    word_text(WORD_RUNTIME, r->version->row.runtime), r->group->row.name, word_text(WORD_RUNTIME, r->group->row.runtime));
+	return err_field(err, E_INVALID, "/group", "%s:%s is a %s module and the bases of group %s are %s", r->module->row.name,
+	    r->version->row.name, word_text(WORD_RUNTIME, r->version->row.runtime), r->group->row.name,
+	    word_text(WORD_RUNTIME, r->group->row.runtime));
 }
 
 static bool json_same(const char *a, const char *b, const char *empty) {
@@ -96,7 +102,8 @@ static void resolve_rest(struct resolved *r, const struct deploy_spec *s) {
 	r->strategy = now != NULL ? now->strategy : strategy_unset;
 	if (s->strategy != NULL)
 		strategy_merge(&r->strategy, s->strategy);
-	r->content_same = now != NULL && now->version == r->version && json_same(now->row.args, r->args, "[]") && json_same(now->row.env, r->env, "{}");
+	r->content_same =
+	    now != NULL && now->version == r->version && json_same(now->row.args, r->args, "[]") && json_same(now->row.env, r->env, "{}");
 	bool back = r->deployment != NULL && r->deployment->row.offline && s->online;
 	r->same = r->content_same && !back && now->row.replicas == r->replicas && strategy_same(&now->strategy, &r->strategy);
 }
@@ -115,7 +122,8 @@ static int resolve(struct core *c, int64_t tenant_id, const struct deploy_spec *
 	if (r->deployment != NULL && s->only_new)
 		return err_field(err, E_EXISTS, "/name", "deployment %s exists already", r->name);
 	if (r->deployment != NULL && s->if_match != 0 && r->deployment->row.etag != s->if_match)
-		return err_set(err, E_PRECONDITION, "deployment %s was changed meanwhile (etag %lld); read it again", r->name, (long long)r->deployment->row.etag);
+		return err_set(err, E_PRECONDITION, "deployment %s was changed meanwhile (etag %lld); read it again", r->name,
+		    (long long)r->deployment->row.etag);
 	if (s->has_replicas && s->replicas < -1)
 		return err_field(err, E_INVALID, "/replicas", "replicas is a number from 0 on, or \"all\"");
 	int e = resolve_module(r, s, err);
@@ -128,11 +136,17 @@ static int resolve(struct core *c, int64_t tenant_id, const struct deploy_spec *
 	return e;
 }
 
-/* ---- making it so ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- making it so
+ * ------------------------------------------------------------------------------------------------------------------------- */
 static struct deployment *deployment_new(struct core *c, const struct resolved *r) {
 	struct row_deployment row = {
-		.name = UNCONST(r->name), .state = DEPLOYMENT_WAITING, .state_at = c->wall, .labels = UNCONST(r->labels), .etag = 1,
-		.created_at = c->wall, .updated_at = c->wall,
+		.name = UNCONST(r->name),
+		.state = DEPLOYMENT_WAITING,
+		.state_at = c->wall,
+		.labels = UNCONST(r->labels),
+		.etag = 1,
+		.created_at = c->wall,
+		.updated_at = c->wall,
 	};
 	return fleet_deployment_add(c->fleet, r->tenant, r->module, r->group, &row);
 }
@@ -154,10 +168,12 @@ static int refuse_busy(const struct deployment *d, const struct group *g, const 
 	const struct plan *p = d == NULL ? NULL : d->plan;
 	const char *frozen = g->row.freeze_reason;
 	if (s->if_busy == IF_BUSY_REFUSE && frozen != NULL && *frozen != '\0')
-		return err_set(err, E_BUSY, "group %s is frozen: %s; wait for it (--if-busy=wait), or: berth unfreeze %s", g->row.name, frozen, g->row.name);
+		return err_set(err, E_BUSY, "group %s is frozen: %s; wait for it (--if-busy=wait), or: berth unfreeze %s", g->row.name,
+		    frozen, g->row.name);
 	if (s->if_busy != IF_BUSY_REFUSE || p == NULL || p->row.state == PLAN_PAUSED)
 		return 0;
-	return err_set(err, E_BUSY, "plan %lld is changing deployment %s; wait for it (--if-busy=wait) or take its place (--if-busy=supersede)",
+	return err_set(err, E_BUSY,
+	    "plan %lld is changing deployment %s; wait for it (--if-busy=wait) or take its place (--if-busy=supersede)",
 	    (long long)p->row.id, d->row.name);
 }
 
@@ -201,7 +217,8 @@ static struct plan *finish_what_is_wanted(struct core *c, const struct core_who 
 	return plan_launch(c, who, d, d->current, d->current, &x);
 }
 
-int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret, struct plan **ret_plan, struct err *err) {
+int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret,
+    struct plan **ret_plan, struct err *err) {
 	struct resolved r;
 	int e = resolve(c, who->tenant_id, spec, &r, err);
 	if (e != 0 || (e = refuse_busy(r.deployment, r.group, spec, err)) != 0)
@@ -227,7 +244,8 @@ int change_deploy(struct core *c, const struct core_who *who, const struct deplo
 	return 0;
 }
 
-static int shrink(struct core *c, const struct core_who *who, struct deployment *d, enum plan_kind kind, struct plan **ret_plan, struct err *err) {
+static int shrink(
+    struct core *c, const struct core_who *who, struct deployment *d, enum plan_kind kind, struct plan **ret_plan, struct err *err) {
 	if (d->current == NULL)
 		return err_set(err, E_INTERNAL, "deployment %s has no revision", d->row.name);
 	struct launch x = { .kind = kind, .supersede = true };
@@ -264,14 +282,17 @@ static struct revision *revision_before(const struct deployment *d) {
 int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to, struct plan **ret_plan, struct err *err) {
 	struct revision *x = to == 0 ? revision_before(d) : fleet_revision(d, to);
 	if (x == NULL)
-		return err_field(err, E_NOT_FOUND, "/to", to == 0 ? "deployment %s has no earlier revision" : "deployment %s does not keep that revision; see: berth revisions %s",
+		return err_field(err, E_NOT_FOUND, "/to",
+		    to == 0 ? "deployment %s has no earlier revision"
+		            : "deployment %s does not keep that revision; see: berth revisions %s",
 		    d->row.name, d->row.name);
 	struct launch how = { .kind = PLAN_KIND_ROLLBACK, .supersede = true };
 	*ret_plan = launch_revision(c, who, d, x, &how);
 	return 0;
 }
 
-/* ---- what it would do ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- what it would do
+ * ------------------------------------------------------------------------------------------------------------------------ */
 static void dry_note(struct dry_run *x, struct arena *a, const char *text) {
 	const char **v = arena_alloc(a, (x->n_notes + 1) * sizeof *v);
 	if (x->n_notes > 0)
@@ -314,7 +335,12 @@ static void dry_count(const struct resolved *r, struct plan_work *w) {
 }
 
 static void dry_fill(struct core *c, const struct resolved *r, const struct plan_work *w, struct arena *a, struct dry_run *x) {
-	struct place_req req = { .group = r->group, .deployment = r->deployment, .module = r->module, .version = r->version, .units = r->version->row.units, .policy = r->strategy.placement };
+	struct place_req req = { .group = r->group,
+		.deployment = r->deployment,
+		.module = r->module,
+		.version = r->version,
+		.units = r->version->row.units,
+		.policy = r->strategy.placement };
 	struct place_report rep;
 	const struct instance *i;
 	place_explain(c->fleet, &req, NULL, a, &rep);
@@ -328,8 +354,12 @@ static void dry_fill(struct core *c, const struct resolved *r, const struct plan
 		dry_put(x, rep.fit[k]->row.name, r->name, "install");
 	if ((int64_t)rep.n_fit < w->out && r->replicas >= 0) {
 		x->waiting = arena_alloc(a, sizeof *x->waiting);
-		x->waiting[x->n_waiting++] = (struct waiting){ .rule = "no_room", .text = arena_printf(a, "%lld of %lld would wait for room: %s",
-		    (long long)(w->out - (int64_t)rep.n_fit), (long long)w->out, rep.summary), .command = rep.n > 0 ? rep.refusals[0].command : "", .since = c->wall, .count = (int)(w->out - (int64_t)rep.n_fit) };
+		x->waiting[x->n_waiting++] = (struct waiting){ .rule = "no_room",
+			.text = arena_printf(a, "%lld of %lld would wait for room: %s", (long long)(w->out - (int64_t)rep.n_fit),
+			    (long long)w->out, rep.summary),
+			.command = rep.n > 0 ? rep.refusals[0].command : "",
+			.since = c->wall,
+			.count = (int)(w->out - (int64_t)rep.n_fit) };
 	}
 }
 

@@ -24,7 +24,8 @@ static bool gone(const struct base *b) {
 static int moved(struct core *c, struct base *b, const struct direct_spec *s, struct err *err) {
 	struct event_facts f = { .kind = "base.moved", .base = b };
 	if (b->row.arklet_url == NULL && !gone(b))
-		return err_field(err, E_EXISTS, "/id", "base %s is joined with an agent; forget it first: berth base forget %s", s->name, s->name);
+		return err_field(
+		    err, E_EXISTS, "/id", "base %s is joined with an agent; forget it first: berth base forget %s", s->name, s->name);
 	core_event(c, &f, "base %s is now reached at %s", s->name, s->url);
 	text_set(&b->row.arklet_url, s->url);
 	if (s->identity != NULL)
@@ -44,8 +45,18 @@ int change_base_add(struct core *c, const struct core_who *who, const struct dir
 	if (b != NULL)
 		return text_same(b->row.arklet_url, s->url) ? 0 : moved(c, b, s, err);
 	struct row_base row = {
-		.name = UNCONST(s->name), .state = BASE_JOINING, .state_at = c->wall, .runtime = RUNTIME_ARK, .etag = 1, .joined_at = c->wall, .seen_at = c->wall,
-		.install_limit = s->limit, .labels = UNCONST(s->labels), .taints = UNCONST(s->taints), .zone = UNCONST(s->zone), .arklet_url = UNCONST(s->url),
+		.name = UNCONST(s->name),
+		.state = BASE_JOINING,
+		.state_at = c->wall,
+		.runtime = RUNTIME_ARK,
+		.etag = 1,
+		.joined_at = c->wall,
+		.seen_at = c->wall,
+		.install_limit = s->limit,
+		.labels = UNCONST(s->labels),
+		.taints = UNCONST(s->taints),
+		.zone = UNCONST(s->zone),
+		.arklet_url = UNCONST(s->url),
 		.boot = UNCONST(s->identity),
 	};
 	*ret = b = fleet_base_add(c->fleet, s->group, &row);
@@ -66,7 +77,8 @@ void change_base_farewell(struct core *c, struct base *b, const char *reason) {
 	agenda_add(&c->agenda, c->mono, AGENDA_BASE, b->row.id);
 }
 
-/* ---- links ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* The key is this process's and dies with it: links are made for one install at a time, and only the server that holds the lease makes
  * them. Their end is counted on the monotonic clock, which nobody sets. */

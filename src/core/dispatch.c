@@ -59,7 +59,8 @@ static Berth__V1__CommandItem *item_new(struct core *c, const struct task *t, st
 	x->timeout = duration_new(timeout, a);
 	x->module = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
 	wanted_fill(c, t->instance, x->module, a);
-	const struct instance *old = t->row.partner_id == 0 || t->row.kind != TASK_KIND_INSTALL ? NULL : fleet_instance(c->fleet, t->row.partner_id);
+	const struct instance *old =
+	    t->row.partner_id == 0 || t->row.kind != TASK_KIND_INSTALL ? NULL : fleet_instance(c->fleet, t->row.partner_id);
 	if (old != NULL && old->base == t->base) {
 		x->replaces = PB_NEW(Berth__V1__ModuleRef, berth__v1__module_ref, a);
 		x->replaces->module = old->version->module->row.name;
@@ -96,7 +97,13 @@ static void task_send(struct core *c, struct task *t) {
 		instance_set_state(c->fleet, i, INSTANCE_INSTALLING, NULL, c->wall);
 	else if (t->row.kind == TASK_KIND_UNINSTALL)
 		instance_set_state(c->fleet, i, INSTANCE_UNINSTALLING, NULL, c->wall);
-	struct event_facts f = { .kind = "task.sent", .plan = t->plan, .task = t, .base = b, .instance = i, .deployment = i->deployment, .version = i->version };
+	struct event_facts f = { .kind = "task.sent",
+		.plan = t->plan,
+		.task = t,
+		.base = b,
+		.instance = i,
+		.deployment = i->deployment,
+		.version = i->version };
 	core_event(c, &f, "%s %s:%s on %s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base);
 	if (!b->command_queued) {
 		b->command_queued = true;
@@ -130,7 +137,8 @@ void dispatch(struct core *c, bool one) {
 		t->queued = false;
 		if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base)
 			continue;
-		c->culprit = t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
+		c->culprit =
+		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
 		task_send(c, t);
 		if (one)
 			break;

@@ -22,9 +22,11 @@ struct driver_link; /* one connected base; made by the driver, kept by the core 
 typedef void (*driver_logs_fn)(void *arg, const void *p, size_t n, bool eof, const struct err *err);
 
 struct driver_ops {
-	/* Each may be called only with a live link; none calls back into the core before it returned. Messages are copied or packed at once. */
+	/* Each may be called only with a live link; none calls back into the core before it returned. Messages are copied or packed at
+	 * once. */
 	void (*welcome)(struct driver_link *k, const Berth__V1__Welcome *w);
-	void (*refuse)(struct driver_link *k, const char *code, const char *detail, bool final); /* then closes; core_base_gone follows unless refused in hello */
+	void (*refuse)(struct driver_link *k, const char *code, const char *detail,
+	    bool final); /* then closes; core_base_gone follows unless refused in hello */
 	void (*command)(struct driver_link *k, const Berth__V1__Command *c);
 	void (*ack)(struct driver_link *k, int64_t committed_seq);
 	void (*prefetch)(struct driver_link *k, const Berth__V1__Prefetch *p);
@@ -36,6 +38,8 @@ struct driver_ops {
 	void *(*logs)(struct driver_link *k, int64_t bytes, bool follow, driver_logs_fn fn, void *arg);
 	void (*logs_stop)(void *handle);
 };
-struct driver { const struct driver_ops *ops; };
+struct driver {
+	const struct driver_ops *ops;
+};
 
 #endif

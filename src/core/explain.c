@@ -6,15 +6,22 @@
 
 #include "sched/place.h"
 
-struct listing { struct arena *a; struct waiting v[12]; size_t n; wall_t since; };
+struct listing {
+	struct arena *a;
+	struct waiting v[12];
+	size_t n;
+	wall_t since;
+};
 
-static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...) {
 	if (l->n == sizeof l->v / sizeof *l->v)
 		return;
 	va_list ap;
 	va_start(ap, fmt);
-	l->v[l->n++] = (struct waiting){ .rule = rule, .text = arena_vprintf(l->a, fmt, ap), .command = command, .since = l->since, .count = count };
+	l->v[l->n++] =
+	    (struct waiting){ .rule = rule, .text = arena_vprintf(l->a, fmt, ap), .command = command, .since = l->since, .count = count };
 	va_end(ap);
 }
 
@@ -23,10 +30,15 @@ static size_t listed(struct listing *l, struct waiting **ret) {
 	return l->n;
 }
 
-static void place_report_of(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct place_report *rep) {
+static void place_report_of(
+    struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct place_report *rep) {
 	const struct revision *r = d->current;
 	struct place_req req = {
-		.group = d->group, .deployment = d, .module = d->module, .version = r == NULL ? NULL : r->version, .units = r == NULL ? 1 : r->version->row.units,
+		.group = d->group,
+		.deployment = d,
+		.module = d->module,
+		.version = r == NULL ? NULL : r->version,
+		.units = r == NULL ? 1 : r->version->row.units,
 		.policy = r == NULL ? PLACEMENT_SPREAD : r->strategy.placement,
 	};
 	place_explain(c->fleet, &req, only, a, rep);
@@ -35,8 +47,8 @@ static void place_report_of(struct core *c, const struct deployment *d, const st
 static void explain_room(struct core *c, const struct deployment *d, int64_t missing, struct listing *l) {
 	struct place_report rep;
 	place_report_of(c, d, NULL, l->a, &rep);
-	add(l, "no_room", (int)missing, rep.n > 0 && rep.refusals[0].command != NULL ? rep.refusals[0].command : "berth base list", "%lld waiting for room: %s",
-	    (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
+	add(l, "no_room", (int)missing, rep.n > 0 && rep.refusals[0].command != NULL ? rep.refusals[0].command : "berth base list",
+	    "%lld waiting for room: %s", (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
 }
 
 static void explain_tasks(const struct plan *p, const struct plan_wait *w, struct listing *l) {
@@ -45,11 +57,14 @@ static void explain_tasks(const struct plan *p, const struct plan_wait *w, struc
 		if (word_terminal(WORD_TASK, t->row.state))
 			continue;
 		if (!t->base->connected)
-			add(l, "base_away", 1, arena_printf(l->a, "berth base show %s", t->row.base), "%s of %s:%s on %s: the base is %s", word_text(WORD_TASK_KIND, t->row.kind),
-			    t->row.module, t->row.version, t->row.base, word_text(WORD_BASE, t->base->row.state));
+			add(l, "base_away", 1, arena_printf(l->a, "berth base show %s", t->row.base), "%s of %s:%s on %s: the base is %s",
+			    word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base,
+			    word_text(WORD_BASE, t->base->row.state));
 		else if (t->row.state == TASK_BACKOFF)
-			add(l, "backoff", 1, arena_printf(l->a, "berth plan show %lld", (long long)p->row.id), "%s of %s:%s on %s is tried again (attempt %lld failed: %s)",
-			    word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base, (long long)t->row.attempt, t->row.cause == NULL ? "" : t->row.cause);
+			add(l, "backoff", 1, arena_printf(l->a, "berth plan show %lld", (long long)p->row.id),
+			    "%s of %s:%s on %s is tried again (attempt %lld failed: %s)", word_text(WORD_TASK_KIND, t->row.kind),
+			    t->row.module, t->row.version, t->row.base, (long long)t->row.attempt,
+			    t->row.cause == NULL ? "" : t->row.cause);
 	}
 	if (w->n_sent > 0)
 		add(l, "at_work", w->n_sent, "", "%d %s at work on their bases", w->n_sent, w->n_sent == 1 ? "task is" : "tasks are");
@@ -76,24 +91,29 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		return;
 	const struct group *frozen = w.queued ? plan_frozen(p) : NULL;
 	if (frozen != NULL)
-		add(l, "frozen", 1, arena_printf(l->a, "berth unfreeze %s", frozen->row.name), "group %s is frozen, no plan starts there: %s", frozen->row.name,
-		    frozen->row.freeze_reason);
+		add(l, "frozen", 1, arena_printf(l->a, "berth unfreeze %s", frozen->row.name),
+		    "group %s is frozen, no plan starts there: %s", frozen->row.name, frozen->row.freeze_reason);
 	if (w.queued && ahead != NULL)
-		add(l, "other_plan", 1, arena_printf(l->a, "berth plan show %lld", (long long)ahead->row.id), "plan %lld of deployment %s is %s", (long long)ahead->row.id, other->deployment->row.name,
+		add(l, "other_plan", 1, arena_printf(l->a, "berth plan show %lld", (long long)ahead->row.id),
+		    "plan %lld of deployment %s is %s", (long long)ahead->row.id, other->deployment->row.name,
 		    word_text(WORD_PLAN, ahead->row.state));
 	if (w.paused)
-		add(l, "paused", 1, arena_printf(l->a, "berth plan resume %s", id), "paused: %s", p->row.state_reason == NULL ? "" : p->row.state_reason);
+		add(l, "paused", 1, arena_printf(l->a, "berth plan resume %s", id), "paused: %s",
+		    p->row.state_reason == NULL ? "" : p->row.state_reason);
 	if (w.confirm)
-		add(l, "confirm", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch), "batch %lld waits to be confirmed by a person", (long long)p->row.current_batch);
+		add(l, "confirm", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch),
+		    "batch %lld waits to be confirmed by a person", (long long)p->row.current_batch);
 	const struct deployment *homeless = w.no_room ? fleet_deployment_by_id(c->fleet, w.room_id) : NULL;
 	if (homeless != NULL)
 		explain_room(c, homeless, w.unplaced, l);
 	if (w.surge)
-		add(l, "max_surge", 1, "", "a move holds one instance more than wanted for a moment; as many are under way as max_surge allows");
+		add(l, "max_surge", 1, "",
+		    "a move holds one instance more than wanted for a moment; as many are under way as max_surge allows");
 	if (w.unavailable)
 		add(l, "max_unavailable", 1, "", "one more at once would leave fewer ready than max_unavailable allows");
 	if (w.repair)
-		add(l, "repair", 1, arena_printf(l->a, "berth why %s", ch->row.deployment), "instances that were missing are being installed again");
+		add(l, "repair", 1, arena_printf(l->a, "berth why %s", ch->row.deployment),
+		    "instances that were missing are being installed again");
 	if (w.in_flight)
 		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
 	if (w.min_ready || w.soak)
@@ -126,29 +146,35 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
 		if (well)
 			continue;
-		add(&l, word_text(WORD_INSTANCE, i->row.state), 1, arena_printf(a, "berth base show %s", i->base->row.name), "%s:%s on %s is %s%s%s", d->module->row.name,
-		    i->version->row.name, i->base->row.name, word_text(WORD_INSTANCE, i->row.state), i->row.state_reason == NULL || !*i->row.state_reason ? "" : ": ",
+		add(&l, word_text(WORD_INSTANCE, i->row.state), 1, arena_printf(a, "berth base show %s", i->base->row.name),
+		    "%s:%s on %s is %s%s%s", d->module->row.name, i->version->row.name, i->base->row.name,
+		    word_text(WORD_INSTANCE, i->row.state), i->row.state_reason == NULL || !*i->row.state_reason ? "" : ": ",
 		    i->row.state_reason == NULL ? "" : i->row.state_reason);
 	}
 	int64_t want = d->row.offline || d->current == NULL ? 0 : d->current->row.replicas;
 	if (d->plan == NULL && !d->row.offline && d->n_updated < d->n_wanted)
-		add(&l, "behind", d->n_wanted - d->n_updated, arena_printf(a, "berth deploy %s:%s", d->row.name, d->current->version->row.name),
-		    "%d of %d are at an earlier revision than %lld, and no plan is at work", d->n_wanted - d->n_updated, d->n_wanted, (long long)d->row.revision);
+		add(&l, "behind", d->n_wanted - d->n_updated,
+		    arena_printf(a, "berth deploy %s:%s", d->row.name, d->current->version->row.name),
+		    "%d of %d are at an earlier revision than %lld, and no plan is at work", d->n_wanted - d->n_updated, d->n_wanted,
+		    (long long)d->row.revision);
 	if (d->plan == NULL && d->n_wanted > want && want >= 0)
-		add(&l, "surplus", (int)(d->n_wanted - want), arena_printf(a, "berth scale %s %lld", d->row.name, (long long)want), "%lld more than wanted, and no plan is at work",
-		    (long long)(d->n_wanted - want));
+		add(&l, "surplus", (int)(d->n_wanted - want), arena_printf(a, "berth scale %s %lld", d->row.name, (long long)want),
+		    "%lld more than wanted, and no plan is at work", (long long)(d->n_wanted - want));
 	if (d->plan == NULL && d->n_wanted < want)
 		explain_room(c, d, want - d->n_wanted, &l);
 	return listed(&l, ret);
 }
 
-size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret, struct base ***ret_fit, size_t *ret_n_fit) {
+size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret,
+    struct base ***ret_fit, size_t *ret_n_fit) {
 	struct place_report rep;
 	place_report_of(c, d, only, a, &rep);
 	struct refusal *v = arena_alloc(a, (rep.n + 1) * sizeof *v);
 	for (size_t i = 0; i < rep.n; i++) {
 		const struct place_refusal *p = &rep.refusals[i];
-		v[i] = (struct refusal){ .rule = p->rule, .text = p->text, .command = p->command, .bases = p->bases, .n_examples = p->n_examples };
+		v[i] = (struct refusal){
+			.rule = p->rule, .text = p->text, .command = p->command, .bases = p->bases, .n_examples = p->n_examples
+		};
 		memcpy(v[i].examples, p->examples, sizeof v[i].examples);
 	}
 	*ret = v;

@@ -8,7 +8,8 @@ static void base_changed(struct core *c, struct base *b) {
 	fleet_touch(c->fleet, &b->o);
 }
 
-int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels, const char *taints, struct err *err) {
+int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels,
+    const char *taints, struct err *err) {
 	struct event_facts f = { .kind = "base.changed", .base = b };
 	(void)who;
 	if (has_limit && (limit < 0 || limit > 1000000))
@@ -16,7 +17,8 @@ int change_base(struct core *c, const struct core_who *who, struct base *b, bool
 	if (has_limit && limit != b->row.install_limit) {
 		int64_t before = base_limit(b);
 		base_set_limit(c->fleet, b, limit);
-		core_event(c, &f, "install limit of %s: %lld instead of %lld units", b->row.name, (long long)base_limit(b), (long long)before);
+		core_event(
+		    c, &f, "install limit of %s: %lld instead of %lld units", b->row.name, (long long)base_limit(b), (long long)before);
 		room_freed(c, b->group);
 	}
 	if (labels != NULL && text_set(&b->row.labels, labels))
@@ -52,7 +54,8 @@ int change_forget(struct core *c, const struct core_who *who, struct base *b, st
 	(void)who;
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		if (i->task != NULL)
-			return err_set(err, E_BUSY, "base %s has work under way (%s:%s); wait for it or stop its plan", b->row.name, i->version->module->row.name, i->version->row.name);
+			return err_set(err, E_BUSY, "base %s has work under way (%s:%s); wait for it or stop its plan", b->row.name,
+			    i->version->module->row.name, i->version->row.name);
 	core_event(c, &f, "base %s is forgotten; %d modules stay on it unmanaged", b->row.name, b->n_instances);
 	if (b->drive != NULL) {
 		struct effect *x = effect_add(c, EFFECT_REFUSE, b->drive);
@@ -94,14 +97,16 @@ static void thawed(struct core *c) {
 int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err) {
 	struct event_facts f = { .kind = freeze ? "group.frozen" : "group.unfrozen" };
 	if (freeze && (who->reason == NULL || *who->reason == '\0'))
-		return err_field(err, E_INVALID, "/meta/reason", "say why; everybody whose plan waits will read it: berth freeze %s --reason WHY", g->row.name);
+		return err_field(err, E_INVALID, "/meta/reason",
+		    "say why; everybody whose plan waits will read it: berth freeze %s --reason WHY", g->row.name);
 	if (freeze == frozen(g) && (!freeze || text_same(g->row.freeze_reason, who->reason)))
 		return 0;
 	text_set(&g->row.freeze_reason, freeze ? who->reason : NULL);
 	g->row.etag++;
 	g->row.updated_at = c->wall;
 	fleet_touch(c->fleet, &g->o);
-	core_event(c, &f, freeze ? "group %s is frozen: no plan starts there; what runs goes on" : "group %s is not frozen any more", g->row.name);
+	core_event(
+	    c, &f, freeze ? "group %s is frozen: no plan starts there; what runs goes on" : "group %s is not frozen any more", g->row.name);
 	if (!freeze)
 		thawed(c);
 	return 0;
@@ -113,7 +118,8 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	if (row->install_limit < 0 || row->install_limit > 1000000)
 		return err_field(err, E_INVALID, "/installLimit", "the install limit is a number from 0 to 1000000 units per base");
 	if (row->runtime != g->row.runtime && g->n_deployments > 0)
-		return err_field(err, E_CONFLICT, "/runtime", "group %s has %d deployments; its runtime stays %s", g->row.name, g->n_deployments, word_text(WORD_RUNTIME, g->row.runtime));
+		return err_field(err, E_CONFLICT, "/runtime", "group %s has %d deployments; its runtime stays %s", g->row.name,
+		    g->n_deployments, word_text(WORD_RUNTIME, g->row.runtime));
 	if (row->install_limit != g->row.install_limit)
 		group_set_limit(c->fleet, g, row->install_limit);
 	g->row.runtime = row->runtime;

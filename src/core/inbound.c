@@ -8,10 +8,11 @@
 
 #include <stdio.h>
 
-#define WITNESS_EPOCHS 1000000          /* further ahead is a lie */
+#define WITNESS_EPOCHS 1000000 /* further ahead is a lie */
 #define WITNESS_EVENTS INT64_C(100000000000)
 
-/* ---- links ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------------------------------------------------
+ */
 void links_clear(struct core *c) {
 	struct linked *x, *t;
 	HASH_ITER(hh, c->links, x, t) {
@@ -53,7 +54,8 @@ static void link_set(struct core *c, struct base *b, struct driver_link *k) {
 	b->lost_since = (mono_t){ 0 };
 }
 
-static void refuse(struct core *c, struct driver_link *k, const char *code, bool final, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void refuse(struct core *c, struct driver_link *k, const char *code, bool final, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 static void refuse(struct core *c, struct driver_link *k, const char *code, bool final, const char *fmt, ...) {
 	struct effect *x = effect_add(c, EFFECT_REFUSE, k);
 	va_list ap;
@@ -65,7 +67,8 @@ static void refuse(struct core *c, struct driver_link *k, const char *code, bool
 	core_wake(c);
 }
 
-/* ---- hello ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- hello ------------------------------------------------------------------------------------------------------------------------------
+ */
 static bool key_matches(const struct base *b, const char *key) {
 	static const uint8_t none[SHA256_BYTES];
 	uint8_t h[SHA256_BYTES];
@@ -93,9 +96,16 @@ static struct group *group_for(struct core *c, struct tenant *t, const Berth__V1
 	if (g != NULL || !name_valid(NAME_PLAIN, name))
 		return g;
 	struct row_base_group row = {
-		.name = UNCONST(name), .runtime = h->has_runtime ? (int)h->runtime : RUNTIME_NATIVE, .install_limit = 10, .zone_key = UNCONST("zone"),
-		.unmanaged_policy = UNMANAGED_REPORT, .placement = PLACEMENT_SPREAD, .upgrade_policy = UPGRADE_POLICY_AUTO, .etag = 1,
-		.created_at = c->wall, .updated_at = c->wall,
+		.name = UNCONST(name),
+		.runtime = h->has_runtime ? (int)h->runtime : RUNTIME_NATIVE,
+		.install_limit = 10,
+		.zone_key = UNCONST("zone"),
+		.unmanaged_policy = UNMANAGED_REPORT,
+		.placement = PLACEMENT_SPREAD,
+		.upgrade_policy = UPGRADE_POLICY_AUTO,
+		.etag = 1,
+		.created_at = c->wall,
+		.updated_at = c->wall,
 	};
 	struct event_facts f = { .kind = "group.created" };
 	g = fleet_group_add(c->fleet, t, &row);
@@ -106,7 +116,8 @@ static struct group *group_for(struct core *c, struct tenant *t, const Berth__V1
 static char *labels_of(const Berth__V1__Hello *h, struct arena *a) {
 	struct pair *v = arena_alloc(a, (h->n_labels + 1) * sizeof *v);
 	for (size_t i = 0; i < h->n_labels; i++)
-		v[i] = (struct pair){ h->labels[i]->key == NULL ? UNCONST("") : h->labels[i]->key, h->labels[i]->value == NULL ? UNCONST("") : h->labels[i]->value };
+		v[i] = (struct pair){ h->labels[i]->key == NULL ? UNCONST("") : h->labels[i]->key,
+			h->labels[i]->value == NULL ? UNCONST("") : h->labels[i]->value };
 	return pairs_print(v, h->n_labels, a);
 }
 
@@ -128,7 +139,13 @@ static struct base *base_new(struct core *c, struct tenant *t, const Berth__V1__
 	if (g == NULL)
 		return NULL;
 	struct row_base row = {
-		.name = h->base, .state = BASE_JOINING, .state_at = c->wall, .runtime = g->row.runtime, .etag = 1, .joined_at = c->wall, .seen_at = c->wall,
+		.name = h->base,
+		.state = BASE_JOINING,
+		.state_at = c->wall,
+		.runtime = g->row.runtime,
+		.etag = 1,
+		.joined_at = c->wall,
+		.seen_at = c->wall,
 		.install_limit = h->has_install_limit && h->install_limit > 0 ? h->install_limit : 0,
 	};
 	struct base *b = fleet_base_add(c->fleet, g, &row);
@@ -152,14 +169,17 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	struct base *b = t == NULL || h->base == NULL ? NULL : fleet_base(t, h->base);
 	*ret_new_key = false;
 	if (h->base == NULL || !name_valid(NAME_PLAIN, h->base)) {
-		refuse(c, k, "invalid_argument", true, "base id \"%.64s\" is not a name: letters, digits, . _ - and at most 63", h->base == NULL ? "" : h->base);
+		refuse(c, k, "invalid_argument", true, "base id \"%.64s\" is not a name: letters, digits, . _ - and at most 63",
+		    h->base == NULL ? "" : h->base);
 	} else if (b != NULL && (known_link(c, k, b) || key_matches(b, h->base_key))) {
 		return b;
 	} else if (tok == NULL || t == NULL || tok->tenant != t) {
-		refuse(c, k, "unauthenticated", true, "the join token is unknown, revoked or expired; make one with: berth token create --role join");
+		refuse(c, k, "unauthenticated", true,
+		    "the join token is unknown, revoked or expired; make one with: berth token create --role join");
 	} else if (b != NULL && b->row.state != BASE_LOST && b->row.state != BASE_STOPPED) {
 		refuse(c, k, "already_exists", true,
-		    "base %s is already joined by another process%s and this one does not have its key; choose another --id, stop the other one, or: berth base forget %s",
+		    "base %s is already joined by another process%s and this one does not have its key; choose another --id, stop the "
+		    "other one, or: berth base forget %s",
 		    b->row.name, b->connected ? ", which is connected" : "", b->row.name);
 	} else {
 		*ret_new_key = true;
@@ -197,7 +217,8 @@ static void welcome(struct core *c, struct base *b, struct driver_link *k, const
 	w.wanted = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *w.wanted);
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
-		bool told = i->row.wanted && i->row.generation > 0 && i->task == NULL && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
+		bool told = i->row.wanted && i->row.generation > 0 && i->task == NULL && i->row.state != INSTANCE_FAILED &&
+		            i->row.state != INSTANCE_QUARANTINED;
 		if (!told)
 			continue;
 		Berth__V1__WantedModule *m = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
@@ -268,7 +289,8 @@ static bool witness_believed(struct core *c, const struct driver_link *k, const 
 static bool older_noticed(struct core *c, const struct driver_link *k, const Berth__V1__Hello *h) {
 	if (!witness_newer(c, h->witness_cell, h->witness_epoch, h->witness_event) || !witness_believed(c, k, h))
 		return false;
-	log_error("the database is older than what a base was told", log_s("base", h->base), log_i("epoch", h->witness_epoch), log_i("event", h->witness_event));
+	log_error("the database is older than what a base was told", log_s("base", h->base), log_i("epoch", h->witness_epoch),
+	    log_i("event", h->witness_event));
 	core_witness(c, h->witness_cell, h->witness_epoch, h->witness_event);
 	if (c->mode == CORE_READ_ONLY)
 		return true;
@@ -280,7 +302,8 @@ static bool older_noticed(struct core *c, const struct driver_link *k, const Ber
 /* A base whose doing the database refused is not heard. */
 static bool kept_out(struct core *c, struct driver_link *k, const struct base *b) {
 	if (series_aside(c, b))
-		refuse(c, k, "set_aside", false, "the database refused what base %s told; forget the base and let it join anew", b->row.name);
+		refuse(
+		    c, k, "set_aside", false, "the database refused what base %s told; forget the base and let it join anew", b->row.name);
 	return series_aside(c, b);
 }
 
@@ -329,7 +352,8 @@ void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_
 		hello_hear(c, k, base_id, h, peer);
 }
 
-/* ---- what a base holds -------------------------------------------------------------------------------------------------------------------- */
+/* ---- what a base holds
+ * -------------------------------------------------------------------------------------------------------------------- */
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason) {
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
@@ -349,8 +373,14 @@ static struct instance *held_instance(struct base *b, const Berth__V1__HeldModul
 	return NULL;
 }
 
-static const struct { const char *arklet; enum instance_state state; } held_states[] = {
-	{ "activated", INSTANCE_READY }, { "deactivated", INSTANCE_STANDBY }, { "broken", INSTANCE_FAILED }, { "resolved", INSTANCE_INSTALLING },
+static const struct {
+	const char *arklet;
+	enum instance_state state;
+} held_states[] = {
+	{ "activated", INSTANCE_READY },
+	{ "deactivated", INSTANCE_STANDBY },
+	{ "broken", INSTANCE_FAILED },
+	{ "resolved", INSTANCE_INSTALLING },
 };
 
 static enum instance_state held_state(const Berth__V1__HeldModule *h) {
@@ -363,11 +393,14 @@ static enum instance_state held_state(const Berth__V1__HeldModule *h) {
 }
 
 static void quarantine(struct core *c, struct instance *i, const char *cause) {
-	finding_raise(c, FINDING_QUARANTINED, i->base, i->version->module->row.name, i->version->row.name, i->deployment, "berth deploy MODULE:OTHER-VERSION",
-	    "%s:%s made base %s crash and is not installed there again: %s", i->version->module->row.name, i->version->row.name, i->base->row.name,
-	    cause == NULL || !*cause ? "no last words" : cause);
-	struct event_facts f = { .kind = "instance.quarantined", .base = i->base, .instance = i, .deployment = i->deployment, .version = i->version };
-	core_event(c, &f, "%s:%s is quarantined on %s: %s", i->version->module->row.name, i->version->row.name, i->base->row.name, cause == NULL ? "" : cause);
+	finding_raise(c, FINDING_QUARANTINED, i->base, i->version->module->row.name, i->version->row.name, i->deployment,
+	    "berth deploy MODULE:OTHER-VERSION", "%s:%s made base %s crash and is not installed there again: %s",
+	    i->version->module->row.name, i->version->row.name, i->base->row.name, cause == NULL || !*cause ? "no last words" : cause);
+	struct event_facts f = {
+		.kind = "instance.quarantined", .base = i->base, .instance = i, .deployment = i->deployment, .version = i->version
+	};
+	core_event(c, &f, "%s:%s is quarantined on %s: %s", i->version->module->row.name, i->version->row.name, i->base->row.name,
+	    cause == NULL ? "" : cause);
 }
 
 static void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
@@ -400,10 +433,11 @@ static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModul
 		if (i->row.wanted && text_same(i->version->module->row.name, h->module))
 			break;
 	if (i != NULL)
-		finding_raise(c, FINDING_VERSION_DRIFT, b, h->module, h->version, i->deployment, NULL, "base %s holds %s:%s beside the wanted %s", b->row.name, h->module,
-		    h->version, i->version->row.name);
+		finding_raise(c, FINDING_VERSION_DRIFT, b, h->module, h->version, i->deployment, NULL,
+		    "base %s holds %s:%s beside the wanted %s", b->row.name, h->module, h->version, i->version->row.name);
 	else
-		finding_raise(c, FINDING_UNMANAGED, b, h->module, h->version, NULL, NULL, "base %s holds %s:%s, which nobody told Berth about", b->row.name, h->module, h->version);
+		finding_raise(c, FINDING_UNMANAGED, b, h->module, h->version, NULL, NULL,
+		    "base %s holds %s:%s, which nobody told Berth about", b->row.name, h->module, h->version);
 }
 
 static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct instance *i) {
@@ -414,7 +448,8 @@ static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct i
 }
 
 static void instance_gone(struct core *c, struct instance *i, const char *why) {
-	if (i->task != NULL || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_MISSING || i->row.generation == 0)
+	if (i->task != NULL || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED ||
+	    i->row.state == INSTANCE_MISSING || i->row.generation == 0)
 		return;
 	text_set(&i->row.reported, NULL);
 	if (!i->row.wanted && (i->deployment == NULL || !plan_busy_on(i->deployment->plan, i->base))) {
@@ -427,7 +462,9 @@ static void instance_gone(struct core *c, struct instance *i, const char *why) {
 		return;
 	}
 	instance_set_state(c->fleet, i, INSTANCE_MISSING, why, c->wall);
-	struct event_facts f = { .kind = "instance.missing", .base = i->base, .instance = i, .deployment = i->deployment, .version = i->version };
+	struct event_facts f = {
+		.kind = "instance.missing", .base = i->base, .instance = i, .deployment = i->deployment, .version = i->version
+	};
 	core_event(c, &f, "%s:%s is not on %s any more: %s", i->version->module->row.name, i->version->row.name, i->base->row.name, why);
 	if (i->deployment != NULL)
 		deployment_refresh(c, i->deployment);
@@ -452,7 +489,8 @@ static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *co
 	}
 }
 
-/* ---- report ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- report
+ * ------------------------------------------------------------------------------------------------------------------------------- */
 static void ack(struct core *c, struct base *b) {
 	effect_add(c, EFFECT_ACK, b->drive)->seq = b->row.report_seq;
 	core_wake(c);
@@ -478,8 +516,14 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	struct instance *i = t->instance;
 	bool quarantined = !o->ok && text_same(o->code, "crash");
 	struct task_outcome x = {
-		.ok = o->ok, .retryable = o->retryable && !quarantined, .gone = text_same(o->code, "NOT_FOUND_BIZ"), .fault = (enum fault)o->fault,
-		.cause = o->cause != NULL && *o->cause ? o->cause : o->code, .output = o->output, .state = o->state, .duration_us = o->duration_us,
+		.ok = o->ok,
+		.retryable = o->retryable && !quarantined,
+		.gone = text_same(o->code, "NOT_FOUND_BIZ"),
+		.fault = (enum fault)o->fault,
+		.cause = o->cause != NULL && *o->cause ? o->cause : o->code,
+		.output = o->output,
+		.state = o->state,
+		.duration_us = o->duration_us,
 	};
 	if (!x.ok && x.fault == FAULT_NONE)
 		x.fault = FAULT_BASE;
@@ -545,7 +589,8 @@ static void report_apply(struct core *c, struct base *b, const Berth__V1__Report
 		finding_clear(c, FINDING_VERSION_DRIFT, b, h.module, h.version);
 	}
 	if (r->crash_loop)
-		finding_raise(c, FINDING_CRASH_LOOP, b, NULL, NULL, NULL, "berth base logs", "base %s keeps crashing: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);
+		finding_raise(c, FINDING_CRASH_LOOP, b, NULL, NULL, NULL, "berth base logs", "base %s keeps crashing: %s", b->row.name,
+		    r->base_note == NULL ? "" : r->base_note);
 	if (r->has_base_ready && r->base_ready) {
 		finding_clear(c, FINDING_CRASH_LOOP, b, NULL, NULL);
 		base_ready(c, b);

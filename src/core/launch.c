@@ -31,8 +31,14 @@ static void deployment_touched(struct core *c, struct deployment *d) {
 struct revision *revision_record(struct core *c, const struct core_who *who, struct deployment *d, const struct wanted *w) {
 	ARENA_AUTO a = arena_new();
 	struct row_revision row = {
-		.replicas = w->replicas, .args = UNCONST(w->args), .env = UNCONST(w->env), .strategy = strategy_print(w->strategy, a),
-		.actor = UNCONST(who->actor), .reason = UNCONST(who->reason), .link = UNCONST(who->link), .created_at = c->wall,
+		.replicas = w->replicas,
+		.args = UNCONST(w->args),
+		.env = UNCONST(w->env),
+		.strategy = strategy_print(w->strategy, a),
+		.actor = UNCONST(who->actor),
+		.reason = UNCONST(who->reason),
+		.link = UNCONST(who->link),
+		.created_at = c->wall,
 	};
 	struct revision *x = fleet_revision_add(c->fleet, d, w->version, &row, w->strategy);
 	deployment_touched(c, d);
@@ -45,16 +51,27 @@ static struct plan *plan_new(struct core *c, const struct core_who *who, struct 
 	ARENA_AUTO a = arena_new();
 	struct plan_memo memo = { .undoes = x->undoes, .base_id = x->base_id, .before = x->before };
 	struct row_plan row = {
-		.kind = x->kind, .state = PLAN_QUEUED, .state_at = c->wall, .actor = UNCONST(who->actor), .address = UNCONST(who->address),
-		.reason = UNCONST(who->reason), .link = UNCONST(who->link), .options = memo_print(&memo, a), .created_at = c->wall,
+		.kind = x->kind,
+		.state = PLAN_QUEUED,
+		.state_at = c->wall,
+		.actor = UNCONST(who->actor),
+		.address = UNCONST(who->address),
+		.reason = UNCONST(who->reason),
+		.link = UNCONST(who->link),
+		.options = memo_print(&memo, a),
+		.created_at = c->wall,
 	};
 	return fleet_plan_add(c->fleet, t, &row);
 }
 
 static void plan_change_new(struct core *c, struct plan *p, struct deployment *d, const struct revision *from, const struct revision *to) {
 	struct row_plan_change row = {
-		.deployment = d->row.name, .module = d->module->row.name, .from_revision = from == NULL ? 0 : from->row.number,
-		.to_revision = to->row.number, .from_version = from == NULL ? NULL : from->version->row.name, .to_version = to->version->row.name,
+		.deployment = d->row.name,
+		.module = d->module->row.name,
+		.from_revision = from == NULL ? 0 : from->row.number,
+		.to_revision = to->row.number,
+		.from_version = from == NULL ? NULL : from->version->row.name,
+		.to_version = to->version->row.name,
 		.from_replicas = from == NULL ? 0 : from->row.replicas,
 	};
 	struct change *ch = fleet_change_add(c->fleet, p, d, &row);
@@ -116,8 +133,8 @@ struct plan *plan_launch(struct core *c, const struct core_who *who, struct depl
 	}
 	c->who = *who;
 	struct event_facts f = { .kind = "plan.created", .plan = p, .deployment = d, .version = to->version };
-	core_event(c, &f, "%s %s to %s:%s on %s in group %s", word_text(WORD_PLAN_KIND, x->kind), d->row.name, d->module->row.name, to->version->row.name,
-	    plan_goal_shrinks(p) ? "no base" : replicas_text(to->row.replicas, n), d->group->row.name);
+	core_event(c, &f, "%s %s to %s:%s on %s in group %s", word_text(WORD_PLAN_KIND, x->kind), d->row.name, d->module->row.name,
+	    to->version->row.name, plan_goal_shrinks(p) ? "no base" : replicas_text(to->row.replicas, n), d->group->row.name);
 	make_way(c, d, p, x);
 	c->who = saved;
 	plan_due(c, p->row.id);
@@ -132,16 +149,21 @@ struct plan *launch_over(struct core *c, const struct core_who *who, struct depl
 		plan_change_new(c, p, d[i], d[i]->current, d[i]->current);
 	c->who = *who;
 	struct event_facts f = { .kind = "plan.created", .plan = p, .deployment = n == 1 ? d[0] : NULL, .base = b };
-	core_event(c, &f, "%s %s%s%s%s", word_text(WORD_PLAN_KIND, x->kind), n == 1 ? d[0]->row.name : "everything", b == NULL ? "" : " on ",
-	    b == NULL ? "" : b->row.name, n == 1 ? "" : ", several deployments");
+	core_event(c, &f, "%s %s%s%s%s", word_text(WORD_PLAN_KIND, x->kind), n == 1 ? d[0]->row.name : "everything",
+	    b == NULL ? "" : " on ", b == NULL ? "" : b->row.name, n == 1 ? "" : ", several deployments");
 	c->who = saved;
 	plan_due(c, p->row.id);
 	return p;
 }
 
-struct plan *launch_revision(struct core *c, const struct core_who *who, struct deployment *d, const struct revision *like, const struct launch *x) {
+struct plan *launch_revision(
+    struct core *c, const struct core_who *who, struct deployment *d, const struct revision *like, const struct launch *x) {
 	struct revision *from = d->current;
-	struct wanted w = { .version = like->version, .replicas = like->row.replicas, .args = like->row.args, .env = like->row.env, .strategy = &like->strategy };
+	struct wanted w = { .version = like->version,
+		.replicas = like->row.replicas,
+		.args = like->row.args,
+		.env = like->row.env,
+		.strategy = &like->strategy };
 	d->row.offline = false;
 	return plan_launch(c, who, d, from, revision_record(c, who, d, &w), x);
 }

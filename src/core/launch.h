@@ -23,9 +23,10 @@ struct revision *revision_record(struct core *c, const struct core_who *who, str
 bool plan_touches(const struct plan *p, const struct deployment *d);
 
 struct plan *plan_launch(struct core *c, const struct core_who *who, struct deployment *d, const struct revision *from, struct revision *to,
-                         const struct launch *x);
+    const struct launch *x);
 /* A plan to a new revision that wants what `like` wanted; an offline deployment comes back. */
-struct plan *launch_revision(struct core *c, const struct core_who *who, struct deployment *d, const struct revision *like, const struct launch *x);
+struct plan *launch_revision(
+    struct core *c, const struct core_who *who, struct deployment *d, const struct revision *like, const struct launch *x);
 /* A plan that takes everything away. */
 struct plan *launch_away(struct core *c, const struct core_who *who, struct deployment *d, const struct launch *x);
 

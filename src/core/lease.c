@@ -131,7 +131,8 @@ mono_t lease_deadline(const struct core *c) {
 
 void lease_give_up(struct core *c) {
 	struct err err = ERR_INIT;
-	err_set(&err, E_UNAVAILABLE, "this server is not the active one any more; it may or may not have been done: ask again with the same Idempotency-Key");
+	err_set(&err, E_UNAVAILABLE,
+	    "this server is not the active one any more; it may or may not have been done: ask again with the same Idempotency-Key");
 	c->lease.held = c->load_again = false;
 	c->lease.seen_read = (mono_t){ 0 };
 	c->lease.next = mono_add(clock_mono(&c->env.clock), WATCH_US);

@@ -30,8 +30,9 @@ void zone_check(struct core *c, struct base *b) {
 		return;
 	group_set_alarm(c->fleet, g, alarm);
 	if (alarm) {
-		finding_raise(c, FINDING_ZONE_ALARM, NULL, g->row.name, b->row.zone, NULL, "berth base list --group", "%d of %d bases of group %s%s%s are silent: automatic replacement is stopped there",
-		    gone, all, g->row.name, b->row.zone == NULL || !*b->row.zone ? "" : ", zone ", b->row.zone == NULL ? "" : b->row.zone);
+		finding_raise(c, FINDING_ZONE_ALARM, NULL, g->row.name, b->row.zone, NULL, "berth base list --group",
+		    "%d of %d bases of group %s%s%s are silent: automatic replacement is stopped there", gone, all, g->row.name,
+		    b->row.zone == NULL || !*b->row.zone ? "" : ", zone ", b->row.zone == NULL ? "" : b->row.zone);
 		struct event_facts f = { .kind = "group.alarm", .base = b };
 		core_event(c, &f, "%d of %d bases of group %s went silent: automatic replacement is stopped", gone, all, g->row.name);
 	} else {

@@ -54,7 +54,8 @@ int change_undrain(struct core *c, const struct core_who *who, struct base *b, s
 	return change_cordon(c, who, b, false, err);
 }
 
-/* ---- replace, restart ------------------------------------------------------------------------------------------------------------------ */
+/* ---- replace, restart ------------------------------------------------------------------------------------------------------------------
+ */
 /* The highest number among its instances there; 0 = there is none. */
 static int64_t newest_instance(const struct deployment *d, const struct base *only) {
 	const struct instance *i;
@@ -65,20 +66,21 @@ static int64_t newest_instance(const struct deployment *d, const struct base *on
 	return id;
 }
 
-int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart, struct plan **ret_plan,
-    struct err *err) {
+int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart,
+    struct plan **ret_plan, struct err *err) {
 	enum plan_kind kind = restart ? PLAN_KIND_RESTART : PLAN_KIND_REPLACE;
 	int64_t base_id = only == NULL ? 0 : only->row.id;
 	if (d->row.offline || d->current == NULL)
 		return err_set(err, E_STATE, "deployment %s is offline; deploy it to bring it back", d->row.name);
 	if (only != NULL && only->group != d->group)
-		return err_field(err, E_INVALID, "/base", "base %s is in group %s; deployment %s is in %s", only->row.name, only->group->row.name, d->row.name,
-		    d->group->row.name);
+		return err_field(err, E_INVALID, "/base", "base %s is in group %s; deployment %s is in %s", only->row.name,
+		    only->group->row.name, d->row.name, d->group->row.name);
 	*ret_plan = under_way(c, kind, d, base_id);
 	struct launch x = { .kind = kind, .base_id = base_id, .before = newest_instance(d, only) };
 	if (*ret_plan == NULL && x.before != 0)
 		*ret_plan = launch_over(c, who, &d, 1, &x);
 	else if (*ret_plan == NULL && only != NULL)
-		return err_field(err, E_NOT_FOUND, "/base", "base %s has no instance of %s; berth show %s lists where it is", only->row.name, d->row.name, d->row.name);
+		return err_field(err, E_NOT_FOUND, "/base", "base %s has no instance of %s; berth show %s lists where it is",
+		    only->row.name, d->row.name, d->row.name);
 	return 0;
 }

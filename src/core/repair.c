@@ -6,9 +6,10 @@
 
 #include "sched/place.h"
 
-/* ---- findings ------------------------------------------------------------------------------------------------------------------------- */
-struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version, struct deployment *d,
-    const char *command, const char *fmt, ...) {
+/* ---- findings -------------------------------------------------------------------------------------------------------------------------
+ */
+struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version,
+    struct deployment *d, const char *command, const char *fmt, ...) {
 	struct finding *x = fleet_finding_find(c->fleet, kind, b, module, version);
 	char text[512];
 	if (x != NULL)
@@ -19,8 +20,13 @@ struct finding *finding_raise(struct core *c, enum finding_kind kind, struct bas
 	va_end(ap);
 	struct tenant *t = b != NULL ? b->tenant : d != NULL ? d->tenant : fleet_tenant(c->fleet, "default");
 	struct row_finding row = {
-		.kind = kind, .module = UNCONST(module), .version = UNCONST(version), .deployment_id = d == NULL ? 0 : d->row.id, .detail = text,
-		.command = UNCONST(command), .since = c->wall,
+		.kind = kind,
+		.module = UNCONST(module),
+		.version = UNCONST(version),
+		.deployment_id = d == NULL ? 0 : d->row.id,
+		.detail = text,
+		.command = UNCONST(command),
+		.since = c->wall,
 	};
 	x = fleet_finding_add(c->fleet, t, b, &row);
 	char event_kind[48];
@@ -39,18 +45,28 @@ void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const
 	fleet_finding_remove(c->fleet, x);
 }
 
-/* ---- state of a deployment at rest ------------------------------------------------------------------------------------------------------ */
+/* ---- state of a deployment at rest ------------------------------------------------------------------------------------------------------
+ */
 void deployment_refresh(struct core *c, struct deployment *d) {
 	if (d->plan == NULL && d->current != NULL && d->row.state != DEPLOYMENT_WAITING)
 		deployment_rest(c->fleet, d, c->wall);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- tasks
+ * ------------------------------------------------------------------------------------------------------------------------------- */
 static void repair_task(struct core *c, struct instance *i, enum task_kind kind) {
 	struct row_task row = {
-		.kind = kind, .state = TASK_PENDING, .base_id = i->base->row.id, .deployment_id = i->row.deployment_id, .version_id = i->version->row.id,
-		.instance_id = i->row.id, .attempt = i->row.failures + 1, .base = i->base->row.name,
-		.deployment = i->deployment == NULL ? NULL : i->deployment->row.name, .module = i->version->module->row.name, .version = i->version->row.name,
+		.kind = kind,
+		.state = TASK_PENDING,
+		.base_id = i->base->row.id,
+		.deployment_id = i->row.deployment_id,
+		.version_id = i->version->row.id,
+		.instance_id = i->row.id,
+		.attempt = i->row.failures + 1,
+		.base = i->base->row.name,
+		.deployment = i->deployment == NULL ? NULL : i->deployment->row.name,
+		.module = i->version->module->row.name,
+		.version = i->version->row.name,
 		.created_at = c->wall,
 	};
 	task_make_ready(c, fleet_task_add(c->fleet, NULL, i, &row));
@@ -90,8 +106,8 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 	}
 	if (r != NULL && r->row.state != INSTANCE_READY) {
 		finding_raise(c, FINDING_SURPLUS, i->base, i->version->module->row.name, i->version->row.name, i->deployment, NULL,
-		    "%s:%s on base %s is surplus; it goes when its replacement on %s is ready", i->version->module->row.name, i->version->row.name,
-		    i->base->row.name, r->base->row.name);
+		    "%s:%s on base %s is surplus; it goes when its replacement on %s is ready", i->version->module->row.name,
+		    i->version->row.name, i->base->row.name, r->base->row.name);
 		return;
 	}
 	repair_task(c, i, TASK_KIND_UNINSTALL);
@@ -173,8 +189,14 @@ static void repair_done(struct core *c, struct instance *i, enum task_kind kind)
 
 void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o) {
 	struct instance *i = t->instance;
-	struct event_facts f = { .kind = o->ok ? "repair.succeeded" : "repair.failed", .base = t->base, .deployment = i->deployment, .version = i->version, .task = t, .instance = i };
-	core_event(c, &f, "%s %s:%s on %s%s%s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base, o->ok ? "" : ": ", o->ok ? "" : o->cause);
+	struct event_facts f = { .kind = o->ok ? "repair.succeeded" : "repair.failed",
+		.base = t->base,
+		.deployment = i->deployment,
+		.version = i->version,
+		.task = t,
+		.instance = i };
+	core_event(c, &f, "%s %s:%s on %s%s%s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base,
+	    o->ok ? "" : ": ", o->ok ? "" : o->cause);
 	t->row.fault = o->ok ? FAULT_NONE : o->fault;
 	t->row.duration_us = o->duration_us;
 	t->row.ended_at = c->wall;
@@ -186,12 +208,17 @@ void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o
 		repair_failed(c, i, o);
 }
 
-/* ---- a lost base's instances elsewhere ---------------------------------------------------------------------------------------------------- */
+/* ---- a lost base's instances elsewhere
+ * ---------------------------------------------------------------------------------------------------- */
 static struct base *elsewhere(struct core *c, const struct instance *i) {
 	struct revision *r = fleet_revision(i->deployment, i->row.revision);
 	struct place_req req = {
-		.group = i->deployment->group, .deployment = i->deployment, .module = i->version->module, .version = i->version,
-		.units = i->version->row.units, .policy = r == NULL ? PLACEMENT_SPREAD : r->strategy.placement,
+		.group = i->deployment->group,
+		.deployment = i->deployment,
+		.module = i->version->module,
+		.version = i->version,
+		.units = i->version->row.units,
+		.policy = r == NULL ? PLACEMENT_SPREAD : r->strategy.placement,
 	};
 	struct place_cursor cursor = { 0 };
 	return place_choose(c->fleet, &req, &cursor);
@@ -203,15 +230,21 @@ static void replace_instance(struct core *c, struct instance *i) {
 	if (b == NULL)
 		return;
 	struct row_instance row = {
-		.revision = i->row.revision, .wanted = true, .state = INSTANCE_PENDING, .state_at = c->wall, .units = i->version->row.units,
-		.replaces = i->row.id, .created_at = c->wall,
+		.revision = i->row.revision,
+		.wanted = true,
+		.state = INSTANCE_PENDING,
+		.state_at = c->wall,
+		.units = i->version->row.units,
+		.replaces = i->row.id,
+		.created_at = c->wall,
 	};
 	struct instance *fresh;
 	if (fleet_instance_add(c->fleet, b, d, i->version, &row, &fresh, NULL) != 0)
 		return;
 	instance_set_wanted(c->fleet, i, false);
 	struct event_facts f = { .kind = "instance.replaced", .base = b, .deployment = d, .version = i->version, .instance = fresh };
-	core_event(c, &f, "%s:%s goes to %s: %s is lost", i->version->module->row.name, i->version->row.name, b->row.name, i->base->row.name);
+	core_event(
+	    c, &f, "%s:%s goes to %s: %s is lost", i->version->module->row.name, i->version->row.name, b->row.name, i->base->row.name);
 	repair_instance(c, fresh);
 }
 
@@ -222,7 +255,8 @@ void replace_lost(struct core *c, struct base *b) {
 	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
 		next = TAILQ_NEXT(i, base_link);
 		struct deployment *d = i->deployment;
-		bool ours = i->row.wanted && i->task == NULL && d != NULL && d->plan == NULL && !d->row.offline && i->row.state != INSTANCE_QUARANTINED;
+		bool ours = i->row.wanted && i->task == NULL && d != NULL && d->plan == NULL && !d->row.offline &&
+		            i->row.state != INSTANCE_QUARANTINED;
 		if (ours && d->current->row.replicas >= 0)
 			replace_instance(c, i);
 	}
@@ -243,7 +277,12 @@ void peer_join(struct core *c, struct base *b) {
 		bool all = d->group == b->group && d->plan == NULL && !d->row.offline && r != NULL && r->row.replicas < 0;
 		if (!all || base_instance_of_module(b, d->module) != NULL || r->version->row.units > base_free(b))
 			continue;
-		struct row_instance row = { .revision = r->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = c->wall, .units = r->version->row.units, .created_at = c->wall };
+		struct row_instance row = { .revision = r->row.number,
+			.wanted = true,
+			.state = INSTANCE_PENDING,
+			.state_at = c->wall,
+			.units = r->version->row.units,
+			.created_at = c->wall };
 		struct instance *i;
 		if (fleet_instance_add(c->fleet, b, d, r->version, &row, &i, NULL) == 0)
 			repair_instance(c, i);

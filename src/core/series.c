@@ -1,5 +1,5 @@
-/* Inputs one per commit, after a refused one, until its culprit is found (design section 5, rule 5). What bases tell meanwhile waits here in
- * its order, packed and bounded; the turn takes it like any other input. */
+/* Inputs one per commit, after a refused one, until its culprit is found (design section 5, rule 5). What bases tell meanwhile waits here
+ * in its order, packed and bounded; the turn takes it like any other input. */
 #include "core/conductor.h"
 #include "proto/json.h"
 
@@ -7,8 +7,8 @@
 
 struct held_back {
 	struct driver_link *link;
-	char *peer;                  /* of a hello; NULL: a report */
-	int64_t base_id;             /* of a hello without an agent */
+	char *peer;      /* of a hello; NULL: a report */
+	int64_t base_id; /* of a hello without an agent */
 	uint8_t *bytes;
 	size_t n;
 	STAILQ_ENTRY(held_back) entry;
@@ -25,7 +25,8 @@ bool series_waits(const struct core *c) {
 }
 
 void series_begin(struct core *c, size_t ops) {
-	c->serial = (int)(ops + HASH_COUNT(c->links)) + 64; /* the operations, the bases, and what the engine does by itself right after the load */
+	c->serial =
+	    (int)(ops + HASH_COUNT(c->links)) + 64; /* the operations, the bases, and what the engine does by itself right after the load */
 }
 
 void series_commit_done(struct core *c) {
@@ -35,7 +36,8 @@ void series_commit_done(struct core *c) {
 
 /* Nothing is left that could be the culprit. */
 void series_idle(struct core *c) {
-	bool busy = c->flying != NULL || !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > c->due_plans.next || !TAILQ_EMPTY(&c->ready) || !STAILQ_EMPTY(&c->held_back);
+	bool busy = c->flying != NULL || !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > c->due_plans.next || !TAILQ_EMPTY(&c->ready) ||
+	            !STAILQ_EMPTY(&c->held_back);
 	if (c->fleet != NULL && !busy && !fleet_is_dirty(c->fleet))
 		c->serial = 0;
 	if (c->serial > 0 || !c->dropped_reports)
@@ -52,7 +54,8 @@ bool series_hold(struct core *c, struct driver_link *k, int64_t base_id, const P
 		return true;
 	}
 	struct held_back *x = calloc(1, sizeof *x);
-	if (x == NULL || (x->bytes = malloc((x->n = protobuf_c_message_get_packed_size(m)) + 1)) == NULL || (peer != NULL && (x->peer = strdup(peer)) == NULL))
+	if (x == NULL || (x->bytes = malloc((x->n = protobuf_c_message_get_packed_size(m)) + 1)) == NULL ||
+	    (peer != NULL && (x->peer = strdup(peer)) == NULL))
 		abort();
 	protobuf_c_message_pack(m, x->bytes);
 	x->link = k;
@@ -100,14 +103,17 @@ void series_set_aside(struct core *c) {
 	c->set_aside = (struct culprit){ CULPRIT_NONE, 0 };
 	if (p != NULL) {
 		plan_pause(&c->plans, p, "the database refused what this plan did next; it was set aside");
-		finding_raise(c, FINDING_SET_ASIDE, NULL, ch == NULL ? NULL : ch->row.module, NULL, ch == NULL ? NULL : ch->deployment, "berth plan show",
-		    "the database refused what plan %lld did next (%s); it was set aside: resume or stop it, and report this", (long long)p->row.id, c->constraint);
+		finding_raise(c, FINDING_SET_ASIDE, NULL, ch == NULL ? NULL : ch->row.module, NULL, ch == NULL ? NULL : ch->deployment,
+		    "berth plan show",
+		    "the database refused what plan %lld did next (%s); it was set aside: resume or stop it, and report this",
+		    (long long)p->row.id, c->constraint);
 	}
 	if (b == NULL)
 		return;
 	c->aside[c->n_aside++ % MAX_ASIDE] = b->row.id;
 	finding_raise(c, FINDING_SET_ASIDE, b, NULL, NULL, NULL, "berth base forget",
-	    "the database refused what base %s told (%s); it is not heard until it is forgotten and joins anew; report this", b->row.name, c->constraint);
+	    "the database refused what base %s told (%s); it is not heard until it is forgotten and joins anew; report this", b->row.name,
+	    c->constraint);
 }
 
 bool series_aside(const struct core *c, const struct base *b) {

@@ -37,7 +37,9 @@ static int newer(const struct undo *u, const struct deployment *d, struct err *e
 	bool overtaken = now->row.number != u->to_revision || (takes_away(u) && !d->row.offline);
 	if (!overtaken)
 		return 0;
-	return err_set(err, E_STATE, "deployment %s is at revision %lld by plan %lld now, newer than what plan %lld did; undo that one first, or: berth rollback %s --to %lld",
+	return err_set(err, E_STATE,
+	    "deployment %s is at revision %lld by plan %lld now, newer than what plan %lld did; undo that one first, or: berth rollback %s "
+	    "--to %lld",
 	    d->row.name, (long long)now->row.number, (long long)now->row.plan_id, (long long)u->plan, d->row.name,
 	    (long long)(u->from_revision != 0 ? u->from_revision : u->to_revision));
 }
@@ -45,7 +47,8 @@ static int newer(const struct undo *u, const struct deployment *d, struct err *e
 int undo_check(struct core *c, const struct undo *u, struct deployment **ret, struct err *err) {
 	struct deployment *d = fleet_deployment_by_id(c->fleet, u->deployment_id);
 	if (!makes_revision(u->kind))
-		return err_set(err, E_STATE, "plan %lld (%s) changed no revision, so there is nothing to go back to; stop ends it and keeps what is",
+		return err_set(err, E_STATE,
+		    "plan %lld (%s) changed no revision, so there is nothing to go back to; stop ends it and keeps what is",
 		    (long long)u->plan, word_text(WORD_PLAN_KIND, (int)u->kind));
 	if (d == NULL)
 		return err_set(err, E_STATE, "the deployment that plan %lld changed is deleted; deploy it again", (long long)u->plan);
@@ -53,7 +56,8 @@ int undo_check(struct core *c, const struct undo *u, struct deployment **ret, st
 	if (r != 0)
 		return r;
 	if (!takes_away(u) && u->from_revision != 0 && fleet_revision(d, u->from_revision) == NULL)
-		return err_set(err, E_STATE, "revision %lld of %s, which plan %lld came from, is not kept any more; see: berth revisions %s",
+		return err_set(err, E_STATE,
+		    "revision %lld of %s, which plan %lld came from, is not kept any more; see: berth revisions %s",
 		    (long long)u->from_revision, d->row.name, (long long)u->plan, d->row.name);
 	*ret = d;
 	return 0;

@@ -42,8 +42,8 @@ static int not_now(struct core *c, const struct plan *p, enum plan_verb v, struc
 		if (allowed & 1u << k)
 			snprintf(list + at, sizeof list - at, "%s%s", at == 0 ? "" : ", ", names[k]);
 	}
-	return err_set(err, E_STATE, "plan %lld is %s and cannot %s%s%s", (long long)p->row.id, word_text(WORD_PLAN, p->row.state), names[v],
-	    *list ? "; it can: " : "; it has ended", list);
+	return err_set(err, E_STATE, "plan %lld is %s and cannot %s%s%s", (long long)p->row.id, word_text(WORD_PLAN, p->row.state),
+	    names[v], *list ? "; it can: " : "; it has ended", list);
 }
 
 static int confirm(struct core *c, struct plan *p, int64_t batch, struct err *err) {
@@ -52,8 +52,8 @@ static int confirm(struct core *c, struct plan *p, int64_t batch, struct err *er
 		return 0;
 	TAILQ_FOREACH(b, &p->batches, link)
 		if (b->row.state == BATCH_CONFIRMING)
-			return err_field(err, E_STATE, "/batch", "batch %lld waits to be confirmed: berth plan confirm %lld %lld", (long long)b->row.number,
-			    (long long)p->row.id, (long long)b->row.number);
+			return err_field(err, E_STATE, "/batch", "batch %lld waits to be confirmed: berth plan confirm %lld %lld",
+			    (long long)b->row.number, (long long)p->row.id, (long long)b->row.number);
 	return not_now(c, p, VERB_CONFIRM, err);
 }
 
@@ -75,11 +75,11 @@ static bool in_groups(const struct plan *p, const struct base *b) {
 
 static int scope_check(const struct plan *p, const struct verb_spec *s, struct err *err) {
 	if (s->task != 0 && !has_task(p, s->task))
-		return err_field(err, E_NOT_FOUND, "/task", "plan %lld has no task %lld; see: berth plan show %lld", (long long)p->row.id, (long long)s->task,
-		    (long long)p->row.id);
+		return err_field(err, E_NOT_FOUND, "/task", "plan %lld has no task %lld; see: berth plan show %lld", (long long)p->row.id,
+		    (long long)s->task, (long long)p->row.id);
 	if (s->base != NULL && !in_groups(p, s->base))
-		return err_field(err, E_INVALID, "/base", "base %s is in group %s, which plan %lld does not touch", s->base->row.name, s->base->group->row.name,
-		    (long long)p->row.id);
+		return err_field(err, E_INVALID, "/base", "base %s is in group %s, which plan %lld does not touch", s->base->row.name,
+		    s->base->group->row.name, (long long)p->row.id);
 	return 0;
 }
 
@@ -101,7 +101,8 @@ static int ignore(struct core *c, const struct core_who *who, struct plan *p, co
 	if ((by_state[p->row.state] & BIT(IGNORE)) == 0)
 		return not_now(c, p, VERB_IGNORE, err);
 	if (s->base == NULL && s->task == 0)
-		return err_field(err, E_INVALID, "/base", "say which base or which task is to be let be: berth plan ignore %lld --base BASE --reason WHY", (long long)p->row.id);
+		return err_field(err, E_INVALID, "/base",
+		    "say which base or which task is to be let be: berth plan ignore %lld --base BASE --reason WHY", (long long)p->row.id);
 	if (who->reason == NULL || *who->reason == '\0')
 		return err_field(err, E_INVALID, "/meta/reason", "say why; the reason stays with the plan");
 	int r = scope_check(p, s, err);
@@ -118,8 +119,8 @@ static int undo(struct core *c, const struct core_who *who, struct plan *p, stru
 	return change_undo(c, who, &u, ret_plan, err);
 }
 
-int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s, struct plan **ret_plan,
-    struct err *err) {
+int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s,
+    struct plan **ret_plan, struct err *err) {
 	const char *why = who->reason != NULL && *who->reason ? who->reason : "a person asked for it";
 	bool ok = false;
 	*ret_plan = p;

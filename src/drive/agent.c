@@ -16,17 +16,17 @@
 #define MAX_UNPACKED ((size_t)16 * 1024 * 1024)
 
 struct agent {
-	struct driver_link link;              /* first */
+	struct driver_link link; /* first */
 	const struct drive_transport *t;
 	void *stream;
 	struct keep keep;
 	struct ration *ration;
-	struct expiry expiry;                 /* in greetings, then in silences */
-	struct timer *pause;                  /* made when it floods for the first time */
+	struct expiry expiry; /* in greetings, then in silences */
+	struct timer *pause;  /* made when it floods for the first time */
 	struct taps taps;
-	char *why;                            /* it goes; NULL while it stays */
-	uint64_t welcomed;                    /* the core's model that welcomed it */
-	bool greeted, heard, closing;         /* said Hello; the core knows it, of this model or an older one; no more goes out */
+	char *why;                    /* it goes; NULL while it stays */
+	uint64_t welcomed;            /* the core's model that welcomed it */
+	bool greeted, heard, closing; /* said Hello; the core knows it, of this model or an older one; no more goes out */
 	char peer[];
 };
 
@@ -184,7 +184,8 @@ static int hello_check(const struct drive *d, const Berth__V1__Hello *h, size_t 
 	if (h->n_held > d->limits.max_held)
 		return err_set(err, E_TOO_LARGE, "a Hello with %zu modules; at most %u are taken", h->n_held, d->limits.max_held);
 	if (h->has_protocol && h->protocol > 1)
-		return err_set(err, E_UNSUPPORTED, "this server speaks version 1 of the agent protocol, not %d: upgrade the server first", h->protocol);
+		return err_set(err, E_UNSUPPORTED, "this server speaks version 1 of the agent protocol, not %d: upgrade the server first",
+		    h->protocol);
 	return 0;
 }
 

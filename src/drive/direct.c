@@ -21,14 +21,14 @@
 #include "proto/json.h"
 
 #define CONNECT_US (3 * US_PER_S)
-#define PARALLEL 2                   /* arklet installs on its network threads, two per core: most stay free for questions */
-#define STALE_US (25 * US_PER_S)     /* without an answer for so long, and nothing under way: no sign of life is passed on */
+#define PARALLEL 2               /* arklet installs on its network threads, two per core: most stay free for questions */
+#define STALE_US (25 * US_PER_S) /* without an answer for so long, and nothing under way: no sign of life is passed on */
 #define LINK_SLACK_US (60 * US_PER_S)
 #define RELINK_US US_PER_S
 #define RELINK_SLOW_US (30 * US_PER_S)
 
 struct asked {
-	struct direct *direct;       /* NULL: nobody waits for it any more */
+	struct direct *direct; /* NULL: nobody waits for it any more */
 	struct fetch *fetch;
 	int64_t id;
 	enum arklet_command command;
@@ -37,18 +37,18 @@ struct asked {
 };
 
 struct direct {
-	struct driver_link link;     /* first */
-	struct direct_base row;      /* its texts are in mem */
+	struct driver_link link; /* first */
+	struct direct_base row;  /* its texts are in mem */
 	struct arena *mem;
 	struct brain *brain;
 	struct deferred effects;
 	struct timer timer, relink;
 	LIST_HEAD(, asked) asked;
-	unsigned changing;           /* installs and the like under way */
+	unsigned changing; /* installs and the like under way */
 	mono_t ticked, answered;
 	int64_t lease_us;
 	bool up, heard, waits, resting, dead, running;
-	bool refused, final;         /* by the core; acted on outside of its call */
+	bool refused, final; /* by the core; acted on outside of its call */
 	char boot[160];
 };
 
@@ -69,7 +69,8 @@ static void say(const struct direct *g, enum log_level level, const char *text) 
 	log_at(level, text, log_s("base", g->row.name));
 }
 
-/* ---- who answers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- who answers -----------------------------------------------------------------------------------------------------------------------
+ */
 
 /* True: this is the base we mean. Older runtimes tell no identity; what was never told is learnt once. */
 static bool is_it(struct direct *g, const char *identity) {
@@ -81,7 +82,8 @@ static bool is_it(struct direct *g, const char *identity) {
 	return strncmp(known, identity, sizeof g->boot - sizeof DIRECT_BOOT) == 0;
 }
 
-static int parse(struct arena *a, const struct asked *q, const struct fetch_result *res, struct arklet_reply *reply, struct arklet_health *health, struct err *err) {
+static int parse(struct arena *a, const struct asked *q, const struct fetch_result *res, struct arklet_reply *reply,
+    struct arklet_health *health, struct err *err) {
 	if (q->command == ARKLET_QUERY_ALL)
 		return arklet_list_parse(a, res->body, res->body_len, reply, err);
 	if (q->command == ARKLET_HEALTH)
@@ -89,8 +91,8 @@ static int parse(struct arena *a, const struct asked *q, const struct fetch_resu
 	return arklet_reply_parse(a, res->body, res->body_len, reply, err);
 }
 
-static void understand(struct direct *g, struct asked *q, const struct fetch_result *res, struct arena *a, struct brain_answer *x, struct arklet_reply *reply,
-    struct arklet_health *health) {
+static void understand(struct direct *g, struct asked *q, const struct fetch_result *res, struct arena *a, struct brain_answer *x,
+    struct arklet_reply *reply, struct arklet_health *health) {
 	struct err err = ERR_INIT;
 	if (parse(a, q, res, reply, health, &err) != 0) {
 		x->error = E_PROTOCOL;
@@ -129,7 +131,8 @@ static void on_answer(void *arg, const struct fetch_result *res, const struct er
 	settle(g);
 }
 
-/* ---- what is asked --------------------------------------------------------------------------------------------------------------------- */
+/* ---- what is asked ---------------------------------------------------------------------------------------------------------------------
+ */
 
 /* P5 for those who cannot refuse: nothing is changed on a base unless this server's lease was renewed lately. */
 static bool may_change(const struct direct *g) {
@@ -147,8 +150,15 @@ static void print_install(struct direct *g, const struct brain_effect *e, struct
 	}
 	buf_add_str(&url, c->plain_artifacts != NULL ? c->plain_artifacts : c->artifacts);
 	core_grant_print(g->link.drive->core, g->row.tenant_id, m->sha256, e->timeout_us + LINK_SLACK_US, &url);
-	struct arklet_install i = { .name = m->module, .version = m->version, .url = buf_str(&url), .sha256 = m->sha256, .args = (const char *const *)m->args,
-		.n_args = m->n_args, .env_names = names, .env_values = values, .n_env = m->n_env };
+	struct arklet_install i = { .name = m->module,
+		.version = m->version,
+		.url = buf_str(&url),
+		.sha256 = m->sha256,
+		.args = (const char *const *)m->args,
+		.n_args = m->n_args,
+		.env_names = names,
+		.env_values = values,
+		.n_env = m->n_env };
 	arklet_install_print(&i, body);
 }
 
@@ -182,13 +192,21 @@ static void call(struct direct *g, const struct brain_effect *e) {
 	*q = (struct asked){ .direct = g, .id = e->id, .command = e->command, .changes = changes };
 	g->changing += changes;
 	LIST_INSERT_HEAD(&g->asked, q, entry);
-	struct fetch_spec f = { .method = "POST", .url = arena_printf(a, "%s/%s", g->row.url, arklet_command_name(e->command)), .headers = headers,
-		.body = buf_str(&body), .body_len = body.len, .connect_us = CONNECT_US, .total_us = e->timeout_us, .max_body = ARKLET_MAX_REPLY,
-		.fresh_connection = true, .no_redirect = true };
+	struct fetch_spec f = { .method = "POST",
+		.url = arena_printf(a, "%s/%s", g->row.url, arklet_command_name(e->command)),
+		.headers = headers,
+		.body = buf_str(&body),
+		.body_len = body.len,
+		.connect_us = CONNECT_US,
+		.total_us = e->timeout_us,
+		.max_body = ARKLET_MAX_REPLY,
+		.fresh_connection = true,
+		.no_redirect = true };
 	q->fetch = fetch_start(g->link.drive->fetcher, &f, on_answer, q);
 }
 
-/* ---- the link -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the link --------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void link_lost(struct direct *g, const char *why) {
 	struct drive *d = g->link.drive;
@@ -258,7 +276,8 @@ static void follow_phase(struct direct *g) {
 	}
 }
 
-/* ---- effects --------------------------------------------------------------------------------------------------------------------------- */
+/* ---- effects ---------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void perform(struct direct *g, const struct brain_effect *e) {
 	static const struct brain_fetched there = { .ok = true }; /* every artifact is in the ledger; the base gets a link */
@@ -326,7 +345,8 @@ static void on_timer(void *arg) {
 	settle(g);
 }
 
-/* ---- link_ops -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- link_ops --------------------------------------------------------------------------------------------------------------------------
+ */
 
 static void down(struct direct *g, const Berth__V1__ServerMessage *m) {
 	if (g->up)
@@ -428,7 +448,8 @@ static const struct link_ops direct_ops = {
 	.logs = direct_logs,
 };
 
-/* ---- life ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 /* What an agent reads from its disk, from the ledger: commands without outcome are in doubt, and asked about before they are done again. */
 static uint8_t *seed(const struct direct_base *b, struct arena *a, size_t *ret_n) {

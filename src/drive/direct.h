@@ -11,19 +11,19 @@
 struct direct;
 struct drive;
 
-struct direct_base {             /* what the ledger knows of it; copied */
+struct direct_base { /* what the ledger knows of it; copied */
 	int64_t id, tenant_id;
 	const char *tenant, *name, *url, *boot;
 	int64_t starts, report_seq, generation;
-	const int64_t *sent;         /* generation, task of each command without outcome: asked about before anything is sent again */
+	const int64_t *sent; /* generation, task of each command without outcome: asked about before anything is sent again */
 	size_t n_sent;
 };
-#define DIRECT_BOOT "arklet/"    /* row `boot` of such a base: this, then the identity it told */
+#define DIRECT_BOOT "arklet/" /* row `boot` of such a base: this, then the identity it told */
 
 struct direct *direct_new(struct drive *d, const struct direct_base *b);
-void direct_free(struct direct *g);  /* also from inside its own callbacks; what it asked is cancelled, modules keep running */
+void direct_free(struct direct *g); /* also from inside its own callbacks; what it asked is cancelled, modules keep running */
 bool direct_is(const struct direct *g, int64_t tenant_id, const char *name);
 const char *direct_url(const struct direct *g);
-void direct_rest(struct direct *g);  /* it said goodbye: no sign of life until it is gone and comes back */
+void direct_rest(struct direct *g); /* it said goodbye: no sign of life until it is gone and comes back */
 
 #endif

@@ -10,8 +10,8 @@
 #include "drive/roster.h"
 #include "loop/fetch.h"
 
-#define SLICE 128                      /* links per turn of a walk: well below 10 ms */
-#define TICK_STALE (US_PER_S)          /* a tick that is older must not extend anybody's trust */
+#define SLICE 128             /* links per turn of a walk: well below 10 ms */
+#define TICK_STALE (US_PER_S) /* a tick that is older must not extend anybody's trust */
 
 /* ---- links ------------------------------------------------------------------------------------------------------------------------ */
 

@@ -14,12 +14,16 @@
 
 struct fact {
 	const char *module, *version;
-	Berth__V1__HeldModule *held;  /* NULL: it is gone */
-	bool commanded;               /* by a command's outcome */
+	Berth__V1__HeldModule *held; /* NULL: it is gone */
+	bool commanded;              /* by a command's outcome */
 	size_t order;
 };
 
-struct facts { struct fact *v; size_t n, size; struct arena *arena; };
+struct facts {
+	struct fact *v;
+	size_t n, size;
+	struct arena *arena;
+};
 
 static void fact_add(struct facts *fs, const char *module, const char *version, Berth__V1__HeldModule *held, bool commanded) {
 	if (module == NULL || version == NULL)

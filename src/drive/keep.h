@@ -13,16 +13,16 @@
 struct arena;
 
 struct keep {
-	uint8_t *hello;       /* packed */
+	uint8_t *hello; /* packed */
 	size_t n;
-	struct buf reports;   /* packed, each after its length */
+	struct buf reports;    /* packed, each after its length */
 	char *base, *base_key; /* given by a Welcome */
 };
 
 void keep_init(struct keep *k, const Berth__V1__Hello *h);
-void keep_deinit(struct keep *k);                                        /* a zeroed one is fine */
+void keep_deinit(struct keep *k); /* a zeroed one is fine */
 void keep_report(struct keep *k, const Berth__V1__Report *r);
 void keep_welcome(struct keep *k, const char *base, const char *base_key); /* NULL or "" = as it was */
-Berth__V1__Hello *keep_hello(struct keep *k, struct arena *a);            /* as of now; in the arena */
+Berth__V1__Hello *keep_hello(struct keep *k, struct arena *a);             /* as of now; in the arena */
 
 #endif

@@ -34,8 +34,8 @@ struct driver_link {
 	const struct link_ops *ops;
 	struct drive *drive;
 	TAILQ_ENTRY(driver_link) link;
-	uint64_t model;                /* the core's model that knows it; see drive.model */
-	int64_t epoch;                 /* welcomed in; 0 = not */
+	uint64_t model; /* the core's model that knows it; see drive.model */
+	int64_t epoch;  /* welcomed in; 0 = not */
 };
 
 /* One pass over all links, a slice per turn, so that ten thousand bases do not hold the loop. A link that goes moves the cursor on. */
@@ -44,26 +44,26 @@ struct walk {
 	struct deferred turn;
 	struct driver_link *at;
 	mono_t started;
-	int64_t us;                    /* given up when it is not through by then; 0 = never */
+	int64_t us; /* given up when it is not through by then; 0 = never */
 	void (*visit)(struct drive *d, struct driver_link *k);
 };
 
 struct drive {
-	struct driver driver;          /* first: core's handle */
+	struct driver driver; /* first: core's handle */
 	struct loop *loop;
 	struct core *core;
 	struct drive_limits limits;
 	TAILQ_HEAD(, driver_link) links;
-	uint64_t model;                /* counts rehello_all: a link with another number is unknown to the core */
+	uint64_t model; /* counts rehello_all: a link with another number is unknown to the core */
 	struct walk tick, rehello, leave;
 	int64_t tick_epoch, tick_event;
-	char why[160];                 /* of leave; "" = staying */
+	char why[160]; /* of leave; "" = staying */
 	struct expiry_queue greetings, silences;
 	struct rations rations;
-	struct bucket refusals;        /* of log lines */
+	struct bucket refusals; /* of log lines */
 	int64_t next_log;
 	struct drive_stats stats;
-	struct roster *roster;         /* bases without an agent */
+	struct roster *roster; /* bases without an agent */
 	struct fetcher *fetcher;
 };
 

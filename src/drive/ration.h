@@ -12,7 +12,9 @@
 #include "base/hash.h"
 
 /* A leaky bucket as one number: the time until which what was taken is paid for. */
-struct bucket { mono_t paid_until; };
+struct bucket {
+	mono_t paid_until;
+};
 /* Takes cost_us; returns how long to pause so that the average holds again, 0 while the burst covers it. */
 int64_t bucket_take(struct bucket *b, mono_t now, int64_t cost_us, int64_t burst_us);
 
@@ -25,8 +27,8 @@ struct ration_rates {
 struct ration {
 	uint64_t key;
 	struct bucket messages, bytes, hellos;
-	unsigned refs;                        /* links that use it */
-	TAILQ_ENTRY(ration) idle;             /* when refs == 0, oldest first */
+	unsigned refs;            /* links that use it */
+	TAILQ_ENTRY(ration) idle; /* when refs == 0, oldest first */
 	UT_hash_handle hh;
 };
 

@@ -13,12 +13,12 @@
 struct entry {
 	int64_t base_id;
 	struct direct *direct;
-	uint64_t seen;               /* the look that found it last */
+	uint64_t seen; /* the look that found it last */
 	UT_hash_handle hh;
 };
 
 struct roster {
-	struct core_op op;           /* first */
+	struct core_op op; /* first */
 	struct drive *drive;
 	struct core_watch watch;
 	struct deferred turn;
@@ -27,7 +27,7 @@ struct roster {
 	struct direct_base *found;
 	size_t n_found;
 	uint64_t look;
-	bool asked, busy, looked;    /* somebody wants a look; it is under way; its result waits */
+	bool asked, busy, looked; /* somebody wants a look; it is under way; its result waits */
 };
 
 static void entry_free(struct roster *r, struct entry *e) {
@@ -36,7 +36,8 @@ static void entry_free(struct roster *r, struct entry *e) {
 	free(e);
 }
 
-/* ---- reading the fleet ------------------------------------------------------------------------------------------------------------------ */
+/* ---- reading the fleet ------------------------------------------------------------------------------------------------------------------
+ */
 
 static void note_sent(const struct base *b, struct direct_base *f, struct arena *a) {
 	const struct instance *i;
@@ -53,9 +54,15 @@ static void note_sent(const struct base *b, struct direct_base *f, struct arena 
 static void note(struct roster *r, const struct base *b) {
 	struct arena *a = r->found_in;
 	struct direct_base *f = &r->found[r->n_found++];
-	*f = (struct direct_base){ .id = b->row.id, .tenant_id = b->tenant->row.id, .tenant = arena_strdup(a, b->tenant->row.name),
-		.name = arena_strdup(a, b->row.name), .url = arena_strdup(a, b->row.arklet_url), .boot = arena_strdup(a, b->row.boot),
-		.starts = b->row.process_start, .report_seq = b->row.report_seq, .generation = b->row.generation };
+	*f = (struct direct_base){ .id = b->row.id,
+		.tenant_id = b->tenant->row.id,
+		.tenant = arena_strdup(a, b->tenant->row.name),
+		.name = arena_strdup(a, b->row.name),
+		.url = arena_strdup(a, b->row.arklet_url),
+		.boot = arena_strdup(a, b->row.boot),
+		.starts = b->row.process_start,
+		.report_seq = b->row.report_seq,
+		.generation = b->row.generation };
 	note_sent(b, f, a);
 }
 
@@ -75,7 +82,8 @@ static int look_apply(struct core *c, struct core_op *op, struct err *err) {
 	return 0;
 }
 
-/* ---- acting on it ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- acting on it
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 static struct entry *entry_find(struct roster *r, int64_t base_id) {
 	struct entry *e;
@@ -164,7 +172,8 @@ static void on_events(void *arg, const struct row_event *const *events, size_t n
 	}
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------------------------------------------- */
 
 struct roster *roster_new(struct drive *d) {
 	struct roster *r = calloc(1, sizeof *r);

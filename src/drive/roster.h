@@ -10,8 +10,8 @@ struct roster;
 
 struct roster *roster_new(struct drive *d);
 void roster_free(struct roster *r);
-void roster_attach(struct roster *r);               /* the core is there */
-void roster_due(struct drive *d);                   /* look at the fleet again, soon */
-void roster_remove(struct drive *d, int64_t base);  /* until it is looked at again */
+void roster_attach(struct roster *r);              /* the core is there */
+void roster_due(struct drive *d);                  /* look at the fleet again, soon */
+void roster_remove(struct drive *d, int64_t base); /* until it is looked at again */
 
 #endif

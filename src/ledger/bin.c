@@ -15,10 +15,23 @@ TABLES(T)
 
 /* Element types of the arrays, and of the rows we read. */
 static const uint32_t type_oids[] = {
-	[COL_i64] = 20, [COL_ref] = 20, [COL_text] = 25, [COL_json] = 114, [COL_flag] = 16, [COL_time] = 1184, [COL_blob] = 17, [COL_word] = 25,
+	[COL_i64] = 20,
+	[COL_ref] = 20,
+	[COL_text] = 25,
+	[COL_json] = 114,
+	[COL_flag] = 16,
+	[COL_time] = 1184,
+	[COL_blob] = 17,
+	[COL_word] = 25,
 };
 
-struct field { const void *p; size_t n; int64_t be; bool null; uint8_t flag; };
+struct field {
+	const void *p;
+	size_t n;
+	int64_t be;
+	bool null;
+	uint8_t flag;
+};
 
 static void put32(uint8_t **at, uint32_t v) {
 	uint32_t be = htonl(v);
@@ -169,18 +182,21 @@ static int64_t get64(const char *p) {
 }
 
 static int wrong_type(const struct table_def *t, const struct col *c, struct err *err) {
-	return err_set(err, E_INTERNAL, "column %s.%s is not of the type this release writes; was the schema changed by hand?", t->name, c->name);
+	return err_set(
+	    err, E_INTERNAL, "column %s.%s is not of the type this release writes; was the schema changed by hand?", t->name, c->name);
 }
 
 static int decode_word(const struct table_def *t, const struct col *c, const char *p, char *to, struct err *err) {
 	int v;
 	if (!word_value(c->words, p, &v))
-		return err_set(err, E_INTERNAL, "%s.%s holds '%.60s', which this release does not know; start the newer release", t->name, c->name, p);
+		return err_set(
+		    err, E_INTERNAL, "%s.%s holds '%.60s', which this release does not know; start the newer release", t->name, c->name, p);
 	memcpy(to, &v, sizeof v);
 	return 0;
 }
 
-static int decode_field(const struct table_def *t, const struct col *c, const char *p, size_t n, char *to, struct arena *a, struct err *err) {
+static int decode_field(
+    const struct table_def *t, const struct col *c, const char *p, size_t n, char *to, struct arena *a, struct err *err) {
 	switch (c->type) {
 	case COL_i64:
 	case COL_ref: {

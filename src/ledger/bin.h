@@ -20,8 +20,8 @@ struct params {
 
 void params_init(struct params *p, struct arena *a);
 void params_i64(struct params *p, int64_t v);
-void params_text(struct params *p, const char *s);          /* NULL: null; pointed at */
-void params_time(struct params *p, wall_t t);               /* 0: null */
+void params_text(struct params *p, const char *s);            /* NULL: null; pointed at */
+void params_time(struct params *p, wall_t t);                 /* 0: null */
 void params_bytes(struct params *p, const void *b, size_t n); /* pointed at */
 /* One array per column, for the first n_cols columns of the table. */
 void params_arrays(struct params *p, const struct table_def *t, int n_cols, void *const *rows, size_t n);
@@ -30,9 +30,9 @@ void params_arrays(struct params *p, const struct table_def *t, int n_cols, void
  * that this release does not know, a column of another type. */
 int row_decode(const struct table_def *t, const PGresult *res, int i, void *row, struct arena *a, struct err *err);
 
-int64_t result_i64(const PGresult *res, int row, int col);   /* 0 for null */
-bool result_flag(const PGresult *res, int row, int col);     /* false for null */
-wall_t result_time(const PGresult *res, int row, int col);   /* 0 for null */
+int64_t result_i64(const PGresult *res, int row, int col);      /* 0 for null */
+bool result_flag(const PGresult *res, int row, int col);        /* false for null */
+wall_t result_time(const PGresult *res, int row, int col);      /* 0 for null */
 const char *result_text(const PGresult *res, int row, int col); /* "" for null */
 
 #endif

@@ -1,8 +1,8 @@
 /* Uploads: pieces of 1 MiB under a name of the upload, renamed in one transaction at the end (rule 14), so that bytes under a digest are
  * always whole. Memory per upload: one piece, and what the caller handed over last.
  *
- * An upload is over with the answer to upload_end, whatever that is, or with upload_abort before it; its pieces that were left in the table are removed by then, or by
- * bytes_collect when the database was away. */
+ * An upload is over with the answer to upload_end, whatever that is, or with upload_abort before it; its pieces that were left in the table
+ * are removed by then, or by bytes_collect when the database was away. */
 #include "ledger/pg_impl.h"
 
 #include <assert.h>
@@ -21,16 +21,16 @@ struct ledger_upload {
 	LIST_ENTRY(ledger_upload) link;
 	struct ledger_pg *l;
 	struct exchange x;
-	char name[48];           /* upload:<uuid> */
+	char name[48]; /* upload:<uuid> */
 	char sha256[SHA256_HEX];
-	struct buf data;         /* not stored yet, from `taken` on */
+	struct buf data; /* not stored yet, from `taken` on */
 	size_t taken;
 	int64_t seq;
 	enum upload_step step;
-	bool ending;             /* its end was asked for: it is over with the answer, whatever that is */
+	bool ending; /* its end was asked for: it is over with the answer, whatever that is */
 	bool aborted;
-	struct err failed;       /* every later call gets it */
-	struct deferred answer;  /* for calls that need no exchange */
+	struct err failed;      /* every later call gets it */
+	struct deferred answer; /* for calls that need no exchange */
 	ledger_done done;
 	void *arg;
 };
@@ -149,8 +149,12 @@ static void upload_done(struct exchange *x, const struct err *err) {
 
 static void submit(struct ledger_upload *u, enum upload_step step) {
 	u->step = step;
-	u->x = (struct exchange){ .what = "storing an artifact", .send = upload_send, .done = upload_done, .wait_us = u->l->cfg.wait_us,
-		.answer_us = u->l->cfg.bytes_us, .max_tries = 4 };
+	u->x = (struct exchange){ .what = "storing an artifact",
+		.send = upload_send,
+		.done = upload_done,
+		.wait_us = u->l->cfg.wait_us,
+		.answer_us = u->l->cfg.bytes_us,
+		.max_tries = 4 };
 	pgconn_submit(u->l->bytes_conn, &u->x);
 }
 

@@ -18,10 +18,10 @@ struct reading {
 	struct exchange x;
 	char sha256[SHA256_HEX];
 	int64_t seq;
-	size_t skip;             /* of the first piece */
+	size_t skip; /* of the first piece */
 	bool busy, cancelled;
-	bool wanted;             /* more() came from within piece() */
-	char *data;              /* the piece, copied out of the result: it is handed over after the sync */
+	bool wanted; /* more() came from within piece() */
+	char *data;  /* the piece, copied out of the result: it is handed over after the sync */
 	size_t n;
 	bool absent, end;
 	ledger_bytes_fn piece;
@@ -101,8 +101,13 @@ static void get_done(struct exchange *x, const struct err *err) {
 
 static void submit(struct reading *r) {
 	r->busy = true;
-	r->x = (struct exchange){ .what = "reading an artifact", .send = get_send, .result = get_result, .done = get_done,
-		.wait_us = r->l->cfg.wait_us, .answer_us = r->l->cfg.bytes_us, .max_tries = 4 };
+	r->x = (struct exchange){ .what = "reading an artifact",
+		.send = get_send,
+		.result = get_result,
+		.done = get_done,
+		.wait_us = r->l->cfg.wait_us,
+		.answer_us = r->l->cfg.bytes_us,
+		.max_tries = 4 };
 	pgconn_submit(r->l->bytes_conn, &r->x);
 }
 
@@ -186,7 +191,12 @@ void bytes_collect(struct ledger *ledger, ledger_done done, void *arg) {
 	k->l = l;
 	k->done = done;
 	k->arg = arg;
-	k->x = (struct exchange){ .what = "collecting artifacts", .send = collect_send, .result = collect_result, .done = collect_done,
-		.wait_us = l->cfg.bytes_us, .answer_us = l->cfg.bytes_us, .max_tries = 4 };
+	k->x = (struct exchange){ .what = "collecting artifacts",
+		.send = collect_send,
+		.result = collect_result,
+		.done = collect_done,
+		.wait_us = l->cfg.bytes_us,
+		.answer_us = l->cfg.bytes_us,
+		.max_tries = 4 };
 	pgconn_submit(l->bytes_conn, &k->x);
 }

@@ -93,8 +93,12 @@ void commit_start(struct ledger *ledger, const struct changeset *cs, ledger_done
 	m->cs = cs;
 	m->done = done;
 	m->arg = arg;
-	m->x = (struct exchange){ .what = "commit", .send = commit_send, .done = commit_done, .wait_us = l->cfg.wait_us,
-		.answer_us = l->cfg.commit_us, .max_tries = TRIES };
+	m->x = (struct exchange){ .what = "commit",
+		.send = commit_send,
+		.done = commit_done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.commit_us,
+		.max_tries = TRIES };
 	pgconn_submit(l->commit_conn, &m->x);
 }
 
@@ -125,7 +129,11 @@ void commit_up(void *arg, struct pgconn *c) {
 		pgconn_open_queue(c); /* a raise comes first and names the backend; our own lost one may hold the fence row until then */
 		return;
 	}
-	l->adopt = (struct exchange){ .what = "naming the commit connection", .send = adopt_send, .done = adopt_done,
-		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.commit_us, .max_tries = 1 };
+	l->adopt = (struct exchange){ .what = "naming the commit connection",
+		.send = adopt_send,
+		.done = adopt_done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.commit_us,
+		.max_tries = 1 };
 	pgconn_submit_first(c, &l->adopt);
 }

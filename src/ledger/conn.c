@@ -57,7 +57,8 @@ int pgconn_exec(struct pgconn *c, enum stmt s, const struct params *p, struct er
 
 int pgconn_exec_once(struct pgconn *c, enum stmt s, const struct params *p, struct err *err) {
 	int n = p == NULL ? 0 : p->n;
-	int ok = PQsendQueryParams(c->pg, c->spec.stmts->def[s].text, n, NULL, n ? p->values : NULL, n ? p->lengths : NULL, n ? p->formats : NULL, 1);
+	int ok = PQsendQueryParams(
+	    c->pg, c->spec.stmts->def[s].text, n, NULL, n ? p->values : NULL, n ? p->lengths : NULL, n ? p->formats : NULL, 1);
 	return sent(c, ok, s, false, err);
 }
 
@@ -322,7 +323,8 @@ static void no_answer(struct pgconn *c) {
 		pgconn_pump(c);
 		return;
 	}
-	err_set(&err, E_DB_LOST, "%s: no answer from the database within %.1f s", c->current->what, (double)c->current->answer_us / US_PER_S);
+	err_set(
+	    &err, E_DB_LOST, "%s: no answer from the database within %.1f s", c->current->what, (double)c->current->answer_us / US_PER_S);
 	pgconn_lost(c, &err);
 }
 

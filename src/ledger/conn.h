@@ -25,22 +25,23 @@ struct target;
 struct rng;
 
 struct exchange {
-	const char *what;      /* for messages: "commit" */
+	const char *what; /* for messages: "commit" */
 	/* Queues statements with pgconn_exec or pgconn_exec_once; once per try. An error ends the exchange, nothing happened. */
 	int (*send)(struct exchange *x, struct pgconn *c, struct err *err);
-	/* A result without error: step counts the statements from 0. In row mode once per row. An error is given to done, after the sync. */
+	/* A result without error: step counts the statements from 0. In row mode once per row. An error is given to done, after the sync.
+	 */
 	int (*result)(struct exchange *x, int step, const PGresult *res, struct err *err); /* NULL: not wanted */
 	void (*done)(struct exchange *x, const struct err *err);
 	int64_t wait_us, answer_us;
 	int max_tries;
-	bool rows;             /* row mode: for large results, in memory of one row */
-	const char *script;    /* instead of send: many statements in one text, in one transaction (migrations) */
+	bool rows;          /* row mode: for large results, in memory of one row */
+	const char *script; /* instead of send: many statements in one text, in one transaction (migrations) */
 	/* conn.c's */
 	TAILQ_ENTRY(exchange) link;
 	mono_t submitted;
 	int tries;
-	struct err err;        /* first refusal of this try */
-	struct arena *arena;   /* parameters of this try */
+	struct err err;      /* first refusal of this try */
+	struct arena *arena; /* parameters of this try */
 };
 
 struct pgconn_spec {
@@ -49,31 +50,33 @@ struct pgconn_spec {
 	struct rng *rng;
 	const struct target *target;
 	const struct stmts *stmts;
-	const char *name;              /* application_name */
-	int64_t connect_us, lock_us;   /* time-outs: of a connection attempt; of a lock (0 = none) */
+	const char *name;            /* application_name */
+	int64_t connect_us, lock_us; /* time-outs: of a connection attempt; of a lock (0 = none) */
 	size_t max_queue;
-	bool generic_plans;            /* prepared statements keep one plan */
-	bool unchecked;                /* do not refuse servers without fsync, … (the private cluster before it has its database) */
-	/* A connection stands and was checked; it may only be used with pgconn_submit_first until pgconn_open_queue. NULL: opened at once. */
+	bool generic_plans; /* prepared statements keep one plan */
+	bool unchecked;     /* do not refuse servers without fsync, … (the private cluster before it has its database) */
+	/* A connection stands and was checked; it may only be used with pgconn_submit_first until pgconn_open_queue. NULL: opened at once.
+	 */
 	void (*up)(void *arg, struct pgconn *c);
 	/* An attempt failed, or the connection was lost (err). For state and log; once per event. */
 	void (*down)(void *arg, const struct err *err);
 	void *arg;
 };
 
-int pgconn_new(const struct pgconn_spec *spec, struct pgconn **ret, struct err *err); /* strings and structs of spec must live on; begins at pgconn_start */
-void pgconn_free(struct pgconn *c);  /* what runs and waits: done with E_CANCELLED, from within. NULL is fine */
+int pgconn_new(const struct pgconn_spec *spec, struct pgconn **ret,
+    struct err *err);               /* strings and structs of spec must live on; begins at pgconn_start */
+void pgconn_free(struct pgconn *c); /* what runs and waits: done with E_CANCELLED, from within. NULL is fine */
 void pgconn_start(struct pgconn *c);
 void pgconn_submit(struct pgconn *c, struct exchange *x);       /* done is never called from within */
 void pgconn_submit_first(struct pgconn *c, struct exchange *x); /* before all that waits, also while the queue is not open */
 void pgconn_open_queue(struct pgconn *c);
-void pgconn_drop(struct pgconn *c, const struct err *why);      /* as if it had been lost: what is in flight ends with E_DB_LOST */
-void pgconn_stall(struct pgconn *c, bool stalled);              /* tests: neither reads nor writes while stalled */
+void pgconn_drop(struct pgconn *c, const struct err *why); /* as if it had been lost: what is in flight ends with E_DB_LOST */
+void pgconn_stall(struct pgconn *c, bool stalled);         /* tests: neither reads nor writes while stalled */
 bool pgconn_ready(const struct pgconn *c);
-const struct err *pgconn_last_error(const struct pgconn *c);    /* why it is not ready; code 0 before the first attempt ended */
-int pgconn_failures(const struct pgconn *c);                    /* attempts that failed since it stood last */
-int pgconn_pid(const struct pgconn *c);                         /* of the backend; 0 without one */
-int pgconn_fd(const struct pgconn *c);                          /* tests; -1 without one */
+const struct err *pgconn_last_error(const struct pgconn *c); /* why it is not ready; code 0 before the first attempt ended */
+int pgconn_failures(const struct pgconn *c);                 /* attempts that failed since it stood last */
+int pgconn_pid(const struct pgconn *c);                      /* of the backend; 0 without one */
+int pgconn_fd(const struct pgconn *c);                       /* tests; -1 without one */
 
 /* For send(): parameters in the exchange's arena, then the statement. Prepared once per connection, or parsed each time (a plan made for
  * these very parameters). */

@@ -91,7 +91,8 @@ static int session_send(struct exchange *x, struct pgconn *c, struct err *err) {
 }
 
 static int setting_error(const char *name, const char *value, const char *wanted, struct err *err) {
-	return err_set(err, E_UNSUPPORTED, "the database server has %s = %s; what Berth acknowledges must be durable: set %s = %s", name, value, name, wanted);
+	return err_set(err, E_UNSUPPORTED, "the database server has %s = %s; what Berth acknowledges must be durable: set %s = %s", name,
+	    value, name, wanted);
 }
 
 static int session_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
@@ -109,7 +110,8 @@ static int session_result(struct exchange *x, int step, const PGresult *res, str
 	if (strcmp(encoding, "UTF8") != 0)
 		return err_set(err, E_UNSUPPORTED, "the database has encoding %s; make one with encoding UTF8", encoding);
 	if (result_flag(res, 0, 4))
-		return err_set(err, E_UNAVAILABLE, "the database server is a standby; name the primary, or all hosts with target_session_attrs=read-write");
+		return err_set(err, E_UNAVAILABLE,
+		    "the database server is a standby; name the primary, or all hosts with target_session_attrs=read-write");
 	return 0;
 }
 
@@ -137,8 +139,7 @@ void pgconn_open_queue(struct pgconn *c) {
 
 /* ---- connecting --------------------------------------------------------------------------------------------------------------- */
 
-static void ignore_notice(void *arg, const char *message) {
-}
+static void ignore_notice(void *arg, const char *message) {}
 
 static void on_readable(int fd, bool readable, bool writable, void *arg) {
 	pgconn_pump(arg);
@@ -160,8 +161,13 @@ static void connected(struct pgconn *c) {
 	pgconn_watch(c, &c->reading, true, false, on_readable);
 	c->state = CONN_SETTLING;
 	snprintf(c->lock_ms, sizeof c->lock_ms, "%lld", (long long)(c->spec.lock_us / US_PER_MS));
-	c->session = (struct exchange){ .what = "session settings", .send = session_send, .result = session_result, .done = session_done,
-		.wait_us = c->spec.connect_us, .answer_us = c->spec.connect_us, .max_tries = 1 };
+	c->session = (struct exchange){ .what = "session settings",
+		.send = session_send,
+		.result = session_result,
+		.done = session_done,
+		.wait_us = c->spec.connect_us,
+		.answer_us = c->spec.connect_us,
+		.max_tries = 1 };
 	pgconn_submit_first(c, &c->session);
 }
 
@@ -239,6 +245,7 @@ void pgconn_attempt(struct pgconn *c) {
 
 void pgconn_connect_timeout(struct pgconn *c) {
 	struct err err;
-	err_set(&err, E_UNAVAILABLE, "no connection to the database within %.1f s: %s", (double)c->spec.connect_us / US_PER_S, target_shown(c->spec.target));
+	err_set(&err, E_UNAVAILABLE, "no connection to the database within %.1f s: %s", (double)c->spec.connect_us / US_PER_S,
+	    target_shown(c->spec.target));
 	pgconn_lost(c, &err);
 }

@@ -12,8 +12,13 @@ static struct ledger_pg *of(struct exchange *x) {
 
 static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct pgconn *, struct err *),
     int (*result)(struct exchange *, int, const PGresult *, struct err *), void (*done)(struct exchange *, const struct err *)) {
-	l->dash.x = (struct exchange){ .what = what, .send = send, .result = result, .done = done, .wait_us = l->cfg.wait_us,
-		.answer_us = l->cfg.read_us, .max_tries = 3 };
+	l->dash.x = (struct exchange){ .what = what,
+		.send = send,
+		.result = result,
+		.done = done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.read_us,
+		.max_tries = 3 };
 	l->dash.busy = true;
 	pgconn_submit(l->read_conn, &l->dash.x);
 }
@@ -64,7 +69,8 @@ static int guard_send(struct exchange *x, struct pgconn *c, struct err *err) {
 static int guard_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
 	int64_t n = result_i64(res, 0, 0);
 	if (n > 0)
-		log_warn("ended what berth_dash ran for too long", log_i("sessions", n), log_i("limit_s", of(x)->cfg.dash_limit_us / US_PER_S));
+		log_warn(
+		    "ended what berth_dash ran for too long", log_i("sessions", n), log_i("limit_s", of(x)->cfg.dash_limit_us / US_PER_S));
 	return 0;
 }
 
@@ -80,7 +86,8 @@ static void on_timer(void *arg) {
 		submit(l, "preparing berth_dash", make_send, make_result, make_done);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------------------------------------------------
+ */
 
 void dash_init(struct ledger_pg *l) {
 	timer_init(&l->dash.timer, l->loop, on_timer, l);

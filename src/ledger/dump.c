@@ -57,7 +57,8 @@ static int finish(struct dump *d, bool known, int status, struct err *err) {
 	if (known && WIFSIGNALED(status))
 		return err_set(err, E_CANCELLED, "%s was ended by signal %d", d->program, WTERMSIG(status));
 	if (!known || status != 0)
-		return err_set(err, E_UNAVAILABLE, "%s failed (status %d); what it said stands above", d->program, known ? WEXITSTATUS(status) : -1);
+		return err_set(
+		    err, E_UNAVAILABLE, "%s failed (status %d); what it said stands above", d->program, known ? WEXITSTATUS(status) : -1);
 	if (d->part == NULL)
 		return 0;
 	if (rename(d->part, d->file) != 0)
@@ -111,15 +112,16 @@ static int make_part(struct dump *d, struct err *err) {
 	return file_write(d->part, "", 0, 0600, err);
 }
 
-int dump_write(struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret, struct err *err) {
+int dump_write(struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret,
+    struct err *err) {
 	struct dump *d;
 	int r = make(conninfo, file, done, arg, &d, err);
 	if (r != 0)
 		return r;
 	r = make_part(d, err);
 	if (r == 0) {
-		const char *argv[] = { NULL, "--format=custom", "--compress=1", "--no-owner", "--no-privileges", "--no-password", "--lock-wait-timeout=60s",
-			arena_printf(d->arena, "--file=%s", d->part), NULL };
+		const char *argv[] = { NULL, "--format=custom", "--compress=1", "--no-owner", "--no-privileges", "--no-password",
+			"--lock-wait-timeout=60s", arena_printf(d->arena, "--file=%s", d->part), NULL };
 		r = start(d, l, dir, "pg_dump", argv, err);
 	}
 	if (r != 0)
@@ -129,7 +131,8 @@ int dump_write(struct loop *l, const char *conninfo, const char *dir, const char
 	return r;
 }
 
-int dump_read(struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret, struct err *err) {
+int dump_read(struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret,
+    struct err *err) {
 	struct dump *d;
 	int r = make(conninfo, file, done, arg, &d, err);
 	if (r != 0)

@@ -12,12 +12,15 @@ struct dump;
 
 typedef void (*dump_done)(void *arg, const struct err *err);
 
-/* conninfo: keywords or URL; its password goes through the environment. dir: the data folder, whose cluster tells which release's programs to
- * take (of several); its words go to our stderr. done once, never from within.
+/* conninfo: keywords or URL; its password goes through the environment. dir: the data folder, whose cluster tells which release's programs
+ * to take (of several); its words go to our stderr. done once, never from within.
  *
- * dump_write: the file appears whole or not at all, durable, mode 0600; E_EXISTS when there is one. dump_read: everything in one transaction. */
-int dump_write(struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret, struct err *err);
-int dump_read(struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret, struct err *err);
+ * dump_write: the file appears whole or not at all, durable, mode 0600; E_EXISTS when there is one. dump_read: everything in one
+ * transaction. */
+int dump_write(
+    struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret, struct err *err);
+int dump_read(
+    struct loop *l, const char *conninfo, const char *dir, const char *file, dump_done done, void *arg, struct dump **ret, struct err *err);
 void dump_cancel(struct dump *d); /* ends the program; done follows */
 void dump_free(struct dump *d);   /* after done; NULL is fine */
 

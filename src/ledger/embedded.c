@@ -32,10 +32,10 @@ struct embedded {
 	struct rng rng;
 	struct cluster cluster;
 	enum embedded_step step;
-	struct process process;      /* initdb, then the postmaster */
+	struct process process; /* initdb, then the postmaster */
 	struct timer timer;
-	mono_t began;                /* of the first start */
-	int deaths;                  /* in a row */
+	mono_t began; /* of the first start */
+	int deaths;   /* in a row */
 	bool was_up;
 	struct stmts stmts;
 	struct target *target;
@@ -43,7 +43,7 @@ struct embedded {
 	struct exchange ask;
 	bool exists;
 	char dash_secret[SECRET_CHARS + 1];
-	struct deferred drop_probe;  /* a connection cannot be freed from a callback of its own */
+	struct deferred drop_probe; /* a connection cannot be freed from a callback of its own */
 	embedded_done done;
 	void *arg;
 	void (*changed)(void *arg, const struct err *err);
@@ -154,8 +154,12 @@ static void dress(struct embedded *e) {
 		up(e);
 		return;
 	}
-	e->ask = (struct exchange){ .what = "preparing berth_dash", .send = dress_send, .done = dressed, .wait_us = CONNECT_US,
-		.answer_us = CONNECT_US, .max_tries = 3 };
+	e->ask = (struct exchange){ .what = "preparing berth_dash",
+		.send = dress_send,
+		.done = dressed,
+		.wait_us = CONNECT_US,
+		.answer_us = CONNECT_US,
+		.max_tries = 3 };
 	pgconn_submit_first(e->probe, &e->ask);
 }
 
@@ -192,15 +196,24 @@ static void looked(struct exchange *x, const struct err *err) {
 		dress(e);
 		return;
 	}
-	e->ask = (struct exchange){ .what = "making the database", .send = make_send, .done = made, .wait_us = CONNECT_US,
-		.answer_us = 4 * CONNECT_US, .max_tries = 1 };
+	e->ask = (struct exchange){ .what = "making the database",
+		.send = make_send,
+		.done = made,
+		.wait_us = CONNECT_US,
+		.answer_us = 4 * CONNECT_US,
+		.max_tries = 1 };
 	pgconn_submit_first(e->probe, &e->ask);
 }
 
 static void on_probe_up(void *arg, struct pgconn *c) {
 	struct embedded *e = arg;
-	e->ask = (struct exchange){ .what = "looking for the database", .send = exists_send, .result = exists_result, .done = looked,
-		.wait_us = CONNECT_US, .answer_us = CONNECT_US, .max_tries = 1 };
+	e->ask = (struct exchange){ .what = "looking for the database",
+		.send = exists_send,
+		.result = exists_result,
+		.done = looked,
+		.wait_us = CONNECT_US,
+		.answer_us = CONNECT_US,
+		.max_tries = 1 };
 	pgconn_submit_first(c, &e->ask);
 }
 
@@ -209,7 +222,8 @@ static void on_probe_down(void *arg, const struct err *err) {
 	struct embedded *e = arg;
 	if (e->step == STEP_STARTING && strstr(err->text, "password authentication failed") != NULL) {
 		struct err refused;
-		err_set(&refused, E_FORBIDDEN, "the private cluster refuses the password in %s; put the right file back", e->cluster.secret_file);
+		err_set(&refused, E_FORBIDDEN, "the private cluster refuses the password in %s; put the right file back",
+		    e->cluster.secret_file);
 		fail(e, &refused);
 	}
 }
@@ -220,8 +234,17 @@ static void probe(struct embedded *e) {
 	if (e->probe != NULL)
 		return;
 	conninfo(e, "postgres", info, sizeof info);
-	struct pgconn_spec spec = { .loop = e->loop, .clock = e->clock, .rng = &e->rng, .stmts = &e->stmts, .name = "berthd start",
-		.connect_us = CONNECT_US, .max_queue = 1, .unchecked = true, .up = on_probe_up, .down = on_probe_down, .arg = e };
+	struct pgconn_spec spec = { .loop = e->loop,
+		.clock = e->clock,
+		.rng = &e->rng,
+		.stmts = &e->stmts,
+		.name = "berthd start",
+		.connect_us = CONNECT_US,
+		.max_queue = 1,
+		.unchecked = true,
+		.up = on_probe_up,
+		.down = on_probe_down,
+		.arg = e };
 	if (target_new(info, &e->target, &err) != 0) {
 		fail(e, &err);
 		return;
@@ -233,7 +256,8 @@ static void probe(struct embedded *e) {
 		pgconn_start(e->probe);
 }
 
-/* ---- the postmaster -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the postmaster --------------------------------------------------------------------------------------------------------------------
+ */
 
 static void again_later(struct embedded *e) {
 	int64_t us = AGAIN_US;
@@ -273,9 +297,9 @@ static int spawn_postmaster(struct embedded *e, struct err *err) {
 	struct cluster *k = &e->cluster;
 	char program[PATH_MAX + 16];
 	snprintf(program, sizeof program, "%s/postgres", k->bindir);
-	const char *argv[] = { program, "-D", k->data, "-k", k->socket_dir, "-p", "5432", "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700",
-		"-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_commit=on", "-c", "logging_collector=off", "-c", "log_destination=stderr",
-		"-c", "cluster_name=berth", NULL };
+	const char *argv[] = { program, "-D", k->data, "-k", k->socket_dir, "-p", "5432", "-c", "listen_addresses=", "-c",
+		"unix_socket_permissions=0700", "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_commit=on", "-c",
+		"logging_collector=off", "-c", "log_destination=stderr", "-c", "cluster_name=berth", NULL };
 	int out = cluster_log_open(k, err);
 	if (out < 0)
 		return err->code;
@@ -291,7 +315,8 @@ static void start_postmaster(struct embedded *e) {
 	int r;
 	e->step = STEP_STARTING;
 	if (*e->cluster.secret == '\0') {
-		err_set(&err, E_FORBIDDEN, "%s is missing or unreadable; without it nobody can log in to the private cluster: put it back", e->cluster.secret_file);
+		err_set(&err, E_FORBIDDEN, "%s is missing or unreadable; without it nobody can log in to the private cluster: put it back",
+		    e->cluster.secret_file);
 		fail(e, &err);
 		return;
 	}
@@ -313,7 +338,8 @@ static void start_postmaster(struct embedded *e) {
 		probe(e);
 }
 
-/* ---- initdb ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- initdb
+ * ------------------------------------------------------------------------------------------------------------------------------ */
 
 static void on_initdb_end(void *arg, bool known, int status) {
 	struct embedded *e = arg;
@@ -347,8 +373,8 @@ static int run_initdb(struct embedded *e, struct err *err) {
 		return r;
 	snprintf(program, sizeof program, "%s/initdb", k->bindir);
 	snprintf(pwfile, sizeof pwfile, "--pwfile=%s", password);
-	const char *argv[] = { program, "-D", k->fresh, "--username=berth", pwfile, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
-		"--data-checksums", "--no-instructions", NULL };
+	const char *argv[] = { program, "-D", k->fresh, "--username=berth", pwfile, "--auth=scram-sha-256", "--encoding=UTF8",
+		"--locale=C.UTF-8", "--data-checksums", "--no-instructions", NULL };
 	int out = cluster_log_open(k, err);
 	if (out < 0)
 		return err->code;
@@ -358,7 +384,8 @@ static int run_initdb(struct embedded *e, struct err *err) {
 	return r;
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------------------------------------------- */
 
 static void begin(struct embedded *e) {
 	struct err err;
@@ -410,8 +437,8 @@ static void on_timer(void *arg) {
 	}
 }
 
-int embedded_start(struct loop *l, const struct clock *clock, const char *dir, const struct embedded_options *o, embedded_done done, void *arg,
-    struct embedded **ret, struct err *err) {
+int embedded_start(struct loop *l, const struct clock *clock, const char *dir, const struct embedded_options *o, embedded_done done,
+    void *arg, struct embedded **ret, struct err *err) {
 	struct embedded *e = calloc(1, sizeof *e);
 	if (e == NULL)
 		return err_set(err, E_NOMEM, "no memory for the private cluster");

@@ -21,8 +21,9 @@ struct loop;
 struct embedded;
 
 struct embedded_options {
-	const char *bindir;   /* NULL: the highest /usr/lib/postgresql/N/bin, or the one the data is of; else the folder of postgres in PATH */
-	const char *user;     /* as root: whom it runs as; NULL: postgres */
+	const char
+	    *bindir;      /* NULL: the highest /usr/lib/postgresql/N/bin, or the one the data is of; else the folder of postgres in PATH */
+	const char *user; /* as root: whom it runs as; NULL: postgres */
 	/* After the first start: it died (err) or is back (NULL). May be NULL. */
 	void (*changed)(void *arg, const struct err *err);
 	void *arg;
@@ -33,11 +34,12 @@ struct embedded_options {
  *   E_FORBIDDEN   the user cannot reach the folder
  *   E_UNAVAILABLE it did not start within 15 s (with the end of its log) */
 typedef void (*embedded_done)(void *arg, const char *conninfo, const struct err *err);
-int embedded_start(struct loop *l, const struct clock *clock, const char *dir, const struct embedded_options *o, embedded_done done, void *arg,
-    struct embedded **ret, struct err *err);
-/* Fast shutdown (SIGINT), immediate after 30 s; err when it still lives 10 s later. A start under way is given up: its done is not called. */
+int embedded_start(struct loop *l, const struct clock *clock, const char *dir, const struct embedded_options *o, embedded_done done,
+    void *arg, struct embedded **ret, struct err *err);
+/* Fast shutdown (SIGINT), immediate after 30 s; err when it still lives 10 s later. A start under way is given up: its done is not called.
+ */
 void embedded_stop(struct embedded *e, void (*done)(void *arg, const struct err *err), void *arg);
-void embedded_free(struct embedded *e); /* leaves a running one alone; not from a callback of its own; NULL is fine */
+void embedded_free(struct embedded *e);     /* leaves a running one alone; not from a callback of its own; NULL is fine */
 int embedded_pid(const struct embedded *e); /* of the postmaster; 0 without one */
 
 #endif

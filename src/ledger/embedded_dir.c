@@ -88,9 +88,11 @@ static int find_programs(struct cluster *k, const char *bindir, struct err *err)
 	find_installed(k);
 	find_in_path(k);
 	if (*k->bindir == '\0')
-		return err_set(err, E_UNSUPPORTED, "no PostgreSQL server is installed; install one (Debian: apt install postgresql), or give --database-url");
+		return err_set(err, E_UNSUPPORTED,
+		    "no PostgreSQL server is installed; install one (Debian: apt install postgresql), or give --database-url");
 	if (k->major != 0 && k->major < OLDEST_MAJOR)
-		return err_set(err, E_UNSUPPORTED, "PostgreSQL %d in %s is too old; install 14 or newer, or give --database-url", k->major, k->bindir);
+		return err_set(
+		    err, E_UNSUPPORTED, "PostgreSQL %d in %s is too old; install 14 or newer, or give --database-url", k->major, k->bindir);
 	return 0;
 }
 
@@ -109,8 +111,10 @@ int cluster_version_check(const struct cluster *k, struct err *err) {
 	if (data == 0 || k->major == 0 || data == k->major)
 		return 0;
 	return err_set(err, E_UNSUPPORTED,
-	    "the data in %s is of PostgreSQL %d and only %d is installed. Install postgresql-%d to go on as before; or install both, stop this "
-	    "server and move the data with pg_upgrade; or dump it with pg_dumpall of %d and load it into a new folder", k->data, data, k->major, data, data);
+	    "the data in %s is of PostgreSQL %d and only %d is installed. Install postgresql-%d to go on as before; or install both, stop "
+	    "this "
+	    "server and move the data with pg_upgrade; or dump it with pg_dumpall of %d and load it into a new folder",
+	    k->data, data, k->major, data, data);
 }
 
 /* ---- owner and folders ------------------------------------------------------------------------------------------------------------ */
@@ -123,7 +127,10 @@ static int find_owner(struct cluster *k, const char *user, struct err *err) {
 	const char *name = user == NULL ? "postgres" : user;
 	struct passwd *pw = getpwnam(name);
 	if (pw == NULL)
-		return err_set(err, E_UNSUPPORTED, "PostgreSQL does not run as root and there is no user %s; make one, start berthd as an ordinary user, or give --database-url", name);
+		return err_set(err, E_UNSUPPORTED,
+		    "PostgreSQL does not run as root and there is no user %s; make one, start berthd as an ordinary user, or give "
+		    "--database-url",
+		    name);
 	if (pw->pw_uid == 0)
 		return err_set(err, E_INVALID, "user %s is root, as whom PostgreSQL does not run", name);
 	snprintf(k->user, sizeof k->user, "%s", name);
@@ -161,7 +168,9 @@ static int check_reach(const struct cluster *k, struct err *err) {
 		if (may_search(k, &st))
 			continue;
 		if (i < n)
-			return err_set(err, E_FORBIDDEN, "user %s, as whom PostgreSQL runs, cannot reach %s: %s has mode %04o. Choose a data folder elsewhere (for example /var/lib/berth), or start berthd as an ordinary user",
+			return err_set(err, E_FORBIDDEN,
+			    "user %s, as whom PostgreSQL runs, cannot reach %s: %s has mode %04o. Choose a data folder elsewhere (for "
+			    "example /var/lib/berth), or start berthd as an ordinary user",
 			    k->user, k->dir, part, (unsigned)(st.st_mode & 07777));
 		if (chmod(part, (st.st_mode & 07777) | S_IXOTH) != 0)
 			return err_errno(err, errno, "chmod o+x %s", part);
@@ -210,8 +219,10 @@ int cluster_open(struct cluster *k, const char *dir, const char *bindir, const c
 		return r;
 	if (realpath(dir, k->dir) == NULL)
 		return err_errno(err, errno, "%s", dir);
-	if ((r = join(k->data, sizeof k->data, k->dir, "pg", err)) != 0 || (r = join(k->fresh, sizeof k->fresh, k->dir, "pg.new", err)) != 0 ||
-	    (r = join(k->secret_file, sizeof k->secret_file, k->dir, "pg.secret", err)) != 0 || (r = join(k->log, sizeof k->log, k->dir, "pg.log", err)) != 0)
+	if ((r = join(k->data, sizeof k->data, k->dir, "pg", err)) != 0 ||
+	    (r = join(k->fresh, sizeof k->fresh, k->dir, "pg.new", err)) != 0 ||
+	    (r = join(k->secret_file, sizeof k->secret_file, k->dir, "pg.secret", err)) != 0 ||
+	    (r = join(k->log, sizeof k->log, k->dir, "pg.log", err)) != 0)
 		return r;
 	if ((r = find_owner(k, user, err)) != 0 || (r = check_reach(k, err)) != 0 || (r = find_programs(k, bindir, err)) != 0)
 		return r;
@@ -224,7 +235,8 @@ static int read_secret(struct cluster *k, struct err *err) {
 	char *text;
 	int r = file_read(k->secret_file, SECRET_CHARS + 1, &text, NULL, err);
 	if (r != 0) {
-		err_context(err, "the password of the private cluster is gone; without it nobody can log in (put pg.secret back, or set one with postgres --single)");
+		err_context(err, "the password of the private cluster is gone; without it nobody can log in (put pg.secret back, or set "
+		                 "one with postgres --single)");
 		return r;
 	}
 	snprintf(k->secret, sizeof k->secret, "%.*s", (int)strcspn(text, "\n"), text);
@@ -314,7 +326,8 @@ int cluster_password_file(const struct cluster *k, char path[PATH_MAX], struct e
 	return r;
 }
 
-/* ---- what an earlier postmaster left -------------------------------------------------------------------------------------------------- */
+/* ---- what an earlier postmaster left --------------------------------------------------------------------------------------------------
+ */
 
 static const char *line(const char *text, int n) {
 	for (; text != NULL && n > 0; n--)
@@ -358,8 +371,8 @@ void cluster_stale_remove(const struct cluster *k) {
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (join(path, sizeof path, k->socket_dir, names[i], NULL) == 0)
 			unlink(path);
-	/* A pid file whose process is gone is PostgreSQL's own affair: it also looks whether old backends still use the memory. One whose number
-	 * was given to another process makes it refuse for ever. */
+	/* A pid file whose process is gone is PostgreSQL's own affair: it also looks whether old backends still use the memory. One whose
+	 * number was given to another process makes it refuse for ever. */
 	if (join(path, sizeof path, k->data, "postmaster.pid", NULL) != 0 || file_read(path, 4096, &text, NULL, NULL) != 0)
 		return;
 	pid_t pid = (pid_t)strtol(text, NULL, 10);

@@ -1,7 +1,8 @@
 /* The lease row, on a connection of its own: a renewal never waits behind a commit (rules 2 and 3). Who holds it and when it is over is
  * decided by the core's clock, not here.
  *
- * E_CONFLICT: somebody else was faster to take it. E_FENCED: somebody else holds it. E_DB_LOST: read the row again before believing anything. */
+ * E_CONFLICT: somebody else was faster to take it. E_FENCED: somebody else holds it. E_DB_LOST: read the row again before believing
+ * anything. */
 #include "ledger/pg_impl.h"
 
 #include <stdlib.h>
@@ -43,7 +44,8 @@ static int call_send(struct exchange *x, struct pgconn *c, struct err *err) {
 static int call_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
 	struct lease_call *k = owner_of(x, struct lease_call, x);
 	if (PQntuples(res) == 0 && k->stmt == STMT_lease_read)
-		return err_set(err, E_DB_REFUSED, "the lease row is missing: this database was changed by hand; insert it again with: insert into lease (id) values (1)");
+		return err_set(err, E_DB_REFUSED,
+		    "the lease row is missing: this database was changed by hand; insert it again with: insert into lease (id) values (1)");
 	if (PQntuples(res) == 0 && k->stmt == STMT_lease_take)
 		return err_set(err, E_CONFLICT, "another server was faster to take the lease");
 	if (PQntuples(res) == 0)
@@ -72,8 +74,13 @@ static struct lease_call *call_new(struct ledger_pg *l, enum stmt stmt, const st
 	if (me != NULL)
 		k->me = *me;
 	k->arg = arg;
-	k->x = (struct exchange){ .what = "lease", .send = call_send, .result = call_result, .done = call_done,
-		.wait_us = l->cfg.lease_us, .answer_us = l->cfg.lease_us, .max_tries = 2 };
+	k->x = (struct exchange){ .what = "lease",
+		.send = call_send,
+		.result = call_result,
+		.done = call_done,
+		.wait_us = l->cfg.lease_us,
+		.answer_us = l->cfg.lease_us,
+		.max_tries = 2 };
 	return k;
 }
 
@@ -140,15 +147,24 @@ static void looked(struct exchange *x, const struct err *err) {
 	} else if (l->lease_exists) {
 		pgconn_open_queue(l->lease_conn);
 	} else {
-		l->lease_ready = (struct exchange){ .what = "preparing a new database", .script = l->migrations[0].text, .done = made,
-			.wait_us = l->cfg.lease_us, .answer_us = l->cfg.load_us, .max_tries = 1 };
+		l->lease_ready = (struct exchange){ .what = "preparing a new database",
+			.script = l->migrations[0].text,
+			.done = made,
+			.wait_us = l->cfg.lease_us,
+			.answer_us = l->cfg.load_us,
+			.max_tries = 1 };
 		pgconn_submit_first(l->lease_conn, &l->lease_ready);
 	}
 }
 
 void lease_up(void *arg, struct pgconn *c) {
 	struct ledger_pg *l = arg;
-	l->lease_ready = (struct exchange){ .what = "looking for the lease", .send = ready_send, .result = ready_result, .done = looked,
-		.wait_us = l->cfg.lease_us, .answer_us = l->cfg.lease_us, .max_tries = 2 };
+	l->lease_ready = (struct exchange){ .what = "looking for the lease",
+		.send = ready_send,
+		.result = ready_result,
+		.done = looked,
+		.wait_us = l->cfg.lease_us,
+		.answer_us = l->cfg.lease_us,
+		.max_tries = 2 };
 	pgconn_submit_first(c, &l->lease_ready);
 }

@@ -33,10 +33,20 @@ static const struct ledger_ops ops = {
 
 void ledger_pg_config_defaults(struct ledger_pg_config *c) {
 	*c = (struct ledger_pg_config){
-		.connect_us = 3 * US_PER_S, .wait_us = 2 * US_PER_S, .commit_us = 10 * US_PER_S, .lock_us = 2 * US_PER_S,
-		.load_us = 60 * US_PER_S, .read_us = 15 * US_PER_S, .lease_us = 2500 * US_PER_MS, .bytes_us = 30 * US_PER_S,
-		.blocked_us = 500 * US_PER_MS, .keep_revisions = 10, .idempotency_us = INT64_C(86400) * US_PER_S,
-		.dash_every_us = 15 * US_PER_S, .dash_limit_us = 120 * US_PER_S, .seed = 1,
+		.connect_us = 3 * US_PER_S,
+		.wait_us = 2 * US_PER_S,
+		.commit_us = 10 * US_PER_S,
+		.lock_us = 2 * US_PER_S,
+		.load_us = 60 * US_PER_S,
+		.read_us = 15 * US_PER_S,
+		.lease_us = 2500 * US_PER_MS,
+		.bytes_us = 30 * US_PER_S,
+		.blocked_us = 500 * US_PER_MS,
+		.keep_revisions = 10,
+		.idempotency_us = INT64_C(86400) * US_PER_S,
+		.dash_every_us = 15 * US_PER_S,
+		.dash_limit_us = 120 * US_PER_S,
+		.seed = 1,
 	};
 }
 
@@ -68,8 +78,19 @@ static void on_bytes_down(void *arg, const struct err *err) {
 struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct pgconn *),
     void (*down)(void *, const struct err *), struct err *err) {
 	struct pgconn *c;
-	struct pgconn_spec spec = { .loop = l->loop, .clock = l->clock, .rng = &l->rng, .target = l->target, .stmts = &l->stmts, .name = name,
-		.connect_us = l->cfg.connect_us, .lock_us = lock_us, .max_queue = max_queue, .generic_plans = up == commit_up, .up = up, .down = down, .arg = l };
+	struct pgconn_spec spec = { .loop = l->loop,
+		.clock = l->clock,
+		.rng = &l->rng,
+		.target = l->target,
+		.stmts = &l->stmts,
+		.name = name,
+		.connect_us = l->cfg.connect_us,
+		.lock_us = lock_us,
+		.max_queue = max_queue,
+		.generic_plans = up == commit_up,
+		.up = up,
+		.down = down,
+		.arg = l };
 	if (pgconn_new(&spec, &c, err) != 0)
 		return NULL;
 	pgconn_start(c);
@@ -131,7 +152,8 @@ static int connect_all(struct ledger_pg *l, struct err *err) {
 	return l->bytes_conn != NULL ? 0 : err->code;
 }
 
-int ledger_pg_new(struct loop *loop, const struct clock *clock, const struct ledger_pg_config *config, struct ledger_pg **ret, struct err *err) {
+int ledger_pg_new(
+    struct loop *loop, const struct clock *clock, const struct ledger_pg_config *config, struct ledger_pg **ret, struct err *err) {
 	struct err local;
 	struct ledger_pg *l = calloc(1, sizeof *l);
 	if (err == NULL)
@@ -189,8 +211,10 @@ struct ledger *ledger_pg_ledger(struct ledger_pg *l) {
 }
 
 void ledger_pg_state(const struct ledger_pg *l, struct ledger_pg_state *ret) {
-	*ret = (struct ledger_pg_state){ .commit = pgconn_ready(l->commit_conn), .lease = pgconn_ready(l->lease_conn),
-		.read = pgconn_ready(l->read_conn), .bytes = pgconn_ready(l->bytes_conn) };
+	*ret = (struct ledger_pg_state){ .commit = pgconn_ready(l->commit_conn),
+		.lease = pgconn_ready(l->lease_conn),
+		.read = pgconn_ready(l->read_conn),
+		.bytes = pgconn_ready(l->bytes_conn) };
 	if (!ret->commit)
 		snprintf(ret->error, sizeof ret->error, "%.255s", pgconn_last_error(l->commit_conn)->text);
 }

@@ -30,8 +30,13 @@ static void over(struct ledger_pg *l, const struct err *err) {
 
 static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct pgconn *, struct err *),
     int (*result)(struct exchange *, int, const PGresult *, struct err *), void (*done)(struct exchange *, const struct err *)) {
-	l->load.x = (struct exchange){ .what = what, .send = send, .result = result, .done = done, .wait_us = l->cfg.wait_us,
-		.answer_us = l->cfg.load_us, .max_tries = 1 };
+	l->load.x = (struct exchange){ .what = what,
+		.send = send,
+		.result = result,
+		.done = done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.load_us,
+		.max_tries = 1 };
 	pgconn_submit(l->commit_conn, &l->load.x);
 }
 

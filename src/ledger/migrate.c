@@ -24,8 +24,13 @@ static void over(struct ledger_pg *l, const struct err *err) {
 
 static void submit(struct ledger_pg *l, const char *what, int (*send)(struct exchange *, struct pgconn *, struct err *),
     int (*result)(struct exchange *, int, const PGresult *, struct err *), void (*done)(struct exchange *, const struct err *)) {
-	l->migrate.x = (struct exchange){ .what = what, .send = send, .result = result, .done = done, .wait_us = l->cfg.wait_us,
-		.answer_us = l->cfg.load_us, .max_tries = 1 };
+	l->migrate.x = (struct exchange){ .what = what,
+		.send = send,
+		.result = result,
+		.done = done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.load_us,
+		.max_tries = 1 };
 	pgconn_submit(l->commit_conn, &l->migrate.x);
 }
 
@@ -38,11 +43,15 @@ static int list_send(struct exchange *x, struct pgconn *c, struct err *err) {
 static int compare_one(struct ledger_pg *l, int64_t number, const char *name, const char *sha256, struct err *err) {
 	int64_t newest = (int64_t)l->n_migrations - 1;
 	if (number > newest)
-		return err_set(err, E_UNSUPPORTED, "the database has schema %lld (%s), this release knows %lld; start the newer release", (long long)number, name, (long long)newest);
+		return err_set(err, E_UNSUPPORTED, "the database has schema %lld (%s), this release knows %lld; start the newer release",
+		    (long long)number, name, (long long)newest);
 	if (number < 1 || strcmp(l->migrations[number].sha256, sha256) != 0)
-		return err_set(err, E_UNSUPPORTED, "migration %s was applied to this database with another content (sha256 %.16s…); it must never be edited", name, sha256);
+		return err_set(err, E_UNSUPPORTED,
+		    "migration %s was applied to this database with another content (sha256 %.16s…); it must never be edited", name,
+		    sha256);
 	if (number != l->migrate.newest + 1)
-		return err_set(err, E_UNSUPPORTED, "migration %lld is missing in this database, but %s was applied", (long long)l->migrate.newest + 1, name);
+		return err_set(err, E_UNSUPPORTED, "migration %lld is missing in this database, but %s was applied",
+		    (long long)l->migrate.newest + 1, name);
 	l->migrate.newest = number;
 	return 0;
 }

@@ -11,7 +11,7 @@
 typedef void (*raise_fn)(void *arg, int64_t epoch, const struct err *err);
 struct raise {
 	struct exchange x, unblock;
-	struct pgconn *killer;     /* only while blocked */
+	struct pgconn *killer; /* only while blocked */
 	struct timer blocked;
 	bool unblocking;
 	int64_t epoch, only;
@@ -23,7 +23,7 @@ struct raise {
 typedef void (*migrate_fn)(void *arg, const struct err *err);
 struct migrate {
 	struct exchange x;
-	int64_t newest;          /* number of the newest applied one */
+	int64_t newest; /* number of the newest applied one */
 	migrate_fn done;
 	void *arg;
 };
@@ -38,7 +38,7 @@ struct commit {
 
 struct load {
 	bool busy;
-	bool waiting;            /* for a recovery that is still under way */
+	bool waiting; /* for a recovery that is still under way */
 	struct exchange x;
 	int table;
 	struct arena *rows;
@@ -62,10 +62,14 @@ struct dash {
 	struct exchange x;
 	struct timer timer;
 	bool busy, made, there;
-	bool told;               /* that it is not there, or why not */
+	bool told; /* that it is not there, or why not */
 };
 
-struct check { struct check *next; ledger_done done; void *arg; };
+struct check {
+	struct check *next;
+	ledger_done done;
+	void *arg;
+};
 
 LIST_HEAD(upload_list, ledger_upload);
 LIST_HEAD(reading_list, reading);
@@ -90,7 +94,7 @@ struct ledger_pg {
 	struct dash dash;
 	struct exchange adopt, lease_ready; /* what a new connection begins with */
 	bool lease_exists;
-	bool unsure;                /* something on the commit connection was lost: a raise comes next, and names the backend */
+	bool unsure; /* something on the commit connection was lost: a raise comes next, and names the backend */
 	struct check *checks;
 	struct deferred tell_checks;
 	struct upload_list uploads;
@@ -98,8 +102,10 @@ struct ledger_pg {
 	bool closing;
 };
 
-static inline struct ledger_pg *pg_of(struct ledger *l) { return (struct ledger_pg *)l; }
-#define owner_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+static inline struct ledger_pg *pg_of(struct ledger *l) {
+	return (struct ledger_pg *)l;
+}
+#define owner_of(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 struct pgconn *pg_conn_make(struct ledger_pg *l, const char *name, int64_t lock_us, size_t max_queue, void (*up)(void *, struct pgconn *),
     void (*down)(void *, const struct err *), struct err *err);
@@ -112,13 +118,13 @@ void migrate_start(struct ledger_pg *l, migrate_fn done, void *arg);
 int cell_state_read(const PGresult *res, struct ledger_loaded *ret, struct err *err);
 
 void commit_start(struct ledger *l, const struct changeset *cs, ledger_done done, void *arg);
-void commit_up(void *arg, struct pgconn *c);   /* a new commit connection */
+void commit_up(void *arg, struct pgconn *c); /* a new commit connection */
 void load_start(struct ledger *l, ledger_row_fn row, ledger_loaded_fn done, void *arg);
-void load_go_on(struct ledger_pg *l);        /* the recovery it waited for is over */
+void load_go_on(struct ledger_pg *l); /* the recovery it waited for is over */
 void recover_start(struct ledger *l, ledger_loaded_fn done, void *arg);
 void recover_deinit(struct ledger_pg *l);
 void read_start(struct ledger *l, const struct ledger_read *spec, ledger_rows_fn done, void *arg);
-void lease_up(void *arg, struct pgconn *c);    /* a new lease connection: makes the lease row when the database is new */
+void lease_up(void *arg, struct pgconn *c); /* a new lease connection: makes the lease row when the database is new */
 void lease_read(struct ledger *l, ledger_lease_fn done, void *arg);
 void lease_take(struct ledger *l, int64_t expected, const struct lease_view *me, ledger_lease_fn done, void *arg);
 void lease_renew(struct ledger *l, const struct lease_view *me, ledger_lease_fn done, void *arg);
@@ -130,11 +136,11 @@ void upload_abort(struct ledger_upload *u);
 void *bytes_read(struct ledger *l, const char *sha256, int64_t offset, ledger_bytes_fn piece, void *arg);
 void bytes_more(void *reading);
 void bytes_cancel(void *reading);
-void uploads_deinit(struct ledger_pg *l);    /* after the connection went: those that had no exchange under way */
+void uploads_deinit(struct ledger_pg *l); /* after the connection went: those that had no exchange under way */
 void readings_deinit(struct ledger_pg *l);
 void bytes_collect(struct ledger *l, ledger_done done, void *arg);
 void dash_init(struct ledger_pg *l);
-void dash_start(struct ledger_pg *l);         /* after a load */
+void dash_start(struct ledger_pg *l); /* after a load */
 void dash_deinit(struct ledger_pg *l);
 void prune_start(struct ledger *l, const struct ledger_retention *before, ledger_done done, void *arg);
 

@@ -8,8 +8,14 @@ static const struct {
 	const char *prefix;
 	int code;
 } classes[] = {
-	{ "40001", E_DB_RETRY },   { "40P01", E_DB_RETRY },    { "55P03", E_DB_RETRY },    { "57014", E_DB_RETRY },
-	{ "57P", E_DB_LOST },      { "08", E_DB_LOST },        { "53", E_UNAVAILABLE },    { "58030", E_UNAVAILABLE },
+	{ "40001", E_DB_RETRY },
+	{ "40P01", E_DB_RETRY },
+	{ "55P03", E_DB_RETRY },
+	{ "57014", E_DB_RETRY },
+	{ "57P", E_DB_LOST },
+	{ "08", E_DB_LOST },
+	{ "53", E_UNAVAILABLE },
+	{ "58030", E_UNAVAILABLE },
 	{ "25006", E_UNAVAILABLE },
 };
 

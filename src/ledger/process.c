@@ -53,14 +53,18 @@ static int spawn(const char *const *argv, const char *const *more, int out, pid_
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-	union { const char *const *in; char *const *out; } args = { argv }, environment = { env };
+	union {
+		const char *const *in;
+		char *const *out;
+	} args = { argv }, environment = { env };
 	int e = posix_spawnp(ret, argv[0], &files, &attr, args.out, environment.out);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	return e == 0 ? 0 : err_errno(err, e, "cannot start %s", argv[0]);
 }
 
-int process_start(struct process *p, struct loop *l, const struct process_spec *spec, void (*died)(void *, bool, int), void *arg, struct err *err) {
+int process_start(
+    struct process *p, struct loop *l, const struct process_spec *spec, void (*died)(void *, bool, int), void *arg, struct err *err) {
 	const char *argv[MAX_ARGS];
 	char reuid[80], regid[80];
 	int n = 0;

@@ -10,7 +10,7 @@
 #include "loop/loop.h"
 
 struct process {
-	pid_t pid;       /* 0: none */
+	pid_t pid; /* 0: none */
 	int pidfd;
 	bool child;
 	struct watch watch;
@@ -26,8 +26,10 @@ struct process_spec {
 };
 
 /* A session of its own, so that a Ctrl-C at the terminal is not for it; nothing but 0, 1 and 2 open; working folder /. */
-int process_start(struct process *p, struct loop *l, const struct process_spec *spec, void (*died)(void *, bool, int), void *arg, struct err *err);
-int process_adopt(struct process *p, struct loop *l, pid_t pid, void (*died)(void *, bool, int), void *arg, struct err *err); /* E_NOT_FOUND: gone */
+int process_start(
+    struct process *p, struct loop *l, const struct process_spec *spec, void (*died)(void *, bool, int), void *arg, struct err *err);
+int process_adopt(
+    struct process *p, struct loop *l, pid_t pid, void (*died)(void *, bool, int), void *arg, struct err *err); /* E_NOT_FOUND: gone */
 void process_signal(struct process *p, int signo);
 void process_forget(struct process *p); /* leaves it running; died is not called any more */
 

@@ -1,5 +1,5 @@
-/* Retention: old events, finished plans, repairs, stored answers and history of bases go in slices, each behind whoever waits for the connection, so that
- * years of history can be removed without anybody noticing. */
+/* Retention: old events, finished plans, repairs, stored answers and history of bases go in slices, each behind whoever waits for the
+ * connection, so that years of history can be removed without anybody noticing. */
 #include "ledger/pg_impl.h"
 
 #include <stdlib.h>
@@ -20,7 +20,11 @@ struct prune {
 	void *arg;
 };
 
-static const struct { enum stmt stmt; size_t before; int64_t slice; } steps[] = {
+static const struct {
+	enum stmt stmt;
+	size_t before;
+	int64_t slice;
+} steps[] = {
 	{ STMT_prune_events, offsetof(struct ledger_retention, events), SLICE_ROWS },
 	{ STMT_prune_plans, offsetof(struct ledger_retention, plans), SLICE_PLANS },
 	{ STMT_prune_tasks, offsetof(struct ledger_retention, plans), SLICE_ROWS },
@@ -71,7 +75,12 @@ void prune_start(struct ledger *ledger, const struct ledger_retention *before, l
 	k->before = *before;
 	k->done = done;
 	k->arg = arg;
-	k->x = (struct exchange){ .what = "removing old history", .send = prune_send, .result = prune_result, .done = prune_done,
-		.wait_us = l->cfg.bytes_us, .answer_us = l->cfg.bytes_us, .max_tries = 4 };
+	k->x = (struct exchange){ .what = "removing old history",
+		.send = prune_send,
+		.result = prune_result,
+		.done = prune_done,
+		.wait_us = l->cfg.bytes_us,
+		.answer_us = l->cfg.bytes_us,
+		.max_tries = 4 };
 	pgconn_submit(l->bytes_conn, &k->x);
 }

@@ -23,7 +23,8 @@ static int unblock_send(struct exchange *x, struct pgconn *c, struct err *err) {
 
 static int unblock_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
 	for (int i = 0; i < PQntuples(res); i++)
-		log_warn("ended a database session that kept the epoch from being raised", log_i("pid", result_i64(res, i, 0)), log_b("told", result_flag(res, i, 1)));
+		log_warn("ended a database session that kept the epoch from being raised", log_i("pid", result_i64(res, i, 0)),
+		    log_b("told", result_flag(res, i, 1)));
 	return 0;
 }
 
@@ -49,8 +50,13 @@ static void try_unblock(void *arg) {
 			return;
 		}
 	}
-	l->raise.unblock = (struct exchange){ .what = "ending a blocking session", .send = unblock_send, .result = unblock_result,
-		.done = unblock_done, .wait_us = l->cfg.connect_us, .answer_us = l->cfg.connect_us, .max_tries = 1 };
+	l->raise.unblock = (struct exchange){ .what = "ending a blocking session",
+		.send = unblock_send,
+		.result = unblock_result,
+		.done = unblock_done,
+		.wait_us = l->cfg.connect_us,
+		.answer_us = l->cfg.connect_us,
+		.max_tries = 1 };
 	l->raise.unblocking = true;
 	pgconn_submit(l->raise.killer, &l->raise.unblock);
 }
@@ -103,8 +109,13 @@ void raise_start(struct ledger_pg *l, int64_t only, raise_fn done, void *arg) {
 	r->only = only;
 	r->done = done;
 	r->arg = arg;
-	r->x = (struct exchange){ .what = "raising the epoch", .send = raise_send, .result = raise_result, .done = raise_done,
-		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.commit_us, .max_tries = TRIES };
+	r->x = (struct exchange){ .what = "raising the epoch",
+		.send = raise_send,
+		.result = raise_result,
+		.done = raise_done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.commit_us,
+		.max_tries = TRIES };
 	pgconn_submit(l->commit_conn, &r->x);
 }
 

@@ -126,7 +126,12 @@ void read_start(struct ledger *ledger, const struct ledger_read *spec, ledger_ro
 	r->spec.limit = spec->limit <= 0 ? LIMIT : spec->limit > LIMIT_MAX ? LIMIT_MAX : spec->limit;
 	r->done = done;
 	r->arg = arg;
-	r->x = (struct exchange){ .what = "reading history", .send = read_send, .result = read_result, .done = read_done,
-		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.read_us, .max_tries = 3 };
+	r->x = (struct exchange){ .what = "reading history",
+		.send = read_send,
+		.result = read_result,
+		.done = read_done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.read_us,
+		.max_tries = 3 };
 	pgconn_submit(l->read_conn, &r->x);
 }

@@ -50,8 +50,13 @@ static void raised(void *arg, int64_t epoch, const struct err *err) {
 		return;
 	}
 	l->recover.loaded.epoch = epoch;
-	l->recover.x = (struct exchange){ .what = "looking for a commit", .send = state_send, .result = state_result, .done = state_done,
-		.wait_us = l->cfg.wait_us, .answer_us = l->cfg.commit_us, .max_tries = 3 };
+	l->recover.x = (struct exchange){ .what = "looking for a commit",
+		.send = state_send,
+		.result = state_result,
+		.done = state_done,
+		.wait_us = l->cfg.wait_us,
+		.answer_us = l->cfg.commit_us,
+		.max_tries = 3 };
 	pgconn_submit(l->commit_conn, &l->recover.x);
 }
 

@@ -44,7 +44,8 @@ static const char *file_text(const char *name) {
 static int find(struct stmt_def *def, struct err *err) {
 	def->text = file_text(def->name);
 	if (def->text == NULL)
-		return err_set(err, E_INTERNAL, "statement %s is not in this program; src/ledger/sql/%s.sql is missing", def->name, def->name);
+		return err_set(
+		    err, E_INTERNAL, "statement %s is not in this program; src/ledger/sql/%s.sql is missing", def->name, def->name);
 	return 0;
 }
 

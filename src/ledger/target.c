@@ -10,7 +10,10 @@
 
 #include "base/buf.h"
 
-struct host { char *name, *addr, *port; bool lookup; };
+struct host {
+	char *name, *addr, *port;
+	bool lookup;
+};
 
 struct target {
 	PQconninfoOption *options;
@@ -95,7 +98,8 @@ static void show(struct target *t) {
 	for (size_t i = 0; i < t->n && n < sizeof t->shown; i++) {
 		const struct host *h = &t->hosts[i];
 		const char *name = h->name != NULL && *h->name != '\0' ? h->name : h->addr != NULL ? h->addr : "local socket";
-		n += (size_t)snprintf(t->shown + n, sizeof t->shown - n, "%s%.80s%s%.10s", i > 0 ? "," : "", name, h->port ? ":" : "", h->port ? h->port : "");
+		n += (size_t)snprintf(t->shown + n, sizeof t->shown - n, "%s%.80s%s%.10s", i > 0 ? "," : "", name, h->port ? ":" : "",
+		    h->port ? h->port : "");
 	}
 	if (n < sizeof t->shown)
 		snprintf(t->shown + n, sizeof t->shown - n, " database %.40s user %.40s", db ? db : "(default)", user ? user : "(default)");
@@ -111,7 +115,8 @@ int target_new(const char *conninfo, struct target **ret, struct err *err) {
 		/* libpq's message may quote the whole string, password included: only its kind is told. */
 		PQfreemem(message);
 		free(t);
-		return err_set(err, E_INVALID, "the database URL cannot be read; write postgresql://user:password@host:port/database or host=… dbname=… user=…");
+		return err_set(err, E_INVALID,
+		    "the database URL cannot be read; write postgresql://user:password@host:port/database or host=… dbname=… user=…");
 	}
 	int r = 0;
 	if (option(t->options, "service") != NULL)

@@ -23,7 +23,10 @@ const char *target_lookup(const struct target *t, size_t i);
 
 /* Keyword and value arrays for PQconnectStartParams, NULL-terminated. addresses[i]: comma-separated addresses that host i was resolved to
  * (NULL where target_lookup was NULL). Hosts that resolved to nothing are left out; E_UNAVAILABLE when none is left. */
-struct target_args { const char *keywords[64], *values[64]; char *host, *hostaddr, *port; };
+struct target_args {
+	const char *keywords[64], *values[64];
+	char *host, *hostaddr, *port;
+};
 int target_args(const struct target *t, const char *const *addresses, const char *application, struct target_args *ret, struct err *err);
 void target_args_clear(struct target_args *a);
 

@@ -27,8 +27,8 @@ struct expiry_queue {
 
 /* fn runs once per expired item, which is not armed any more; it may arm, cancel or free any item. us > 0, the same for all. */
 void expiry_queue_init(struct expiry_queue *q, struct loop *l, int64_t us, void (*fn)(struct expiry *e, void *arg), void *arg);
-void expiry_queue_deinit(struct expiry_queue *q); /* what is armed is forgotten */
-void expiry_set(struct expiry_queue *q, struct expiry *e); /* us from now, also when armed already */
+void expiry_queue_deinit(struct expiry_queue *q);             /* what is armed is forgotten */
+void expiry_set(struct expiry_queue *q, struct expiry *e);    /* us from now, also when armed already */
 void expiry_cancel(struct expiry_queue *q, struct expiry *e); /* idempotent */
 
 #endif

@@ -12,27 +12,42 @@ struct err;
 
 int loop_new(struct loop **ret, struct err *err);
 void loop_free(struct loop *l);
-void loop_run(struct loop *l);   /* until loop_stop(); runs everything that is ready before it returns */
+void loop_run(struct loop *l); /* until loop_stop(); runs everything that is ready before it returns */
 void loop_stop(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 
 typedef void (*loop_fn)(void *arg);
 
-/* One-shot timer in the caller's memory; a running one is re-armed by timer_set. timer_init before use, timer_cancel before the memory goes. */
-struct timer { struct event *ev; struct loop *loop; loop_fn fn; void *arg; };
+/* One-shot timer in the caller's memory; a running one is re-armed by timer_set. timer_init before use, timer_cancel before the memory
+ * goes. */
+struct timer {
+	struct event *ev;
+	struct loop *loop;
+	loop_fn fn;
+	void *arg;
+};
 void timer_init(struct timer *t, struct loop *l, loop_fn fn, void *arg);
 void timer_set(struct timer *t, int64_t us); /* from now; 0 = next turn */
 void timer_cancel(struct timer *t);          /* idempotent */
 void timer_deinit(struct timer *t);
 
 /* A call that runs once, after the current callback returned, before the loop waits again. Scheduling twice is once. */
-struct deferred { struct event *ev; loop_fn fn; void *arg; bool pending; };
+struct deferred {
+	struct event *ev;
+	loop_fn fn;
+	void *arg;
+	bool pending;
+};
 void deferred_init(struct deferred *d, struct loop *l, loop_fn fn, void *arg);
 void deferred_schedule(struct deferred *d);
 void deferred_deinit(struct deferred *d);
 
 /* fn runs when fd is readable / writable; level triggered. */
-struct watch { struct event *ev; void (*fn)(int fd, bool readable, bool writable, void *arg); void *arg; };
+struct watch {
+	struct event *ev;
+	void (*fn)(int fd, bool readable, bool writable, void *arg);
+	void *arg;
+};
 void watch_init(struct watch *w, struct loop *l, int fd, bool read, bool write, void (*fn)(int, bool, bool, void *), void *arg);
 void watch_deinit(struct watch *w);
 

@@ -9,17 +9,20 @@
 #include <string.h>
 
 #define BROKEN(...) return err_set(err, E_INTERNAL, __VA_ARGS__)
-#define SAME(got, should, fmt, ...) \
-	do { \
-		long long got_ = (long long)(got), should_ = (long long)(should); \
-		if (got_ != should_) \
+#define SAME(got, should, fmt, ...)                                                             \
+	do {                                                                                    \
+		long long got_ = (long long)(got), should_ = (long long)(should);               \
+		if (got_ != should_)                                                            \
 			BROKEN(fmt ": it is %lld, should be %lld", __VA_ARGS__, got_, should_); \
 	} while (0)
 #define LL(x) ((long long)(x))
 
 /* ---- dirty queues ---- */
 
-struct dirty_tally { size_t flagged; int64_t last_id; };
+struct dirty_tally {
+	size_t flagged;
+	int64_t last_id;
+};
 
 static int queues_check(const struct fleet *f, size_t *ret, struct err *err) {
 	size_t n = 0;
@@ -27,7 +30,8 @@ static int queues_check(const struct fleet *f, size_t *ret, struct err *err) {
 		const struct object *o;
 		TAILQ_FOREACH(o, &f->dirty[t], dirty_link) {
 			if (!o->dirty || (int)o->table != t)
-				BROKEN("dirty queue of %s holds an object of %s (flag %d)", table_defs[t].name, table_defs[o->table].name, o->dirty);
+				BROKEN("dirty queue of %s holds an object of %s (flag %d)", table_defs[t].name, table_defs[o->table].name,
+				    o->dirty);
 			n++;
 		}
 	}
@@ -46,10 +50,10 @@ static int object_check(const struct fleet *f, const struct object *o, enum tabl
 	return 0;
 }
 
-#define CHECK(call) \
-	do { \
-		int r_ = (call); \
-		if (r_ != 0) \
+#define CHECK(call)                \
+	do {                       \
+		int r_ = (call);   \
+		if (r_ != 0)       \
 			return r_; \
 	} while (0)
 
@@ -123,7 +127,10 @@ static int modules_check(const struct fleet *f, struct dirty_tally *dt, struct e
 
 /* ---- groups and bases ---- */
 
-struct group_tally { int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_instances, n_ready, zone[GROUP_ZONES]; int64_t used, limit; };
+struct group_tally {
+	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_instances, n_ready, zone[GROUP_ZONES];
+	int64_t used, limit;
+};
 
 static int base_instances_check(const struct base *b, struct group_tally *t, struct err *err) {
 	int n = 0;
@@ -134,11 +141,12 @@ static int base_instances_check(const struct base *b, struct group_tally *t, str
 		used += i->row.units;
 		t->n_ready += i->row.state == INSTANCE_READY;
 		if (i->base != b || i->row.base_id != b->row.id)
-			BROKEN("instance %lld stands in the list of base %s, its row says base %lld", LL(i->row.id), b->row.name, LL(i->row.base_id));
+			BROKEN("instance %lld stands in the list of base %s, its row says base %lld", LL(i->row.id), b->row.name,
+			    LL(i->row.base_id));
 		for (j = TAILQ_NEXT(i, base_link); j != NULL && i->row.wanted; j = TAILQ_NEXT(j, base_link))
 			if (j->row.wanted && j->version == i->version)
-				BROKEN("base %s has two wanted instances of %s:%s (%lld and %lld)", b->row.name, i->version->module->row.name,
-				    i->version->row.name, LL(i->row.id), LL(j->row.id));
+				BROKEN("base %s has two wanted instances of %s:%s (%lld and %lld)", b->row.name,
+				    i->version->module->row.name, i->version->row.name, LL(i->row.id), LL(j->row.id));
 	}
 	t->n_instances += n;
 	SAME(b->n_instances, n, "n_instances of base %s", b->row.name);
@@ -148,7 +156,8 @@ static int base_instances_check(const struct base *b, struct group_tally *t, str
 
 static int base_units_check(const struct base *b, struct err *err) {
 	int64_t limit = base_limit(b), used = b->row.units_used;
-	SAME(b->row.units_ceiling, limit > used ? limit : used, "units_ceiling of base %s (limit %lld, used %lld)", b->row.name, LL(limit), LL(used));
+	SAME(b->row.units_ceiling, limit > used ? limit : used, "units_ceiling of base %s (limit %lld, used %lld)", b->row.name, LL(limit),
+	    LL(used));
 	if (used < 0)
 		BROKEN("base %s uses %lld units", b->row.name, LL(used));
 	int64_t left = base_free(b);
@@ -166,7 +175,8 @@ static int base_check(const struct fleet *f, const struct group *g, const struct
 		BROKEN("base %s is in zone slot %d, which is not in use", b->row.name, b->zone);
 	const char *zone = b->row.zone == NULL ? "" : b->row.zone;
 	if (b->zone != GROUP_ZONES - 1 && strcmp(g->zones[b->zone]->name, zone) != 0)
-		BROKEN("base %s counts in zone \"%s\", its row says \"%s\": fleet_touch was forgotten", b->row.name, g->zones[b->zone]->name, zone);
+		BROKEN("base %s counts in zone \"%s\", its row says \"%s\": fleet_touch was forgotten", b->row.name,
+		    g->zones[b->zone]->name, zone);
 	CHECK(base_instances_check(b, t, err));
 	CHECK(base_units_check(b, err));
 	t->n_bases++;
@@ -184,11 +194,12 @@ static int zone_check(const struct group *g, int slot, struct err *err) {
 		const struct base *b;
 		bool mask = (z->free_mask >> k & 1) != 0;
 		if (mask == TAILQ_EMPTY(&z->free[k]))
-			BROKEN("group %s, zone \"%s\": bucket %d is %s, its mask bit says otherwise", g->row.name, z->name, k, mask ? "empty" : "filled");
+			BROKEN("group %s, zone \"%s\": bucket %d is %s, its mask bit says otherwise", g->row.name, z->name, k,
+			    mask ? "empty" : "filled");
 		TAILQ_FOREACH(b, &z->free[k], free_link)
 			if (b->bucket != k || b->group != g || b->zone != slot)
-				BROKEN("base %s stands in bucket %d of group %s, zone \"%s\", but believes in bucket %d", b->row.name, k, g->row.name, z->name,
-				    b->bucket);
+				BROKEN("base %s stands in bucket %d of group %s, zone \"%s\", but believes in bucket %d", b->row.name, k,
+				    g->row.name, z->name, b->bucket);
 	}
 	return 0;
 }
@@ -267,7 +278,8 @@ static int deployment_sums_check(const struct deployment *d, struct err *err) {
 	const struct instance *i;
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
 		if (i->deployment != d || i->row.deployment_id != d->row.id)
-			BROKEN("instance %lld stands in deployment %s, its row says %lld", LL(i->row.id), d->row.name, LL(i->row.deployment_id));
+			BROKEN("instance %lld stands in deployment %s, its row says %lld", LL(i->row.id), d->row.name,
+			    LL(i->row.deployment_id));
 		n++;
 		serving += i->row.state == INSTANCE_READY;
 		wanted += i->row.wanted;
@@ -317,11 +329,13 @@ static int instance_check(const struct fleet *f, const struct instance *i, struc
 	if (i->row.version_id != i->version->row.id || fleet_version_by_id(f, i->row.version_id) != i->version)
 		BROKEN("instance %lld is linked to another version than its row says", LL(i->row.id));
 	if (i->deployment != NULL && i->deployment->module != i->version->module)
-		BROKEN("instance %lld is of module %s, its deployment %s of another", LL(i->row.id), i->version->module->row.name, i->deployment->row.name);
+		BROKEN("instance %lld is of module %s, its deployment %s of another", LL(i->row.id), i->version->module->row.name,
+		    i->deployment->row.name);
 	const struct task *t, *open = NULL;
 	TAILQ_FOREACH(t, &i->tasks, instance_link) {
 		if (t->instance != i || t->row.instance_id != i->row.id)
-			BROKEN("task %lld stands in instance %lld, its row says %lld", LL(t->row.id), LL(i->row.id), LL(t->row.instance_id));
+			BROKEN(
+			    "task %lld stands in instance %lld, its row says %lld", LL(t->row.id), LL(i->row.id), LL(t->row.instance_id));
 		if (word_terminal(WORD_TASK, t->row.state))
 			continue;
 		if (open != NULL)
@@ -382,7 +396,7 @@ static int plan_parts_check(const struct fleet *f, const struct plan *p, struct 
 }
 
 static int pointer_cmp(const void *a, const void *b) {
-	uintptr_t x = (uintptr_t)*(void *const *)a, y = (uintptr_t)*(void *const *)b;
+	uintptr_t x = (uintptr_t) * (void *const *)a, y = (uintptr_t) * (void *const *)b;
 	return (x > y) - (x < y);
 }
 
@@ -438,7 +452,8 @@ static int plans_check(const struct fleet *f, struct dirty_tally *dt, struct err
 		const struct task *t;
 		TAILQ_FOREACH(t, &p->tasks, plan_link) {
 			if (t->plan != p || t->row.plan_id != p->row.id)
-				BROKEN("task %lld stands in plan %lld, its row says %lld", LL(t->row.id), LL(p->row.id), LL(t->row.plan_id));
+				BROKEN(
+				    "task %lld stands in plan %lld, its row says %lld", LL(t->row.id), LL(p->row.id), LL(t->row.plan_id));
 			n++;
 			open += !word_terminal(WORD_TASK, t->row.state);
 		}

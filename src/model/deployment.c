@@ -10,8 +10,8 @@
 
 /* ---- deployments ---- */
 
-static struct deployment *deployment_new(struct fleet *f, struct tenant *t, struct module *m, struct group *g,
-    const struct row_deployment *row) {
+static struct deployment *deployment_new(
+    struct fleet *f, struct tenant *t, struct module *m, struct group *g, const struct row_deployment *row) {
 	struct deployment *d = object_new(TABLE_deployment, sizeof *d, row);
 	d->tenant = t;
 	d->module = m;
@@ -25,8 +25,8 @@ static struct deployment *deployment_new(struct fleet *f, struct tenant *t, stru
 	return d;
 }
 
-struct deployment *fleet_deployment_add(struct fleet *f, struct tenant *t, struct module *m, struct group *g,
-    const struct row_deployment *row) {
+struct deployment *fleet_deployment_add(
+    struct fleet *f, struct tenant *t, struct module *m, struct group *g, const struct row_deployment *row) {
 	struct row_deployment r = *row;
 	r.id = fleet_next_id(f, "deployment");
 	r.tenant_id = t->row.id;
@@ -145,8 +145,8 @@ void revision_link(struct deployment *d, struct version *v, struct revision *r) 
 		d->completed = r;
 }
 
-struct revision *fleet_revision_add(struct fleet *f, struct deployment *d, struct version *v, const struct row_revision *row,
-    const struct strategy *s) {
+struct revision *fleet_revision_add(
+    struct fleet *f, struct deployment *d, struct version *v, const struct row_revision *row, const struct strategy *s) {
 	ARENA_AUTO a = arena_new();
 	struct row_revision r = *row;
 	r.deployment_id = d->row.id;
@@ -187,8 +187,8 @@ int revision_load(struct fleet *f, const void *row, struct err *err) {
 struct revision *fleet_revision(const struct deployment *d, int64_t number) {
 	struct revision *r;
 	TAILQ_FOREACH_REVERSE(r, &d->revisions, revision_list, link)
-		if (r->row.number == number)
-			return r;
+	if (r->row.number == number)
+		return r;
 	return NULL;
 }
 

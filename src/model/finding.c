@@ -10,7 +10,8 @@
 /* kind, base, module, version in one text: names hold no blank. */
 static char *finding_key(enum finding_kind kind, int64_t base_id, const char *module, const char *version) {
 	char *key;
-	if (asprintf(&key, "%d %lld %s %s", (int)kind, (long long)base_id, module == NULL ? "" : module, version == NULL ? "" : version) < 0)
+	if (asprintf(&key, "%d %lld %s %s", (int)kind, (long long)base_id, module == NULL ? "" : module, version == NULL ? "" : version) <
+	    0)
 		abort();
 	return key;
 }
@@ -54,7 +55,8 @@ struct finding *fleet_finding(const struct fleet *f, int64_t id) {
 	return x;
 }
 
-struct finding *fleet_finding_find(const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version) {
+struct finding *fleet_finding_find(
+    const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version) {
 	if (f->findings == NULL)
 		return NULL;
 	struct finding *x;

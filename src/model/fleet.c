@@ -13,9 +13,24 @@
 #include <string.h>
 
 #define ROW_FOLLOWS(type) static_assert(offsetof(struct type, row) == sizeof(struct object), #type)
-ROW_FOLLOWS(counter); ROW_FOLLOWS(tenant); ROW_FOLLOWS(token); ROW_FOLLOWS(artifact); ROW_FOLLOWS(module); ROW_FOLLOWS(version);
-ROW_FOLLOWS(group); ROW_FOLLOWS(base); ROW_FOLLOWS(deployment); ROW_FOLLOWS(revision); ROW_FOLLOWS(plan); ROW_FOLLOWS(change);
-ROW_FOLLOWS(batch); ROW_FOLLOWS(instance); ROW_FOLLOWS(stay); ROW_FOLLOWS(task); ROW_FOLLOWS(finding); ROW_FOLLOWS(idem);
+ROW_FOLLOWS(counter);
+ROW_FOLLOWS(tenant);
+ROW_FOLLOWS(token);
+ROW_FOLLOWS(artifact);
+ROW_FOLLOWS(module);
+ROW_FOLLOWS(version);
+ROW_FOLLOWS(group);
+ROW_FOLLOWS(base);
+ROW_FOLLOWS(deployment);
+ROW_FOLLOWS(revision);
+ROW_FOLLOWS(plan);
+ROW_FOLLOWS(change);
+ROW_FOLLOWS(batch);
+ROW_FOLLOWS(instance);
+ROW_FOLLOWS(stay);
+ROW_FOLLOWS(task);
+ROW_FOLLOWS(finding);
+ROW_FOLLOWS(idem);
 
 static void *zalloc(size_t n) {
 	void *p = calloc(1, n);
@@ -64,13 +79,13 @@ static void leftovers_free(struct leftover_queue *q, const struct table_def *t) 
 }
 
 /* Hash tables first, then the objects: an index that is torn down as a whole never looks at its elements. */
-#define FREE_ALL(head, handle) \
-	do { \
-		__typeof__(head) x_, t_; \
-		HASH_ITER(handle, (head), x_, t_) { \
+#define FREE_ALL(head, handle)                           \
+	do {                                             \
+		__typeof__(head) x_, t_;                 \
+		HASH_ITER(handle, (head), x_, t_) {      \
 			HASH_DELETE(handle, (head), x_); \
-			object_free(&x_->o); \
-		} \
+			object_free(&x_->o);             \
+		}                                        \
 	} while (0)
 
 static void plans_free(struct fleet *f) {

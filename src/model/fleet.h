@@ -18,9 +18,9 @@ struct err;
 struct arena;
 struct fleet;
 
-struct object {                   /* head of every object below */
+struct object { /* head of every object below */
 	enum table table;
-	bool dirty, stored;           /* in the dirty queue; has been collected at least once (so a removal needs a delete) */
+	bool dirty, stored; /* in the dirty queue; has been collected at least once (so a removal needs a delete) */
 	TAILQ_ENTRY(object) dirty_link;
 };
 TAILQ_HEAD(object_queue, object);
@@ -28,34 +28,46 @@ TAILQ_HEAD(object_queue, object);
 struct tenant {
 	struct object o;
 	struct row_tenant row;
-	struct module *modules;           /* by name; uthash keeps insertion order = id order */
-	struct group *groups;             /* by name */
-	struct base *bases;               /* by name */
-	struct deployment *deployments;   /* by name */
-	struct token *tokens;             /* by name; revoked ones are removed */
-	struct artifact *artifacts;       /* by sha256 */
-	int n_plans_running;              /* unfinished and not queued */
+	struct module *modules;         /* by name; uthash keeps insertion order = id order */
+	struct group *groups;           /* by name */
+	struct base *bases;             /* by name */
+	struct deployment *deployments; /* by name */
+	struct token *tokens;           /* by name; revoked ones are removed */
+	struct artifact *artifacts;     /* by sha256 */
+	int n_plans_running;            /* unfinished and not queued */
 	UT_hash_handle hh_name, hh_id;
 };
 
-struct token { struct object o; struct row_token row; struct tenant *tenant; UT_hash_handle hh_name, hh_hash, hh_id; };
+struct token {
+	struct object o;
+	struct row_token row;
+	struct tenant *tenant;
+	UT_hash_handle hh_name, hh_hash, hh_id;
+};
 
 struct artifact {
-	struct object o; struct row_artifact row; struct tenant *tenant;
-	int refs;                         /* versions */
+	struct object o;
+	struct row_artifact row;
+	struct tenant *tenant;
+	int refs; /* versions */
 	UT_hash_handle hh_name, hh_id;
 };
 
 struct module {
-	struct object o; struct row_module row; struct tenant *tenant;
-	TAILQ_HEAD(version_list, version) versions;   /* in id order */
+	struct object o;
+	struct row_module row;
+	struct tenant *tenant;
+	TAILQ_HEAD(version_list, version) versions; /* in id order */
 	int n_versions, n_deployments;
 	UT_hash_handle hh_name, hh_id;
 };
 
 struct version {
-	struct object o; struct row_version row; struct module *module; struct artifact *artifact;
-	int n_instances, n_revisions;     /* what holds it */
+	struct object o;
+	struct row_version row;
+	struct module *module;
+	struct artifact *artifact;
+	int n_instances, n_revisions; /* what holds it */
 	TAILQ_ENTRY(version) link;
 	UT_hash_handle hh_id;
 };
@@ -66,48 +78,65 @@ struct version {
 #define GROUP_ZONES 32
 
 TAILQ_HEAD(base_queue, base);
-struct zone { char *name; int n_bases; struct base_queue free[FREE_BUCKETS]; uint64_t free_mask; };
+struct zone {
+	char *name;
+	int n_bases;
+	struct base_queue free[FREE_BUCKETS];
+	uint64_t free_mask;
+};
 struct group {
-	struct object o; struct row_base_group row; struct tenant *tenant;
-	struct base_queue bases;          /* all, in id order */
-	struct zone *zones[GROUP_ZONES];  /* NULL = slot not in use */
+	struct object o;
+	struct row_base_group row;
+	struct tenant *tenant;
+	struct base_queue bases;         /* all, in id order */
+	struct zone *zones[GROUP_ZONES]; /* NULL = slot not in use */
 	int n_bases, n_instances, n_ready_instances, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
-	int64_t units_used, units_limit;  /* sums over bases */
-	bool alarm;                       /* P10: automatic replacement is stopped here */
-	bool roomier;                     /* live: room may have grown since somebody looked */
+	int64_t units_used, units_limit; /* sums over bases */
+	bool alarm;                      /* P10: automatic replacement is stopped here */
+	bool roomier;                    /* live: room may have grown since somebody looked */
 	UT_hash_handle hh_name, hh_id;
 };
 
 TAILQ_HEAD(instance_queue, instance);
 TAILQ_HEAD(task_queue, task);
 struct base {
-	struct object o; struct row_base row; struct tenant *tenant; struct group *group;
-	struct instance_queue instances;  /* in install order */
+	struct object o;
+	struct row_base row;
+	struct tenant *tenant;
+	struct group *group;
+	struct instance_queue instances; /* in install order */
 	int n_instances;
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
-	int zone, bucket;                 /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
+	int zone, bucket; /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
 	/* live only, not in the ledger */
 	bool connected, seen_queued, command_queued, restoring;
-	mono_t seen;                      /* last sign of life */
-	wall_t heard;                     /* the same, for people; 0 = not since the load */
+	mono_t seen;  /* last sign of life */
+	wall_t heard; /* the same, for people; 0 = not since the load */
 	mono_t lost_since;
 	int64_t memory_bytes;
-	int inflight;                     /* commands without outcome: tasks in state SENT */
-	void *drive;                      /* the driver's link */
-	struct task_queue outbox;         /* while command_queued: tasks of the command being made */
+	int inflight;             /* commands without outcome: tasks in state SENT */
+	void *drive;              /* the driver's link */
+	struct task_queue outbox; /* while command_queued: tasks of the command being made */
 	UT_hash_handle hh_name, hh_id;
 };
 
 struct revision {
-	struct object o; struct row_revision row; struct deployment *deployment; struct version *version;
-	struct strategy strategy;         /* parsed row.strategy */
+	struct object o;
+	struct row_revision row;
+	struct deployment *deployment;
+	struct version *version;
+	struct strategy strategy; /* parsed row.strategy */
 	TAILQ_ENTRY(revision) link;
 };
 
 struct deployment {
-	struct object o; struct row_deployment row; struct tenant *tenant; struct module *module; struct group *group;
+	struct object o;
+	struct row_deployment row;
+	struct tenant *tenant;
+	struct module *module;
+	struct group *group;
 	TAILQ_HEAD(revision_list, revision) revisions; /* oldest first; at most options' kept number */
-	struct revision *current, *completed; /* row.revision, row.completed_revision (NULL = none) */
+	struct revision *current, *completed;          /* row.revision, row.completed_revision (NULL = none) */
 	struct instance_queue instances;
 	int n_instances;                  /* all, wanted or not */
 	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY; wanted and at row.revision */
@@ -120,56 +149,96 @@ struct deployment {
 };
 
 /* change.deployment: NULL once it is removed (a finished plan may outlive it). */
-struct change { struct object o; struct row_plan_change row; struct plan *plan; struct deployment *deployment; TAILQ_ENTRY(change) link; };
-struct batch { struct object o; struct row_batch row; struct plan *plan; TAILQ_ENTRY(batch) link; };
+struct change {
+	struct object o;
+	struct row_plan_change row;
+	struct plan *plan;
+	struct deployment *deployment;
+	TAILQ_ENTRY(change) link;
+};
+struct batch {
+	struct object o;
+	struct row_batch row;
+	struct plan *plan;
+	TAILQ_ENTRY(batch) link;
+};
 struct plan {
-	struct object o; struct row_plan row; struct tenant *tenant;
+	struct object o;
+	struct row_plan row;
+	struct tenant *tenant;
 	TAILQ_HEAD(change_list, change) changes;
-	TAILQ_HEAD(batch_list, batch) batches;      /* by number, from 1 */
-	struct task_queue tasks;          /* unfinished ones, and finished ones of the running batch */
-	int n_tasks, n_open;              /* n_open: not terminal */
-	bool due;                         /* live: waits for its next step */
-	struct plan_live *live;           /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
+	TAILQ_HEAD(batch_list, batch) batches; /* by number, from 1 */
+	struct task_queue tasks;               /* unfinished ones, and finished ones of the running batch */
+	int n_tasks, n_open;                   /* n_open: not terminal */
+	bool due;                              /* live: waits for its next step */
+	struct plan_live *live;                /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
 	UT_hash_handle hh_id;
 };
 
 /* A time in which an instance was ready, as a row of base_history that is still to be written. In memory only until it is collected, which
  * happens together with its instance. */
-struct stay { struct object o; struct row_base_history row; struct stay_list *list; TAILQ_ENTRY(stay) link; };
+struct stay {
+	struct object o;
+	struct row_base_history row;
+	struct stay_list *list;
+	TAILQ_ENTRY(stay) link;
+};
 TAILQ_HEAD(stay_list, stay);
 
 struct instance {
-	struct object o; struct row_instance row; struct base *base; struct deployment *deployment; struct version *version;
-	struct stay_list stays;           /* to be written, in order; no two with one beginning */
-	struct task *task;                /* the open one, or NULL */
-	struct task_queue tasks;          /* of it in memory, open or not */
-	mono_t ready_since;               /* live */
+	struct object o;
+	struct row_instance row;
+	struct base *base;
+	struct deployment *deployment;
+	struct version *version;
+	struct stay_list stays;  /* to be written, in order; no two with one beginning */
+	struct task *task;       /* the open one, or NULL */
+	struct task_queue tasks; /* of it in memory, open or not */
+	mono_t ready_since;      /* live */
 	TAILQ_ENTRY(instance) base_link, deployment_link;
 	UT_hash_handle hh_id;
 };
 
 struct task { /* plan NULL: a repair. instance, base: NULL once they are removed (a finished task may outlive them) */
-	struct object o; struct row_task row; struct plan *plan; struct instance *instance; struct base *base;
-	mono_t due;                       /* BACKOFF: when; SENT: time-out */
-	mono_t sent;                      /* live */
+	struct object o;
+	struct row_task row;
+	struct plan *plan;
+	struct instance *instance;
+	struct base *base;
+	mono_t due;  /* BACKOFF: when; SENT: time-out */
+	mono_t sent; /* live */
 	bool queued;
 	TAILQ_ENTRY(task) plan_link, instance_link, queue_link;
 	UT_hash_handle hh_id;
 };
 
-struct finding { struct object o; struct row_finding row; struct tenant *tenant; struct base *base; char *key; TAILQ_ENTRY(finding) link; UT_hash_handle hh_id, hh_key; };
+struct finding {
+	struct object o;
+	struct row_finding row;
+	struct tenant *tenant;
+	struct base *base;
+	char *key;
+	TAILQ_ENTRY(finding) link;
+	UT_hash_handle hh_id, hh_key;
+};
 
-struct idem { struct object o; struct row_idempotency row; UT_hash_handle hh; TAILQ_ENTRY(idem) link; }; /* oldest first in the fleet's queue */
+struct idem {
+	struct object o;
+	struct row_idempotency row;
+	UT_hash_handle hh;
+	TAILQ_ENTRY(idem) link;
+}; /* oldest first in the fleet's queue */
 
 /* ---- life -------------------------------------------------------------------------------------------------------------------- */
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
 void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)); /* called when a plan object goes */
 
-/* Load: rows arrive table by table in tables.def order, each table by key. The row is copied (its texts too): it need only be valid during the
- * call. Of cell and event only the last numbers (and the last event's time) are kept. E_INTERNAL with a text when a row refers to something absent (a ledger somebody edited). */
+/* Load: rows arrive table by table in tables.def order, each table by key. The row is copied (its texts too): it need only be valid during
+ * the call. Of cell and event only the last numbers (and the last event's time) are kept. E_INTERNAL with a text when a row refers to
+ * something absent (a ledger somebody edited). */
 int fleet_load_row(struct fleet *f, enum table t, void *row, struct err *err);
-int fleet_load_end(struct fleet *f, struct err *err);       /* recomputes sums (a base whose units differ becomes dirty), runs fleet_check */
+int fleet_load_end(struct fleet *f, struct err *err); /* recomputes sums (a base whose units differ becomes dirty), runs fleet_check */
 
 /* Everything that must hold at any time; the first violation as text. Walks the whole fleet: tests, simulation, after a load. */
 int fleet_check(const struct fleet *f, struct err *err);
@@ -180,9 +249,10 @@ bool fleet_is_dirty(const struct fleet *f);
 size_t fleet_dirty_count(const struct fleet *f);
 struct changeset;
 /* Moves dirty rows (copies in the changeset's arena) and deletes into cs: at most max_rows (at least one). Deletes first, children
- * before parents, then upserts in foreign-key order, then deletes of what upserts may have left (deployments, modules, groups), then events: what is left dirty always comes later in that order, so references precede.
- * Rows of base_history go along with their instance, beyond max_rows.
- * With anything moved, row cell (commit_no + 1, last event moved so far) is part of it. Returns rows moved, 0 = nothing was dirty. */
+ * before parents, then upserts in foreign-key order, then deletes of what upserts may have left (deployments, modules, groups), then
+ * events: what is left dirty always comes later in that order, so references precede. Rows of base_history go along with their instance,
+ * beyond max_rows. With anything moved, row cell (commit_no + 1, last event moved so far) is part of it. Returns rows moved, 0 = nothing
+ * was dirty. */
 size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows);
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------------------- */
@@ -195,35 +265,39 @@ struct row_event *fleet_event(struct fleet *f, wall_t now, const struct row_even
 /* ---- lookup (NULL when absent) --------------------------------------------------------------------------------------------------- */
 struct tenant *fleet_tenant(const struct fleet *f, const char *name);
 struct tenant *fleet_tenant_by_id(const struct fleet *f, int64_t id);
-struct tenant *fleet_tenants(const struct fleet *f);         /* uthash head by name (hh_name) */
+struct tenant *fleet_tenants(const struct fleet *f); /* uthash head by name (hh_name) */
 struct token *fleet_token_by_hash(const struct fleet *f, const uint8_t hash[32]);
 struct token *fleet_token(const struct tenant *t, const char *name);
 struct artifact *fleet_artifact(const struct tenant *t, const char *sha256);
 struct module *fleet_module(const struct tenant *t, const char *name);
-struct version *fleet_version(const struct module *m, const char *name);   /* newest revision of that version name */
+struct version *fleet_version(const struct module *m, const char *name); /* newest revision of that version name */
 struct version *fleet_version_by_id(const struct fleet *f, int64_t id);
 struct group *fleet_group(const struct tenant *t, const char *name);
 struct base *fleet_base(const struct tenant *t, const char *name);
 struct base *fleet_base_by_id(const struct fleet *f, int64_t id);
-struct base *fleet_bases(const struct fleet *f);              /* uthash head by id (hh_id), id order */
+struct base *fleet_bases(const struct fleet *f); /* uthash head by id (hh_id), id order */
 struct deployment *fleet_deployment(const struct tenant *t, const char *name);
 struct deployment *fleet_deployment_by_id(const struct fleet *f, int64_t id);
-struct deployment *fleet_deployments(const struct fleet *f);  /* hh_id */
+struct deployment *fleet_deployments(const struct fleet *f); /* hh_id */
 struct revision *fleet_revision(const struct deployment *d, int64_t number);
-struct plan *fleet_plan(const struct fleet *f, int64_t id);   /* unfinished, and finished ones until fleet_plan_forget */
-struct plan *fleet_plans(const struct fleet *f);              /* hh_id */
+struct plan *fleet_plan(const struct fleet *f, int64_t id); /* unfinished, and finished ones until fleet_plan_forget */
+struct plan *fleet_plans(const struct fleet *f);            /* hh_id */
 struct task *fleet_task(const struct fleet *f, int64_t id);
-struct task *fleet_tasks(const struct fleet *f);              /* hh_id */
+struct task *fleet_tasks(const struct fleet *f); /* hh_id */
 struct instance *fleet_instance(const struct fleet *f, int64_t id);
-struct instance *fleet_instances(const struct fleet *f);      /* hh_id */
-struct instance *base_instance_of(const struct base *b, const struct version *v);     /* that very version */
+struct instance *fleet_instances(const struct fleet *f);                                /* hh_id */
+struct instance *base_instance_of(const struct base *b, const struct version *v);       /* that very version */
 struct instance *base_instance_of_module(const struct base *b, const struct module *m); /* any version, wanted ones first */
-struct finding *fleet_finding_find(const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version);
-struct finding *fleet_findings_first(const struct fleet *f);  /* walk with TAILQ_NEXT(x, link) */
+struct finding *fleet_finding_find(
+    const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version);
+struct finding *fleet_findings_first(const struct fleet *f); /* walk with TAILQ_NEXT(x, link) */
 struct finding *fleet_finding(const struct fleet *f, int64_t id);
 struct idem *fleet_idem(const struct fleet *f, const uint8_t hash[16]);
 
-struct fleet_counts { int bases, ready_bases, modules, deployments, instances, ready_instances, plans_running; int64_t units_used, units_limit; };
+struct fleet_counts {
+	int bases, ready_bases, modules, deployments, instances, ready_instances, plans_running;
+	int64_t units_used, units_limit;
+};
 void fleet_counts(const struct fleet *f, const struct tenant *t, struct fleet_counts *ret); /* t NULL = all; O(groups + deployments) */
 
 /* ---- creation: ids are assigned here; row texts are copied; the object is dirty -------------------------------------------------- */
@@ -234,14 +308,18 @@ struct module *fleet_module_add(struct fleet *f, struct tenant *t, const struct 
 struct version *fleet_version_add(struct fleet *f, struct module *m, struct artifact *a, const struct row_version *row);
 struct group *fleet_group_add(struct fleet *f, struct tenant *t, const struct row_base_group *row);
 struct base *fleet_base_add(struct fleet *f, struct group *g, const struct row_base *row);
-struct deployment *fleet_deployment_add(struct fleet *f, struct tenant *t, struct module *m, struct group *g, const struct row_deployment *row);
-struct revision *fleet_revision_add(struct fleet *f, struct deployment *d, struct version *v, const struct row_revision *row, const struct strategy *s); /* becomes current */
+struct deployment *fleet_deployment_add(
+    struct fleet *f, struct tenant *t, struct module *m, struct group *g, const struct row_deployment *row);
+struct revision *fleet_revision_add(struct fleet *f, struct deployment *d, struct version *v, const struct row_revision *row,
+    const struct strategy *s); /* becomes current */
 struct plan *fleet_plan_add(struct fleet *f, struct tenant *t, const struct row_plan *row);
 struct change *fleet_change_add(struct fleet *f, struct plan *p, struct deployment *d, const struct row_plan_change *row);
 struct batch *fleet_batch_add(struct fleet *f, struct plan *p, const struct row_batch *row);
-/* Adds row.units to the base. E_CONFLICT (nothing changed) when they do not fit under the ceiling, unless row.reported says it is already there
- * (adoption: ceiling grows), and when the base has an instance of that version, wanted or on its way out. d may be NULL (nobody's). */
-int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row, struct instance **ret, struct err *err);
+/* Adds row.units to the base. E_CONFLICT (nothing changed) when they do not fit under the ceiling, unless row.reported says it is already
+ * there (adoption: ceiling grows), and when the base has an instance of that version, wanted or on its way out. d may be NULL (nobody's).
+ */
+int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row,
+    struct instance **ret, struct err *err);
 struct task *fleet_task_add(struct fleet *f, struct plan *p, struct instance *i, const struct row_task *row);
 struct finding *fleet_finding_add(struct fleet *f, struct tenant *t, struct base *b, const struct row_finding *row);
 struct idem *fleet_idem_add(struct fleet *f, const struct row_idempotency *row);
@@ -255,7 +333,7 @@ void fleet_group_remove(struct fleet *f, struct group *g);           /* no bases
 void fleet_base_remove(struct fleet *f, struct base *b);             /* no instances */
 void fleet_deployment_remove(struct fleet *f, struct deployment *d); /* no instances, no plan; its revisions go too */
 void fleet_revision_remove(struct fleet *f, struct revision *r);
-void fleet_instance_remove(struct fleet *f, struct instance *i);     /* gives its units back; its open task must be closed */
+void fleet_instance_remove(struct fleet *f, struct instance *i); /* gives its units back; its open task must be closed */
 void fleet_finding_remove(struct fleet *f, struct finding *x);
 void fleet_idem_remove(struct fleet *f, struct idem *x);
 struct idem *fleet_idem_oldest(const struct fleet *f);
@@ -270,9 +348,9 @@ void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 
 void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);
 void group_set_alarm(struct fleet *f, struct group *g, bool alarm);
-int64_t base_limit(const struct base *b);                    /* in force */
-int64_t base_free(const struct base *b);                     /* max(0, limit - used) */
-bool base_open(const struct base *b);                        /* may take new instances: ready, not cordoned */
+int64_t base_limit(const struct base *b); /* in force */
+int64_t base_free(const struct base *b);  /* max(0, limit - used) */
+bool base_open(const struct base *b);     /* may take new instances: ready, not cordoned */
 void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
 /* What it costs of its base, now. E_CONFLICT (nothing changed) when more do not fit. */
@@ -286,6 +364,6 @@ void deployment_set_completed(struct fleet *f, struct deployment *d, int64_t rev
 void deployment_set_plan(struct fleet *f, struct deployment *d, struct plan *p);
 void plan_set_state(struct fleet *f, struct plan *p, enum plan_state s, const char *reason, wall_t now);
 void batch_set_state(struct fleet *f, struct batch *b, enum batch_state s, wall_t now);
-void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t now);  /* keeps instance->task and plan->n_open */
+void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t now); /* keeps instance->task and plan->n_open */
 
 #endif

@@ -7,10 +7,18 @@
 #include "model/changeset.h"
 #include "model/fleet.h"
 
-struct counter { struct object o; struct row_counter row; UT_hash_handle hh; };
+struct counter {
+	struct object o;
+	struct row_counter row;
+	UT_hash_handle hh;
+};
 
 /* A row that still has to reach the ledger although its object is gone: a key to delete, or the last state of something forgotten. */
-struct leftover { STAILQ_ENTRY(leftover) link; struct stay_list stays; max_align_t row[]; };
+struct leftover {
+	STAILQ_ENTRY(leftover) link;
+	struct stay_list stays;
+	max_align_t row[];
+};
 STAILQ_HEAD(leftover_queue, leftover);
 
 struct fleet {
@@ -52,8 +60,8 @@ void object_created(struct fleet *f, struct object *o);       /* goes into the d
 void object_free(struct object *o);                           /* for fleet_free: no trace */
 /* Frees it; when it was stored its key goes into the deletes, and is returned. */
 struct leftover *object_delete(struct fleet *f, struct object *o);
-void object_clean(struct fleet *f, struct object *o);         /* leaves the dirty queue */
-void object_part(struct fleet *f, struct object *o);          /* frees it; when dirty, its last row is still written */
+void object_clean(struct fleet *f, struct object *o); /* leaves the dirty queue */
+void object_part(struct fleet *f, struct object *o);  /* frees it; when dirty, its last row is still written */
 char *text_dup(const char *s);
 void event_loaded(struct fleet *f, int64_t number, wall_t at);
 int absent(struct err *err, const char *what, int64_t id, const char *refers, int64_t to);
@@ -62,11 +70,11 @@ int absent(struct err *err, const char *what, int64_t id, const char *refers, in
 void token_link(struct fleet *f, struct token *t, struct tenant *tenant);
 void base_link(struct fleet *f, struct base *b, struct group *g);
 void base_add_units(struct fleet *f, struct base *b, int64_t units);
-void base_refresh(struct fleet *f, struct base *b);           /* ceiling and bucket from limit, units, state */
+void base_refresh(struct fleet *f, struct base *b); /* ceiling and bucket from limit, units, state */
 void base_rezone(struct fleet *f, struct base *b);
 void instance_count(struct instance *i);
 void instance_uncount(struct instance *i);
-void holders_count(struct base *b, int sign);                 /* the base as a whole enters or leaves its zone */
+void holders_count(struct base *b, int sign); /* the base as a whole enters or leaves its zone */
 /* stay.c: the row of base_history of an instance that becomes ready, before it leaves that state, and after it was removed. */
 void stay_begin(struct fleet *f, struct instance *i);
 void stay_end(struct fleet *f, struct instance *i, const char *as, const char *reason, wall_t now);
@@ -75,10 +83,10 @@ void stays_collect(struct fleet *f, struct changeset *cs, struct stay_list *list
 void stays_collect_rest(struct fleet *f, struct changeset *cs); /* those in no list */
 void stays_free(struct fleet *f);
 void revision_link(struct deployment *d, struct version *v, struct revision *r);
-void deployment_recount(struct deployment *d);                /* n_updated, after the current revision changed */
+void deployment_recount(struct deployment *d); /* n_updated, after the current revision changed */
 void plan_count(struct plan *p);
 void plan_uncount(struct plan *p);
-bool plan_live_state(enum plan_state s);                      /* unfinished and not queued */
+bool plan_live_state(enum plan_state s); /* unfinished and not queued */
 bool bucketed(const struct base *b);
 void idem_sort(struct fleet *f);
 

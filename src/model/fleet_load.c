@@ -40,7 +40,8 @@ int fleet_load_row(struct fleet *f, enum table t, void *row, struct err *err) {
 	return load[t](f, row, err);
 }
 
-/* The ledger's CHECK keeps units_used under the ceiling, but not equal to the sum over the instances: somebody may have deleted rows by hand. */
+/* The ledger's CHECK keeps units_used under the ceiling, but not equal to the sum over the instances: somebody may have deleted rows by
+ * hand. */
 static void base_resum(struct fleet *f, struct base *b) {
 	const struct instance *i;
 	int64_t used = 0;

@@ -79,7 +79,8 @@ static void deployment_leave(struct instance *i) {
 	i->deployment = NULL;
 }
 
-static struct instance *instance_new(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row) {
+static struct instance *instance_new(
+    struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row) {
 	struct instance *i = object_new(TABLE_instance, sizeof *i, row);
 	TAILQ_INIT(&i->tasks);
 	TAILQ_INIT(&i->stays);
@@ -101,9 +102,10 @@ static int units_check(const struct base *b, const struct version *v, const stru
 	if (there || row->units <= 0 || b->row.units_used + row->units <= b->row.units_ceiling)
 		return 0;
 	int64_t used = b->row.units_used;
-	return err_set(err, E_CONFLICT, "limit %" PRId64 " of base %s is used up (%" PRId64 " of %" PRId64 " units; %s:%s needs %" PRId64
-	    "); raise it with: berth base set %s --limit %" PRId64, base_limit(b), b->row.name, used, base_limit(b), v->module->row.name,
-	    v->row.name, row->units, b->row.name, used + row->units);
+	return err_set(err, E_CONFLICT,
+	    "limit %" PRId64 " of base %s is used up (%" PRId64 " of %" PRId64 " units; %s:%s needs %" PRId64
+	    "); raise it with: berth base set %s --limit %" PRId64,
+	    base_limit(b), b->row.name, used, base_limit(b), v->module->row.name, v->row.name, row->units, b->row.name, used + row->units);
 }
 
 /* One on its way out may have a successor of the same version: other arguments. */
@@ -111,8 +113,8 @@ static int twice_check(const struct base *b, const struct version *v, struct err
 	const struct instance *other = base_instance_of(b, v);
 	if (other == NULL || !other->row.wanted)
 		return 0;
-	return err_set(err, E_CONFLICT, "base %s already has an instance of %s:%s (%" PRId64 ", %s)", b->row.name, v->module->row.name, v->row.name,
-	    other->row.id, word_text(WORD_INSTANCE, other->row.state));
+	return err_set(err, E_CONFLICT, "base %s already has an instance of %s:%s (%" PRId64 ", %s)", b->row.name, v->module->row.name,
+	    v->row.name, other->row.id, word_text(WORD_INSTANCE, other->row.state));
 }
 
 int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row,
@@ -267,7 +269,8 @@ int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struc
 	if (more == 0)
 		return 0;
 	if (more > 0 && b->row.units_used + more > b->row.units_ceiling)
-		return err_set(err, E_CONFLICT, "base %s has no room for %" PRId64 " more units (%" PRId64 " of %" PRId64 ")", b->row.name, more, b->row.units_used, base_limit(b));
+		return err_set(err, E_CONFLICT, "base %s has no room for %" PRId64 " more units (%" PRId64 " of %" PRId64 ")", b->row.name,
+		    more, b->row.units_used, base_limit(b));
 	i->row.units = units;
 	fleet_touch(f, &i->o);
 	base_add_units(f, b, more);

@@ -129,8 +129,8 @@ int version_load(struct fleet *f, const void *row, struct err *err) {
 struct version *fleet_version(const struct module *m, const char *name) {
 	struct version *v;
 	TAILQ_FOREACH_REVERSE(v, &m->versions, version_list, link)
-		if (strcmp(v->row.name, name) == 0)
-			return v;
+	if (strcmp(v->row.name, name) == 0)
+		return v;
 	return NULL;
 }
 

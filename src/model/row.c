@@ -17,8 +17,7 @@
 #define COL_EXTRA_blob(x) .size = (x)
 #define COL_EXTRA_word(x) .size = sizeof(int), .words = WORD_##x
 
-#define T(tab, nkeys) \
-	static const struct col cols_##tab[] = { COLS_##tab(CDEF_##tab) };
+#define T(tab, nkeys) static const struct col cols_##tab[] = { COLS_##tab(CDEF_##tab) };
 #define CDEF(tab, t, n, x) { .type = COL_##t, .name = #n, .offset = offsetof(struct row_##tab, n), COL_EXTRA_##t(x) },
 #define CDEF_cell(t, n, x) CDEF(cell, t, n, x)
 #define CDEF_counter(t, n, x) CDEF(counter, t, n, x)
@@ -44,9 +43,13 @@ TABLES(T)
 #undef T
 
 const struct table_def table_defs[TABLE_COUNT] = {
-#define T(tab, nkeys) \
-	{ .id = TABLE_##tab, .name = #tab, .keys = nkeys, .n_cols = sizeof cols_##tab / sizeof *cols_##tab, \
-	  .row_size = sizeof(struct row_##tab), .cols = cols_##tab },
+#define T(tab, nkeys)                                             \
+	{ .id = TABLE_##tab,                                      \
+		.name = #tab,                                     \
+		.keys = nkeys,                                    \
+		.n_cols = sizeof cols_##tab / sizeof *cols_##tab, \
+		.row_size = sizeof(struct row_##tab),             \
+		.cols = cols_##tab },
 	TABLES(T)
 #undef T
 };

@@ -15,7 +15,7 @@ enum table {
 #define T(name, keys) TABLE_##name,
 	TABLES(T)
 #undef T
-	TABLE_COUNT
+	    TABLE_COUNT
 };
 
 enum col_type { COL_i64, COL_ref, COL_text, COL_json, COL_flag, COL_time, COL_blob, COL_word };
@@ -45,17 +45,20 @@ struct table_def {
 #define FIELD_blob(name, extra) uint8_t name[extra];
 #define FIELD_word(name, extra) int name;
 #define FIELD(type, name, extra) FIELD_##type(name, extra)
-#define T(name, keys) struct row_##name { COLS_##name(FIELD) };
+#define T(name, keys)              \
+	struct row_##name {        \
+		COLS_##name(FIELD) \
+	};
 TABLES(T)
 #undef T
 
 extern const struct table_def table_defs[TABLE_COUNT];
 
-const struct table_def *table_find(const char *name);             /* NULL when unknown */
+const struct table_def *table_find(const char *name);                        /* NULL when unknown */
 void *row_copy(const struct table_def *t, const void *row, struct arena *a); /* deep */
-void row_own(const struct table_def *t, void *row);               /* replaces every text by a malloc'd copy */
-void row_clear(const struct table_def *t, void *row);             /* frees every text of an owning row and zeroes it */
-int row_key_cmp(const struct table_def *t, const void *a, const void *b); /* by primary key */
+void row_own(const struct table_def *t, void *row);                          /* replaces every text by a malloc'd copy */
+void row_clear(const struct table_def *t, void *row);                        /* frees every text of an owning row and zeroes it */
+int row_key_cmp(const struct table_def *t, const void *a, const void *b);    /* by primary key */
 bool row_equal(const struct table_def *t, const void *a, const void *b);
 /* Sets an owned text field: frees the old one, copies the new one (NULL clears). Returns true when it changed. */
 bool text_set(char **field, const char *value);

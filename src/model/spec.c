@@ -41,7 +41,8 @@ static const struct field {
 	enum word_set words;
 	int64_t unset, max;
 } fields[] = {
-#define F(n, t, member, ...) { .name = n, .type = FIELD_##t, .offset = offsetof(struct strategy, member), __VA_ARGS__ }
+#define F(n, t, member, ...) \
+	{ .name = n, .type = FIELD_##t, .offset = offsetof(struct strategy, member), __VA_ARGS__ }
 	F("upgradePolicy", WORD, upgrade_policy, .words = WORD_UPGRADE_POLICY),
 	F("placement", WORD, placement, .words = WORD_PLACEMENT),
 	F("maxUnavailable", AMOUNT, max_unavailable),
@@ -60,7 +61,11 @@ static const struct field {
 #define N_FIELDS (sizeof fields / sizeof *fields)
 static_assert(sizeof(enum upgrade_policy) == sizeof(int) && sizeof(enum confirm) == sizeof(int), "words are read as int");
 
-union value { struct amount amount; int64_t number; int word; };
+union value {
+	struct amount amount;
+	int64_t number;
+	int word;
+};
 
 static union value field_get(const struct strategy *s, const struct field *f) {
 	union value v = { 0 };
@@ -248,11 +253,19 @@ void strategy_merge(struct strategy *s, const struct strategy *over) {
 }
 
 static const struct strategy defaults = {
-	.upgrade_policy = UPGRADE_POLICY_AUTO, .placement = PLACEMENT_SPREAD,
-	.max_unavailable = { AMOUNT_PERCENT, 25 }, .max_surge = { AMOUNT_COUNT, 0 }, .failure_threshold = { AMOUNT_COUNT, 1 },
-	.max_in_flight = 64, .retries = 2,
-	.min_ready_us = 5 * US_PER_S, .progress_us = 600 * US_PER_S, .soak_us = 0, .task_timeout_us = 120 * US_PER_S,
-	.on_failure = ON_FAILURE_PAUSE, .confirm = CONFIRM_NONE,
+	.upgrade_policy = UPGRADE_POLICY_AUTO,
+	.placement = PLACEMENT_SPREAD,
+	.max_unavailable = { AMOUNT_PERCENT, 25 },
+	.max_surge = { AMOUNT_COUNT, 0 },
+	.failure_threshold = { AMOUNT_COUNT, 1 },
+	.max_in_flight = 64,
+	.retries = 2,
+	.min_ready_us = 5 * US_PER_S,
+	.progress_us = 600 * US_PER_S,
+	.soak_us = 0,
+	.task_timeout_us = 120 * US_PER_S,
+	.on_failure = ON_FAILURE_PAUSE,
+	.confirm = CONFIRM_NONE,
 };
 static const struct amount canary[] = { { AMOUNT_COUNT, 1 }, { AMOUNT_PERCENT, 25 }, { AMOUNT_PERCENT, 100 } };
 #define CANARY_FROM 4 /* bases */

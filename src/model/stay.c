@@ -25,9 +25,17 @@ static struct stay *pending(const struct instance *i, wall_t since) {
 static struct stay *stay_new(struct fleet *f, struct instance *i) {
 	const struct deployment *d = i->deployment;
 	const struct revision *r = d == NULL ? NULL : fleet_revision(d, i->row.revision);
-	struct row_base_history row = { .instance_id = i->row.id, .since = beginning(i), .tenant_id = i->base->row.tenant_id, .base = i->base->row.name,
-		.base_group = i->base->group->row.name, .zone = i->base->row.zone, .module = i->version->module->row.name, .version = i->version->row.name,
-		.deployment = d == NULL ? NULL : d->row.name, .revision = i->row.revision, .plan_id = r == NULL ? 0 : r->row.plan_id,
+	struct row_base_history row = { .instance_id = i->row.id,
+		.since = beginning(i),
+		.tenant_id = i->base->row.tenant_id,
+		.base = i->base->row.name,
+		.base_group = i->base->group->row.name,
+		.zone = i->base->row.zone,
+		.module = i->version->module->row.name,
+		.version = i->version->row.name,
+		.deployment = d == NULL ? NULL : d->row.name,
+		.revision = i->row.revision,
+		.plan_id = r == NULL ? 0 : r->row.plan_id,
 		.actor = r == NULL ? NULL : r->row.actor };
 	struct stay *s = object_new(TABLE_base_history, sizeof *s, &row);
 	s->list = &i->stays;

@@ -141,9 +141,20 @@ struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i,
 	struct plan *p = c->change->plan;
 	const struct deployment *d = c->change->deployment;
 	struct row_task row = {
-		.change_no = c->change->row.number, .batch = c->batch, .kind = kind, .state = TASK_PENDING, .base_id = i->base->row.id,
-		.deployment_id = d->row.id, .version_id = i->version->row.id, .instance_id = i->row.id, .partner_id = partner, .attempt = 1,
-		.base = i->base->row.name, .deployment = d->row.name, .module = d->module->row.name, .version = i->version->row.name,
+		.change_no = c->change->row.number,
+		.batch = c->batch,
+		.kind = kind,
+		.state = TASK_PENDING,
+		.base_id = i->base->row.id,
+		.deployment_id = d->row.id,
+		.version_id = i->version->row.id,
+		.instance_id = i->row.id,
+		.partner_id = partner,
+		.attempt = 1,
+		.base = i->base->row.name,
+		.deployment = d->row.name,
+		.module = d->module->row.name,
+		.version = i->version->row.name,
 		.created_at = e->wall,
 	};
 	struct task *t = fleet_task_add(e->fleet, p, i, &row);
@@ -152,7 +163,8 @@ struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i,
 	return t;
 }
 
-/* One of that very version is still on its way out there: a base knows modules by name and version, so its removal would take the new one, too. */
+/* One of that very version is still on its way out there: a base knows modules by name and version, so its removal would take the new one,
+ * too. */
 static bool twin_leaves(const struct base *b, const struct version *v, const struct instance *but) {
 	const struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link)
@@ -163,8 +175,13 @@ static bool twin_leaves(const struct base *b, const struct version *v, const str
 
 struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b, struct revision *to, int64_t replaces) {
 	struct row_instance row = {
-		.revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall,
-		.units = to->version->row.units, .replaces = replaces, .created_at = e->wall,
+		.revision = to->row.number,
+		.wanted = true,
+		.state = INSTANCE_PENDING,
+		.state_at = e->wall,
+		.units = to->version->row.units,
+		.replaces = replaces,
+		.created_at = e->wall,
 	};
 	struct instance *i;
 	if (twin_leaves(b, to->version, NULL) || fleet_instance_add(e->fleet, b, ch->deployment, to->version, &row, &i, NULL) != 0)
@@ -184,7 +201,9 @@ bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_
 
 /* In place the new instance stands on the old one's units: a base that is full, or over a limit lowered since, can still be upgraded. */
 struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct revision *to) {
-	struct row_instance row = { .revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall, .created_at = e->wall };
+	struct row_instance row = {
+		.revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall, .created_at = e->wall
+	};
 	struct instance *i;
 	int64_t units = to->version->row.units;
 	if (units - old->row.units > base_free(old->base) || twin_leaves(old->base, to->version, old))
@@ -264,10 +283,10 @@ struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch,
 void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL && new->row.state == INSTANCE_READY))
+	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL &&new->row.state == INSTANCE_READY))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
 	struct group *g = old->base->group;
-	if (new != NULL && new->task == NULL) {
+	if (new != NULL &&new->task == NULL) {
 		if (c->form == CHAIN_IN_PLACE)
 			instance_move_units(e->fleet, new, old);
 		fleet_instance_remove(e->fleet, new);

@@ -84,7 +84,10 @@ static bool side_by_side(const struct plan_live *l, const struct instance *old, 
 
 enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
 
-struct exclusion { struct plan *plan; struct deployment *deployment; };
+struct exclusion {
+	struct plan *plan;
+	struct deployment *deployment;
+};
 
 static bool slot_failed(const struct base *b, void *arg) {
 	const struct exclusion *x = arg;
@@ -96,14 +99,21 @@ static struct base *room_for(struct plan_env *e, struct plan *p, struct deployme
 	struct plan_live *l = p->live;
 	struct exclusion x = { p, d };
 	struct place_req r = {
-		.group = d->group, .deployment = d, .module = d->module, .version = to->version, .units = to->version->row.units,
-		.policy = l->s.placement, .excluded = slot_failed, .arg = &x,
+		.group = d->group,
+		.deployment = d,
+		.module = d->module,
+		.version = to->version,
+		.units = to->version->row.units,
+		.policy = l->s.placement,
+		.excluded = slot_failed,
+		.arg = &x,
 	};
 	struct place_cursor cursor = { 0 };
 	return place_choose(e->fleet, &r, &cursor);
 }
 
-/* ---- changing or moving what is there ------------------------------------------------------------------------------------------------- */
+/* ---- changing or moving what is there -------------------------------------------------------------------------------------------------
+ */
 enum way { WAY_SWAP, WAY_MOVE, WAY_LEAVE };
 
 /* Where every base has one there is no other base to go to: a drain takes it away, a replacement happens where it is. */
@@ -119,7 +129,8 @@ static enum way way_of(const struct plan *p, const struct change *ch) {
 /* Not this one in this plan: it went, is done, or cannot be asked now (repair brings it up to date when it is back; draining and replacing
  * need not ask it). */
 static bool slot_moot(struct plan *p, const struct change *ch, const struct instance *i) {
-	if (ch == NULL || !slot_left(p, ch, i) || chain_failed_before(p, ch->deployment, i->base) || slot_ignored(p, ch->deployment, i->base))
+	if (ch == NULL || !slot_left(p, ch, i) || chain_failed_before(p, ch->deployment, i->base) ||
+	    slot_ignored(p, ch->deployment, i->base))
 		return true;
 	bool asks = !plan_keeps_revision(p) || way_of(p, ch) == WAY_SWAP;
 	return asks && !base_reachable(i->base);
@@ -155,8 +166,8 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 	struct plan_live *l = p->live;
 	struct revision *to = slot_goal(p, ch, i);
 	bool first = side_by_side(l, i, to);
-	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART && i->row.state == INSTANCE_READY &&
-	    base_free(i->base) < to->version->row.units)
+	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART &&
+	    i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
 		return PICK_HELD;
 	if (!first && !may_interrupt(l, ch->deployment, i, target_of(p, ch))) {
 		l->wait.unavailable = true;
@@ -202,7 +213,8 @@ static enum pick pick_upgrade(struct plan_env *e, struct plan *p, int64_t batch)
 	return held ? PICK_HELD : PICK_NONE;
 }
 
-/* ---- new ones ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- new ones
+ * ---------------------------------------------------------------------------------------------------------------------------- */
 static enum pick new_try(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct revision *to = change_goal(ch);
@@ -230,7 +242,8 @@ static enum pick pick_new(struct plan_env *e, struct plan *p, int64_t batch) {
 	return held ? PICK_HELD : PICK_NONE;
 }
 
-/* ---- those that go ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- those that go
+ * ------------------------------------------------------------------------------------------------------------------------- */
 /* What no base can be asked to remove is forgotten at once: it was never sent, or its base is gone for good. */
 static bool vanish(struct plan_env *e, struct instance *i) {
 	if (i->row.generation != 0 || i->task != NULL)

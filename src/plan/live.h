@@ -14,7 +14,9 @@ enum chain_form {
 	CHAIN_LEAVE,         /* … the old one's, which waits aside, becomes CHAIN_REMOVE, and is what the batch counts */
 };
 
-struct slot_key { int64_t deployment_id, base_id; };
+struct slot_key {
+	int64_t deployment_id, base_id;
+};
 
 struct chain {
 	struct slot_key key;
@@ -22,20 +24,28 @@ struct chain {
 	struct change *change;
 	struct base *base;
 	int64_t batch;
-	int64_t old_id, new_id;  /* instances; 0 = none */
-	int64_t from_base;       /* MOVE: where the old one is */
-	int open;                /* tasks not terminal */
+	int64_t old_id, new_id; /* instances; 0 = none */
+	int64_t from_base;      /* MOVE: where the old one is */
+	int open;               /* tasks not terminal */
 	bool failed;
-	bool aside;              /* its batch does not wait for it */
-	bool ignored;            /* aside because somebody lets this slot be: it counts as failed already */
-	bool untouched;          /* cancelled before the base heard of the old one's removal */
+	bool aside;     /* its batch does not wait for it */
+	bool ignored;   /* aside because somebody lets this slot be: it counts as failed already */
+	bool untouched; /* cancelled before the base heard of the old one's removal */
 	enum fault fault;
 	UT_hash_handle hh;
 };
 
-struct failed_slot { struct slot_key key; int64_t batch; bool tolerated; UT_hash_handle hh; };
+struct failed_slot {
+	struct slot_key key;
+	int64_t batch;
+	bool tolerated;
+	UT_hash_handle hh;
+};
 
-struct todo { int64_t *ids; size_t n, next, cap; };
+struct todo {
+	int64_t *ids;
+	size_t n, next, cap;
+};
 
 struct plan_live {
 	struct strategy s;
@@ -44,15 +54,17 @@ struct plan_live {
 	struct failed_slot *failed; /* by key: not tried again by this plan unless a person says retry */
 	struct plan_memo memo;      /* row.options */
 	struct todo upgrades, removals;
-	int64_t todo_batch;         /* the batch the lists were made for */
-	mono_t watched_until;       /* min_ready of the running batch */
-	mono_t soak_from;           /* soaking: since when row.soaked_us was not brought up to date */
-	mono_t progress;            /* last outcome */
-	struct plan_wait wait;      /* of the last step */
+	int64_t todo_batch;    /* the batch the lists were made for */
+	mono_t watched_until;  /* min_ready of the running batch */
+	mono_t soak_from;      /* soaking: since when row.soaked_us was not brought up to date */
+	mono_t progress;       /* last outcome */
+	struct plan_wait wait; /* of the last step */
 };
 
-static inline struct plan_live *live_of(struct plan *p) { return p->live; }
-struct plan_live *live_get(struct plan *p);   /* makes it when there is none */
+static inline struct plan_live *live_of(struct plan *p) {
+	return p->live;
+}
+struct plan_live *live_get(struct plan *p); /* makes it when there is none */
 void live_todo_reset(struct plan_live *l);
 void todo_add(struct todo *t, int64_t id);
 
@@ -81,8 +93,8 @@ void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
 
 /* move.c */
-struct chain *move_leave(struct plan *p, const struct chain *c);   /* the waiting half of a MOVE; NULL: its base is lost */
-int move_count(const struct plan *p, const struct deployment *d);  /* under way */
+struct chain *move_leave(struct plan *p, const struct chain *c);  /* the waiting half of a MOVE; NULL: its base is lost */
+int move_count(const struct plan *p, const struct deployment *d); /* under way */
 void move_adopt(struct plan_env *e, struct chain *c);
 void move_end(struct plan_env *e, struct plan *p, struct chain *c); /* frees it */
 
@@ -106,7 +118,7 @@ void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
 bool plan_over_threshold(const struct plan *p);
 void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char *reason);
 void batch_close(struct plan_env *e, struct plan *p, struct batch *b);
-struct batch *batch_now(struct plan *p);     /* the first that is not done */
+struct batch *batch_now(struct plan *p); /* the first that is not done */
 void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const char *text);
 void plan_halt(struct plan_env *e, struct plan *p, enum plan_halt why, const char *reason); /* → paused */
 struct revision *change_goal(const struct change *ch);

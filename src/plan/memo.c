@@ -10,10 +10,16 @@
 
 static const char *const halts[] = { [HALT_NONE] = "", [HALT_PERSON] = "person", [HALT_FAILURES] = "failures", [HALT_STALLED] = "stalled" };
 
-static const struct { const char *name; size_t offset; } numbers[] = {
-	{ "tolerated", offsetof(struct plan_memo, tolerated) }, { "accepted", offsetof(struct plan_memo, accepted) },
-	{ "forgiven", offsetof(struct plan_memo, forgiven) }, { "undoes", offsetof(struct plan_memo, undoes) },
-	{ "baseId", offsetof(struct plan_memo, base_id) }, { "before", offsetof(struct plan_memo, before) },
+static const struct {
+	const char *name;
+	size_t offset;
+} numbers[] = {
+	{ "tolerated", offsetof(struct plan_memo, tolerated) },
+	{ "accepted", offsetof(struct plan_memo, accepted) },
+	{ "forgiven", offsetof(struct plan_memo, forgiven) },
+	{ "undoes", offsetof(struct plan_memo, undoes) },
+	{ "baseId", offsetof(struct plan_memo, base_id) },
+	{ "before", offsetof(struct plan_memo, before) },
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 
@@ -31,8 +37,9 @@ static char *text_own(const char *s) {
 /* ---- reading ----------------------------------------------------------------------------------------------------------------------- */
 static bool mark_parse(const json_t *j, struct plan_memo *m) {
 	int64_t base_id = json_integer_value(json_object_get(j, "baseId"));
-	struct memo_mark *x = base_id <= 0 ? NULL : memo_mark(m, json_integer_value(json_object_get(j, "deploymentId")), base_id,
-	    json_string_value(json_object_get(j, "base")));
+	struct memo_mark *x = base_id <= 0 ? NULL
+	                                   : memo_mark(m, json_integer_value(json_object_get(j, "deploymentId")), base_id,
+	                                         json_string_value(json_object_get(j, "base")));
 	if (x == NULL)
 		return false;
 	x->forgiven = json_integer_value(json_object_get(j, "forgiven"));

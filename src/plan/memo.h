@@ -18,18 +18,18 @@ enum plan_halt { HALT_NONE, HALT_PERSON, HALT_FAILURES, HALT_STALLED };
 struct memo_mark {
 	int64_t deployment_id, base_id; /* deployment 0: all of the plan on that base */
 	int64_t forgiven;
-	bool ignored, counted;          /* counted: its failure is in a batch's count already */
+	bool ignored, counted; /* counted: its failure is in a batch's count already */
 	char *base, *reason, *actor;
 };
 
 struct plan_memo {
-	enum plan_halt halt;     /* of a PAUSED plan */
-	int64_t tolerated;       /* failures that do not count against the threshold any more */
-	int64_t accepted;        /* failed tasks up to this number are among them */
-	int64_t forgiven;        /* failed tasks up to this number were taken up again */
-	int64_t undoes;          /* the plan that this one takes back */
-	int64_t base_id;         /* drain, replace, restart: only what is on this base; 0 = everywhere */
-	int64_t before;          /* replace, restart: instances up to this number; 0 = all */
+	enum plan_halt halt; /* of a PAUSED plan */
+	int64_t tolerated;   /* failures that do not count against the threshold any more */
+	int64_t accepted;    /* failed tasks up to this number are among them */
+	int64_t forgiven;    /* failed tasks up to this number were taken up again */
+	int64_t undoes;      /* the plan that this one takes back */
+	int64_t base_id;     /* drain, replace, restart: only what is on this base; 0 = everywhere */
+	int64_t before;      /* replace, restart: instances up to this number; 0 = all */
 	struct memo_mark *marks;
 	size_t n_marks, cap;
 };

@@ -51,7 +51,8 @@ bool chain_move(struct plan_env *e, struct change *ch, struct instance *old, str
 void move_adopt(struct plan_env *e, struct chain *c) {
 	const struct instance *i = fleet_instance(e->fleet, c->new_id);
 	struct instance *old = i == NULL || i->row.replaces == 0 ? NULL : fleet_instance(e->fleet, i->row.replaces);
-	if (old != NULL && !old->row.wanted && old->task == NULL && old->base != c->base && find(c->change->plan, c->key.deployment_id, old->row.base_id) == NULL)
+	if (old != NULL && !old->row.wanted && old->task == NULL && old->base != c->base &&
+	    find(c->change->plan, c->key.deployment_id, old->row.base_id) == NULL)
 		pair(c, old);
 }
 

@@ -39,8 +39,8 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 	char text[160];
 	t->row.duration_us = o->duration_us;
 	bool install = t->row.kind != TASK_KIND_UNINSTALL;
-	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", install ? "installed" : "removed", t->row.module, t->row.version, t->row.base,
-	    (long long)(o->duration_us / US_PER_MS));
+	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", install ? "installed" : "removed", t->row.module, t->row.version,
+	    t->row.base, (long long)(o->duration_us / US_PER_MS));
 	close_task(e, t, TASK_SUCCEEDED);
 	p->row.tasks_done++;
 	fleet_touch(e->fleet, &p->o);
@@ -147,7 +147,9 @@ void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {
 		struct instance *old = c->form == CHAIN_MOVE ? fleet_instance(e->fleet, c->old_id) : NULL;
 		if (old != NULL)
 			instance_set_wanted(e->fleet, old, true);
-		if (new != NULL && (c->form == CHAIN_INSTALL || c->form == CHAIN_MOVE)) /* the slot goes elsewhere; what may be there is settled when the base is back */
+		if (new != NULL &&
+		    (c->form == CHAIN_INSTALL ||
+		        c->form == CHAIN_MOVE)) /* the slot goes elsewhere; what may be there is settled when the base is back */
 			instance_set_wanted(e->fleet, new, false);
 		chain_free(p, c);
 	}

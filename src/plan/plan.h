@@ -19,22 +19,25 @@ struct plan_env {
 	wall_t wall;
 	mono_t mono;
 	struct rng *rng;
-	int64_t in_flight_base;  /* commands without outcome per base */
+	int64_t in_flight_base; /* commands without outcome per base */
 	void *arg;
 	/* An event about the plan; the conductor adds actor and number. Fields may be NULL. */
-	void (*event)(void *arg, const char *kind, struct plan *p, const struct deployment *d, const struct base *b, const struct version *v,
-	              const struct task *t, const char *text);
-	void (*wake)(void *arg, struct plan *p, mono_t at);            /* call plan_step no later than then */
-	void (*task_ready)(void *arg, struct task *t);                 /* PENDING: send it as soon as its base can take it */
-	void (*task_due)(void *arg, struct task *t, mono_t at);        /* BACKOFF: make it PENDING then (plan_task_due) */
-	void (*freed)(void *arg, struct group *g);                     /* room may have grown */
-	void (*ended)(void *arg, struct plan *p);                      /* terminal: the next queued one may start */
+	void (*event)(void *arg, const char *kind, struct plan *p, const struct deployment *d, const struct base *b,
+	    const struct version *v, const struct task *t, const char *text);
+	void (*wake)(void *arg, struct plan *p, mono_t at);     /* call plan_step no later than then */
+	void (*task_ready)(void *arg, struct task *t);          /* PENDING: send it as soon as its base can take it */
+	void (*task_due)(void *arg, struct task *t, mono_t at); /* BACKOFF: make it PENDING then (plan_task_due) */
+	void (*freed)(void *arg, struct group *g);              /* room may have grown */
+	void (*ended)(void *arg, struct plan *p);               /* terminal: the next queued one may start */
 	/* onFailure undo: another plan takes back what this one did, which ends UNDONE. False: it cannot be taken back. */
 	bool (*undo)(void *arg, struct plan *p, const char *why);
 };
 
 /* What a change would touch now. */
-struct plan_work { int64_t behind, out, in, total; int64_t target; };
+struct plan_work {
+	int64_t behind, out, in, total;
+	int64_t target;
+};
 void plan_work_count(const struct deployment *d, const struct revision *to, bool offline, struct plan_work *ret);
 /* Does this instance differ from that revision in version, arguments or environment? */
 bool instance_behind(const struct instance *i, const struct revision *to);
@@ -62,9 +65,14 @@ void plan_restore(struct plan_env *e, struct plan *p);
 void plan_live_free(struct plan_live *l);
 
 /* A task of a plan got its outcome. ok, or failed with a fault; retryable decides about BACKOFF. */
-struct task_outcome { bool ok, retryable, gone; enum fault fault; const char *cause, *output, *state; int64_t duration_us; };
+struct task_outcome {
+	bool ok, retryable, gone;
+	enum fault fault;
+	const char *cause, *output, *state;
+	int64_t duration_us;
+};
 void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_outcome *o);
-void plan_task_due(struct plan_env *e, struct task *t);        /* its backoff is over */
+void plan_task_due(struct plan_env *e, struct task *t); /* its backoff is over */
 /* A base died for good: open chains there are given up; slots go elsewhere where they can. */
 void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b);
 /* An instance that a batch counted as done failed (crash, quarantine) while the batch was still watched. */
@@ -78,9 +86,12 @@ bool plan_pause(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_resume(struct plan_env *e, struct plan *p);
 bool plan_confirm(struct plan_env *e, struct plan *p, int64_t batch);
 /* What a verb is about: a base, one task's slot, a batch; all zero: whatever failed. */
-struct plan_scope { const struct base *base; int64_t task, batch; };
+struct plan_scope {
+	const struct base *base;
+	int64_t task, batch;
+};
 int plan_failed_count(const struct plan *p, const struct plan_scope *s);
-bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s);   /* failed slots again */
+bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s); /* failed slots again */
 /* Lets a base, or one task's slot, be: nothing waits for it, its failure does not count, it stays as it is. Goes on when that was all that
  * held the plan. False: it ended, or lets too many be already. */
 bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s, const char *reason, const char *actor);
@@ -98,7 +109,13 @@ bool plan_failed_on(const struct plan *p, const struct base *b);
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
 /* no_room: of deployment room_id. */
-struct plan_wait { int64_t room_id; bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge; int64_t unplaced; mono_t until; int n_pending, n_sent, n_backoff; };
+struct plan_wait {
+	int64_t room_id;
+	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge;
+	int64_t unplaced;
+	mono_t until;
+	int n_pending, n_sent, n_backoff;
+};
 void plan_waiting(const struct plan *p, struct plan_wait *ret);
 
 #endif

@@ -231,7 +231,8 @@ static void chain_ignore(struct plan_env *e, struct plan *p, struct chain *c) {
 	chain_set_aside(p, slot, true);
 	chain_set_aside(p, c, true);
 	TAILQ_FOREACH(t, &p->tasks, plan_link)
-		if (t->row.base_id == key.base_id && t->row.deployment_id == key.deployment_id && (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF))
+		if (t->row.base_id == key.base_id && t->row.deployment_id == key.deployment_id &&
+		    (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF))
 			task_cancel(e, p, t);
 }
 
@@ -268,7 +269,8 @@ static void slots_ignore(struct plan_env *e, struct plan *p, const struct deploy
 static bool freed_by_ignore(const struct plan *p) {
 	if (p->row.state != PLAN_PAUSED)
 		return false;
-	return (p->live->memo.halt == HALT_FAILURES && !plan_over_threshold(p)) || (p->live->memo.halt == HALT_STALLED && plan_batch_chains(p) == 0);
+	return (p->live->memo.halt == HALT_FAILURES && !plan_over_threshold(p)) ||
+	       (p->live->memo.halt == HALT_STALLED && plan_batch_chains(p) == 0);
 }
 
 bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s, const char *reason, const char *actor) {
@@ -282,7 +284,8 @@ bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s,
 	slots_ignore(e, p, only, b);
 	live_todo_reset(p->live);
 	plan_memo_store(e, p);
-	snprintf(text, sizeof text, "%s%s%s is let be: %s", only == NULL ? "" : only->row.name, only == NULL ? "" : " on ", b->row.name, reason);
+	snprintf(
+	    text, sizeof text, "%s%s%s is let be: %s", only == NULL ? "" : only->row.name, only == NULL ? "" : " on ", b->row.name, reason);
 	e->event(e->arg, "plan.ignored", p, only, b, NULL, t, text);
 	if (freed_by_ignore(p))
 		return plan_resume(e, p);

@@ -148,7 +148,8 @@ static bool threshold_reached(struct plan_env *e, struct plan *p) {
 	if (l->s.on_failure == ON_FAILURE_CONTINUE || !plan_over_threshold(p))
 		return false;
 	char text[200];
-	snprintf(text, sizeof text, "%lld of %lld bases failed; look at the failed tasks, then retry, ignore, resume (go on without them), undo or stop",
+	snprintf(text, sizeof text,
+	    "%lld of %lld bases failed; look at the failed tasks, then retry, ignore, resume (go on without them), undo or stop",
 	    (long long)plan_failures(p), (long long)bases_planned(p));
 	if (l->s.on_failure == ON_FAILURE_STOP)
 		plan_end(e, p, PLAN_FAILED, text);
@@ -204,7 +205,8 @@ static bool others_at_work(const struct plan *p) {
 	const struct instance *i;
 	TAILQ_FOREACH(ch, &p->changes, link)
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link) {
-			bool coming = i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING;
+			bool coming =
+			    i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING;
 			if (coming && i->row.wanted && base_reachable(i->base) && !slot_ignored(p, ch->deployment, i->base))
 				return true;
 		}
@@ -320,7 +322,8 @@ static bool stalled(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
 	if (plan_batch_chains(p) == 0 || mono_diff(e->mono, l->progress) < l->s.progress_us)
 		return false;
-	plan_halt(e, p, HALT_STALLED, "no task ended within the progress deadline; look at its open tasks, then resume, ignore their bases or stop");
+	plan_halt(e, p, HALT_STALLED,
+	    "no task ended within the progress deadline; look at its open tasks, then resume, ignore their bases or stop");
 	return true;
 }
 

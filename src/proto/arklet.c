@@ -118,7 +118,10 @@ const char *arklet_cause(struct arena *a, const char *trace) {
 }
 
 static enum arklet_verdict inner_verdict(const char *code) {
-	static const struct { const char *code; enum arklet_verdict verdict; } table[] = {
+	static const struct {
+		const char *code;
+		enum arklet_verdict verdict;
+	} table[] = {
 		{ "SUCCESS", ARKLET_OK },
 		{ "REPEAT_BIZ", ARKLET_REPEAT },
 		{ "NOT_FOUND_BIZ", ARKLET_NOT_FOUND },

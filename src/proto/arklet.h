@@ -30,10 +30,20 @@ const char *arklet_command_name(enum arklet_command c); /* "installBiz": the pat
 #define ARKLET_MAX_REPLY (8u << 20) /* bytes of an answer that are worth reading */
 #define ARKLET_MAX_BIZ 4096         /* modules in one list; more are left out and `truncated` says so */
 
-enum arklet_state { ARKLET_UNRESOLVED, ARKLET_RESOLVED, ARKLET_ACTIVATED, ARKLET_DEACTIVATED, ARKLET_BROKEN, ARKLET_STOPPED, ARKLET_STATES };
-enum arklet_state arklet_state_parse(const char *s);  /* in any case of letters; NULL and unknown words are broken */
-const char *arklet_state_name(enum arklet_state s);   /* lower case */
-static inline bool arklet_state_started(enum arklet_state s) { return s == ARKLET_ACTIVATED || s == ARKLET_DEACTIVATED; }
+enum arklet_state {
+	ARKLET_UNRESOLVED,
+	ARKLET_RESOLVED,
+	ARKLET_ACTIVATED,
+	ARKLET_DEACTIVATED,
+	ARKLET_BROKEN,
+	ARKLET_STOPPED,
+	ARKLET_STATES
+};
+enum arklet_state arklet_state_parse(const char *s); /* in any case of letters; NULL and unknown words are broken */
+const char *arklet_state_name(enum arklet_state s);  /* lower case */
+static inline bool arklet_state_started(enum arklet_state s) {
+	return s == ARKLET_ACTIVATED || s == ARKLET_DEACTIVATED;
+}
 
 /* What an answer means for the one who asked (both levels of result taken together). */
 enum arklet_verdict {
@@ -48,24 +58,24 @@ enum arklet_verdict {
 };
 
 struct arklet_biz {
-	const char *name, *version;     /* never NULL, never "" */
+	const char *name, *version; /* never NULL, never "" */
 	enum arklet_state state;
-	const char *state_text;         /* as it came; "" when it did not */
-	const char *context_path;       /* or NULL */
-	const char *main_class;         /* or NULL */
-	const char *reason, *message;   /* of the last state record; or NULL */
+	const char *state_text;       /* as it came; "" when it did not */
+	const char *context_path;     /* or NULL */
+	const char *main_class;       /* or NULL */
+	const char *reason, *message; /* of the last state record; or NULL */
 };
 
 struct arklet_reply {
 	enum arklet_verdict verdict;
-	const char *code;               /* the innermost: "SUCCESS", "REPEAT_BIZ", "CMD_PROCESS_INTERNAL_ERROR", … */
-	const char *message;            /* the innermost that is not empty; "" when there is none */
-	const char *cause;              /* one line for people: last "Caused by:" of the trace, else message; "" on success */
-	const char *trace;              /* whole stack trace, or NULL */
-	const char *base_identity;      /* or NULL */
-	int64_t elapsed_space;          /* bytes of metaspace, may be negative; 0 when not told */
+	const char *code;          /* the innermost: "SUCCESS", "REPEAT_BIZ", "CMD_PROCESS_INTERNAL_ERROR", … */
+	const char *message;       /* the innermost that is not empty; "" when there is none */
+	const char *cause;         /* one line for people: last "Caused by:" of the trace, else message; "" on success */
+	const char *trace;         /* whole stack trace, or NULL */
+	const char *base_identity; /* or NULL */
+	int64_t elapsed_space;     /* bytes of metaspace, may be negative; 0 when not told */
 	bool has_elapsed_space;
-	struct arklet_biz *biz;         /* bizInfos of an install, or the list of a query */
+	struct arklet_biz *biz; /* bizInfos of an install, or the list of a query */
 	size_t n_biz;
 	bool truncated;
 };
@@ -82,10 +92,12 @@ struct arklet_health {
 	enum arklet_state base_state;         /* broken when it was not told */
 	const char *java_version;             /* or NULL */
 	double run_time_s;                    /* since the process started; -1 when not told */
-	int64_t heap_used, heap_max, nonheap_used, metaspace_used, metaspace_committed, metaspace_max; /* bytes; -1: not told or unlimited */
-	int64_t classes;                      /* loaded now; -1: not told */
+	int64_t heap_used, heap_max, nonheap_used, metaspace_used, metaspace_committed,
+	    metaspace_max; /* bytes; -1: not told or unlimited */
+	int64_t classes;   /* loaded now; -1: not told */
 };
-int arklet_health_parse(struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_health *ret, struct err *err);
+int arklet_health_parse(
+    struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_health *ret, struct err *err);
 
 /* Commands that /help lists, as bits (1u << enum arklet_command). */
 int arklet_help_parse(struct arena *a, const char *text, size_t n, unsigned *ret_commands, struct err *err);
@@ -96,7 +108,8 @@ struct arklet_operation {
 	bool finished, succeeded;        /* by the end time, not by the status alone: a lost lock leaves INITIALIZED for ever */
 	const char *cause;               /* "" unless it failed; the deepest message that was told */
 };
-int arklet_operation_parse(struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_operation *ret, struct err *err);
+int arklet_operation_parse(
+    struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_operation *ret, struct err *err);
 
 /* The result of one item of a batch: by its URL. False when the answer does not mention it. */
 bool arklet_batch_item(struct arena *a, const char *text, size_t n, const char *url, struct arklet_reply *ret);
@@ -104,11 +117,13 @@ bool arklet_batch_item(struct arena *a, const char *text, size_t n, const char *
 /* Bodies of requests. */
 struct arklet_install {
 	const char *name, *version, *url;
-	const char *sha256;              /* our own bases check it, others ignore it; or NULL */
-	const char *const *args; size_t n_args;
-	const char *const *env_names, *const *env_values; size_t n_env;
-	bool replace;                    /* uninstallThenInstall */
-	const char *request_id;          /* not NULL: asynchronously, under this id */
+	const char *sha256; /* our own bases check it, others ignore it; or NULL */
+	const char *const *args;
+	size_t n_args;
+	const char *const *env_names, *const *env_values;
+	size_t n_env;
+	bool replace;           /* uninstallThenInstall */
+	const char *request_id; /* not NULL: asynchronously, under this id */
 };
 void arklet_install_print(const struct arklet_install *i, struct buf *out);
 void arklet_batch_print(const struct arklet_install *items, size_t n, const char *request_id, struct buf *out);

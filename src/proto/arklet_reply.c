@@ -99,7 +99,8 @@ static void health_fill(struct arena *a, const json_t *data, struct arklet_healt
 	h->classes = whole(jvm, "loaded class count");
 }
 
-int arklet_health_parse(struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_health *ret, struct err *err) {
+int arklet_health_parse(
+    struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_health *ret, struct err *err) {
 	json_t *root;
 	int rc = arklet_load(text, n, &root, err);
 	if (rc != 0)
@@ -160,7 +161,8 @@ static void operation_fill(struct arena *a, const json_t *data, struct arklet_op
 	}
 }
 
-int arklet_operation_parse(struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_operation *ret, struct err *err) {
+int arklet_operation_parse(
+    struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_operation *ret, struct err *err) {
 	json_t *root;
 	int rc = arklet_load(text, n, &root, err);
 	if (rc != 0)

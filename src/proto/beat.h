@@ -10,10 +10,10 @@ struct arena;
 struct err;
 
 struct beat {
-	const char *identity;     /* who it says it is; never NULL, not the "unknown-…" that changes with each beat */
+	const char *identity;       /* who it says it is; never NULL, not the "unknown-…" that changes with each beat */
 	const char *name, *cluster; /* or NULL; placeholders are left out */
-	const char *ip, *host;    /* as it sees itself; or NULL */
-	int port;                 /* of its arklet; 0 in a question for the baseline */
+	const char *ip, *host;      /* as it sees itself; or NULL */
+	int port;                   /* of its arklet; 0 in a question for the baseline */
 	bool activated;
 };
 

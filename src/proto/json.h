@@ -14,7 +14,8 @@ struct err;
 
 /* Appends the JSON of m: set fields only, in descriptor order; empty repeated fields are left out unless in a list reply (always_lists). */
 void json_print(const ProtobufCMessage *m, bool always_lists, struct buf *out);
-/* Parses an object into a new message in the arena. E_MALFORMED (not JSON) or E_INVALID with err->pointer at the field. n == 0 gives an empty message. */
+/* Parses an object into a new message in the arena. E_MALFORMED (not JSON) or E_INVALID with err->pointer at the field. n == 0 gives an
+ * empty message. */
 int json_parse(const ProtobufCMessageDescriptor *d, const char *text, size_t n, struct arena *a, ProtobufCMessage **ret, struct err *err);
 /* Sets one scalar, enum, Duration, Timestamp or Amount field from text (query parameters, path segments); repeated scalars append. */
 int json_set_text(ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const char *text, struct arena *a, struct err *err);

@@ -14,7 +14,11 @@
 
 /* ---- bounded --------------------------------------------------------------------------------------------------------------------- */
 
-struct bound { struct arena *arena; size_t left; bool refused; };
+struct bound {
+	struct arena *arena;
+	size_t left;
+	bool refused;
+};
 
 /* What the arena spends at least: many small pieces are what makes a message grow. */
 #define PIECE ((size_t)16)
@@ -37,10 +41,19 @@ static void bound_free(void *data, void *p) {
 
 /* ---- checked --------------------------------------------------------------------------------------------------------------------- */
 
-struct check { enum unpack_mode mode; struct arena *arena; struct err *err; };
+struct check {
+	enum unpack_mode mode;
+	struct arena *arena;
+	struct err *err;
+};
 
 /* Where we are, innermost first; becomes a JSON pointer only when there is something to say. */
-struct place { const struct place *up; const char *field; size_t index; bool repeated; };
+struct place {
+	const struct place *up;
+	const char *field;
+	size_t index;
+	bool repeated;
+};
 
 static void place_print(const struct place *at, struct check *k, struct buf *out) {
 	if (at == NULL)
@@ -105,7 +118,8 @@ static int check_message(struct check *k, ProtobufCMessage *m, const struct plac
 	if (depth > MAX_DEPTH)
 		return bad(k, up, "nested too deeply");
 	int r = 0;
-	/* protobuf-c 1.4.1 takes a number 0 when its tag is written in more bytes than it needs, and nobody takes the message packed again. */
+	/* protobuf-c 1.4.1 takes a number 0 when its tag is written in more bytes than it needs, and nobody takes the message packed again.
+	 */
 	for (unsigned i = 0; r == 0 && i < m->n_unknown_fields; i++)
 		if (m->unknown_fields[i].tag == 0)
 			r = bad(k, up, "a field with the number 0");

@@ -22,7 +22,8 @@ static void log_answer(const struct exchange *x, int status) {
 	const char *method = http_req_method(x->req), *path = path_shown(x);
 	int64_t us = clock_mono(&clock_real).us - x->started_us;
 	enum route_kind k = x->match.route.kind;
-	bool probe = k == ROUTE_LIVEZ || k == ROUTE_READYZ || k == ROUTE_METRICS || (k == ROUTE_HEARTBEAT && status == 200); /* every few seconds */
+	bool probe =
+	    k == ROUTE_LIVEZ || k == ROUTE_READYZ || k == ROUTE_METRICS || (k == ROUTE_HEARTBEAT && status == 200); /* every few seconds */
 	bool loud = !probe && (status >= 500 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0));
 	log_at(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "request", log_s("method", method), log_s("path", path), log_i("status", status),
 	    log_i("us", us), log_s("request", x->request_id), log_s("peer", http_req_peer(x->req)),

@@ -19,16 +19,36 @@ struct rest {
 	struct http_server *http;
 	unsigned n_proxied;
 	struct proxy_tls *tls;
-	uint64_t answers[6];         /* by hundred */
+	uint64_t answers[6]; /* by hundred */
 };
 
 /* What a path leads to. */
-enum route_kind { ROUTE_OP, ROUTE_UPLOAD, ROUTE_DOWNLOAD, ROUTE_LOGS, ROUTE_HEARTBEAT, ROUTE_BASELINE, ROUTE_LIVEZ, ROUTE_READYZ, ROUTE_METRICS, ROUTE_OPENAPI, ROUTE_PAGE };
+enum route_kind {
+	ROUTE_OP,
+	ROUTE_UPLOAD,
+	ROUTE_DOWNLOAD,
+	ROUTE_LOGS,
+	ROUTE_HEARTBEAT,
+	ROUTE_BASELINE,
+	ROUTE_LIVEZ,
+	ROUTE_READYZ,
+	ROUTE_METRICS,
+	ROUTE_OPENAPI,
+	ROUTE_PAGE
+};
 #define ROUTE_PARAMS 4
-struct route { const char *method, *path; enum route_kind kind; const struct op_def *op; };
+struct route {
+	const char *method, *path;
+	enum route_kind kind;
+	const struct op_def *op;
+};
 struct route_match {
 	struct route route;
-	struct { const char *name; size_t name_len; const char *value; } params[ROUTE_PARAMS];
+	struct {
+		const char *name;
+		size_t name_len;
+		const char *value;
+	} params[ROUTE_PARAMS];
 	size_t n;
 };
 /* E_NOT_FOUND names the nearest path; E_METHOD leaves the allowed methods in ret_allow ("GET, POST"). Strings are in the arena. */
@@ -42,10 +62,11 @@ struct exchange {
 	struct route_match match;
 	const char *request_id, *bearer;
 	struct api_call call;
-	bool calling;                /* the api has it */
-	bool began;                  /* a streamed answer is on its way */
-	struct timer beat; bool has_beat;
-	int64_t skip;                /* event numbers the client has seen (plan streams) */
+	bool calling; /* the api has it */
+	bool began;   /* a streamed answer is on its way */
+	struct timer beat;
+	bool has_beat;
+	int64_t skip; /* event numbers the client has seen (plan streams) */
 	/* who works on the body or the answer besides the api; NULL = nobody */
 	size_t (*on_body)(struct exchange *x, const void *p, size_t n);
 	void (*on_end)(struct exchange *x);
@@ -63,9 +84,9 @@ const char *request_id_of(struct http_req *r);
 void answer_message(struct exchange *x, const ProtobufCMessage *m, int status, const char *location);
 void answer_error(struct exchange *x, const struct err *err);
 void answer_bytes(struct exchange *x, int status, const char *type, const void *p, size_t n);
-void answer_headers(struct exchange *x);     /* what every answer carries */
-void exchange_close(struct exchange *x);     /* before the req is consumed */
-void exchange_drop(struct exchange *x);      /* no answer: the client is gone */
+void answer_headers(struct exchange *x); /* what every answer carries */
+void exchange_close(struct exchange *x); /* before the req is consumed */
+void exchange_drop(struct exchange *x);  /* no answer: the client is gone */
 char *problem_text(struct arena *a, int status, const char *detail, const char **ret_type, void *arg);
 /* call.c */
 void call_start(struct exchange *x);

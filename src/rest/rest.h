@@ -16,7 +16,8 @@ struct err;
 struct rest;
 
 struct rest_config {
-	int join_tag;             /* listener tag (http_server_listen) where only artifact contents, heartbeats and baselines are served, for bases; 0 = there is none */
+	int join_tag; /* listener tag (http_server_listen) where only artifact contents, heartbeats and baselines are served, for bases; 0 =
+	                 there is none */
 	const char *peer_ca_file; /* whom to trust when the active server's address starts with https://; NULL = the system's */
 	int64_t sse_beat_us;      /* (15 s) comment line on quiet event streams */
 	unsigned max_proxied;     /* (1000) requests forwarded at a time while standing by */
@@ -24,8 +25,8 @@ struct rest_config {
 
 /* config NULL = defaults. */
 int rest_new(struct loop *l, struct api *api, struct core *core, const struct rest_config *config, struct rest **ret, struct err *err);
-void rest_free(struct rest *r);                 /* after the http server is gone */
-const struct http_handler *rest_handler(void);  /* its arg is the rest */
+void rest_free(struct rest *r);                          /* after the http server is gone */
+const struct http_handler *rest_handler(void);           /* its arg is the rest */
 void rest_attach(struct rest *r, struct http_server *s); /* for /metrics */
 
 #endif

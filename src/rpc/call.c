@@ -23,7 +23,7 @@ struct call_end {
 	size_t n_trailers;
 };
 
-#define OF(tag_, member) ((struct call *)(void *)((char *)(tag_) - offsetof(struct call, member)))
+#define OF(tag_, member) ((struct call *)(void *)((char *)(tag_)-offsetof(struct call, member)))
 
 /* ---- life -------------------------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +78,8 @@ static void start_batch(struct call *c, const grpc_op *ops, size_t n, struct cq_
 static void on_received(struct cq_tag *tag, bool ok);
 static void on_sent(struct cq_tag *tag, bool ok);
 
-struct call *call_new(struct rpc *r, grpc_call *gc, grpc_metadata_array *head, int64_t timeout_us, const struct call_kind *kind, bool counted) {
+struct call *call_new(
+    struct rpc *r, grpc_call *gc, grpc_metadata_array *head, int64_t timeout_us, const struct call_kind *kind, bool counted) {
 	struct call *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		abort();

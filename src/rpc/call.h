@@ -23,41 +23,42 @@ enum { CALL_LOW_BYTES = 64 * 1024, CALL_HIGH_BYTES = 256 * 1024 };
 
 struct call_kind {
 	void (*message)(struct call *c, const void *p, size_t n);
-	void (*ended)(struct call *c);  /* the client sends no more */
+	void (*ended)(struct call *c);   /* the client sends no more */
 	void (*drained)(struct call *c); /* or NULL: after a send, when less than CALL_LOW_BYTES wait to be sent */
-	void (*closed)(struct call *c); /* exactly once: over, by whoever. The call lives on while the kind holds a reference. */
+	void (*closed)(struct call *c);  /* exactly once: over, by whoever. The call lives on while the kind holds a reference. */
 };
 
 struct call {
 	struct rpc *rpc;
 	grpc_call *call;
 	const struct call_kind *kind;
-	void *data;                     /* the kind's */
-	const struct hook_entry *hook;  /* of a hooked stream */
-	grpc_metadata_array head;       /* request metadata */
-	int64_t timeout_us;             /* what the client gave it; INT64_MAX = no deadline */
+	void *data;                    /* the kind's */
+	const struct hook_entry *hook; /* of a hooked stream */
+	grpc_metadata_array head;      /* request metadata */
+	int64_t timeout_us;            /* what the client gave it; INT64_MAX = no deadline */
 	struct cq_tag received, sent, over;
 	grpc_byte_buffer *incoming;
 	int cancelled;
 	struct outbound out;
-	size_t sending;                 /* bytes of the piece in flight */
+	size_t sending; /* bytes of the piece in flight */
 	struct call_end *end;
 	struct expiry stall, idle;
 	unsigned refs;
-	bool counted;                   /* against max_calls */
+	bool counted;                        /* against max_calls */
 	bool started, send_open, out_closed; /* head sent; a batch is out; nothing more goes out */
 	bool read_open, read_on, input_ended;
-	bool ended, is_over;            /* its end was decided; gRPC is done with it */
+	bool ended, is_over; /* its end was decided; gRPC is done with it */
 	TAILQ_ENTRY(call) link;
 };
 
 /* Takes over an accepted call. counted: against the cap of calls (a hooked stream is not). */
-struct call *call_new(struct rpc *r, grpc_call *gc, grpc_metadata_array *head, int64_t timeout_us, const struct call_kind *kind, bool counted);
+struct call *call_new(
+    struct rpc *r, grpc_call *gc, grpc_metadata_array *head, int64_t timeout_us, const struct call_kind *kind, bool counted);
 void call_ref(struct call *c);
 void call_unref(struct call *c);
 
-void call_read(struct call *c, bool on);      /* on: messages are delivered, one after the other */
-void call_wait(struct call *c);               /* the next message has to come within limits.request_us */
+void call_read(struct call *c, bool on); /* on: messages are delivered, one after the other */
+void call_wait(struct call *c);          /* the next message has to come within limits.request_us */
 /* Queues bytes or a packed message. false: over the cap (the call then ends by itself) or already ended. */
 bool call_send(struct call *c, const void *p, size_t n);
 bool call_send_message(struct call *c, const ProtobufCMessage *m);

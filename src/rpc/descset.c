@@ -16,7 +16,12 @@ enum { MESSAGE_FIELD = 2, MESSAGE_NESTED = 3, MESSAGE_ENUM = 4, MESSAGE_ONEOF = 
 enum { ENUM_VALUE = 2, SERVICE_METHOD = 2 };
 enum { MAX_DEPTH = 16 };
 
-struct symbol { const char *name; const struct desc_file *file; bool message; UT_hash_handle hh; };
+struct symbol {
+	const char *name;
+	const struct desc_file *file;
+	bool message;
+	UT_hash_handle hh;
+};
 
 struct desc_set {
 	struct arena *arena;
@@ -29,8 +34,14 @@ struct desc_set {
 
 /* ---- the wire ------------------------------------------------------------------------------------------------------------------ */
 
-struct span { const unsigned char *p, *end; };
-struct field { uint32_t number; bool is_bytes; struct span bytes; };
+struct span {
+	const unsigned char *p, *end;
+};
+struct field {
+	uint32_t number;
+	bool is_bytes;
+	struct span bytes;
+};
 
 static bool varint(struct span *s, uint64_t *ret) {
 	uint64_t v = 0;
@@ -95,7 +106,11 @@ static const char *text_of(struct span s, uint32_t number, struct arena *a) {
 
 /* ---- symbols ------------------------------------------------------------------------------------------------------------------- */
 
-struct walk { struct desc_set *set; const struct desc_file *file; struct err *err; };
+struct walk {
+	struct desc_set *set;
+	const struct desc_file *file;
+	struct err *err;
+};
 
 static const char *declare(struct walk *w, const char *scope, struct span item, bool message) {
 	const char *name = text_of(item, ITEM_NAME, w->set->arena);
@@ -211,7 +226,11 @@ int descset_new(const unsigned char *bytes, size_t n, struct desc_set **ret, str
 	return 0;
 }
 
-static const struct { const char *name; const unsigned char *bytes; size_t n; } embedded[] = {
+static const struct {
+	const char *name;
+	const unsigned char *bytes;
+	size_t n;
+} embedded[] = {
 #include "desc.inc"
 };
 

@@ -12,8 +12,8 @@ struct desc_set;
 enum { DESC_SERVICES_MAX = 64, DESC_FILES_MAX = 64 };
 
 struct desc_file {
-	const char *name;               /* "berth/v1/api.proto" */
-	const unsigned char *bytes;     /* its FileDescriptorProto */
+	const char *name;           /* "berth/v1/api.proto" */
+	const unsigned char *bytes; /* its FileDescriptorProto */
 	size_t n;
 };
 

@@ -15,14 +15,16 @@
 
 #define MAX_PEM (256 * 1024)
 
-struct pem { char *cert, *key, *ca; };
+struct pem {
+	char *cert, *key, *ca;
+};
 
 struct listener {
 	struct listener *next;
 	char *cert_file, *key_file, *ca_file;
 	pthread_mutex_t lock;
-	struct pem pem;  /* under the lock */
-	bool renewed;    /* gRPC has not seen pem yet; under the lock */
+	struct pem pem; /* under the lock */
+	bool renewed;   /* gRPC has not seen pem yet; under the lock */
 };
 
 static void pem_free(struct pem *p) {

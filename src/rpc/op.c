@@ -75,7 +75,8 @@ static void op_release(struct op_call *o) {
 	call_unref(c);
 }
 
-static void on_done(struct api_call *call, const ProtobufCMessage *reply, int status, const char *location, bool more, const struct err *err) {
+static void on_done(
+    struct api_call *call, const ProtobufCMessage *reply, int status, const char *location, bool more, const struct err *err) {
 	struct op_call *o = call->arg;
 	if (reply != NULL && more) {
 		call_send_message(o->call, reply);

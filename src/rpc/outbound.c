@@ -1,4 +1,5 @@
-/* A piece is one allocation that becomes a gRPC slice without a copy. The overhead is counted too: a million empty messages are not free. */
+/* A piece is one allocation that becomes a gRPC slice without a copy. The overhead is counted too: a million empty messages are not free.
+ */
 #include "rpc/outbound.h"
 
 #include <stdlib.h>

@@ -30,7 +30,10 @@ struct route {
 };
 
 static const bool is_watch = true, is_check = false;
-static const struct fixed { const char *method; struct route route; } fixed[] = {
+static const struct fixed {
+	const char *method;
+	struct route route;
+} fixed[] = {
 	{ "/grpc.health.v1.Health/Check", { &health_kind, health_accept, &is_check, true, false } },
 	{ "/grpc.health.v1.Health/Watch", { &health_kind, health_accept, &is_watch, true, false } },
 	{ "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", { &reflect_kind, reflect_accept, NULL, true, false } },
@@ -90,7 +93,8 @@ static int check_active(const struct rpc *r, char active[128], struct err *err) 
 		return 0;
 	memcpy(active, s.peer_rpc, 128);
 	if (active[0] == '\0')
-		return err_set(err, E_UNAVAILABLE, "this server stands by and knows of no active one yet%s%s; try again", s.reason[0] != '\0' ? ": " : "", s.reason);
+		return err_set(err, E_UNAVAILABLE, "this server stands by and knows of no active one yet%s%s; try again",
+		    s.reason[0] != '\0' ? ": " : "", s.reason);
 	return err_set(err, E_UNAVAILABLE, "this server stands by; the active one is at %s", active);
 }
 
@@ -100,7 +104,8 @@ static int check_call(const struct rpc *r, const char *method, struct route *ret
 	if (!route_find(r, method, ret))
 		return err_set(err, E_UNSUPPORTED, "no method %.200s; reflection lists what there is", method);
 	if (ret->counted && r->stats.open_calls >= r->limits.max_calls)
-		return err_set(err, E_TOO_MANY, "%u calls are open already, as many as this server takes; try again later", r->limits.max_calls);
+		return err_set(
+		    err, E_TOO_MANY, "%u calls are open already, as many as this server takes; try again later", r->limits.max_calls);
 	return ret->active_only ? check_active(r, active, err) : 0;
 }
 
@@ -191,7 +196,9 @@ static grpc_server *server_new(const struct rpc_limits *l) {
 		int_arg(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5 * 1000),
 		int_arg(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600 * 1000),
 		int_arg(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10 * 1000),
-		{ .type = GRPC_ARG_POINTER, .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA, .value.pointer = { quota, grpc_resource_quota_arg_vtable() } },
+		{ .type = GRPC_ARG_POINTER,
+		    .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+		    .value.pointer = { quota, grpc_resource_quota_arg_vtable() } },
 	};
 	grpc_channel_args all = { sizeof args / sizeof *args, args };
 	grpc_server *server = grpc_server_create(&all, NULL);
@@ -203,10 +210,12 @@ static grpc_server *server_new(const struct rpc_limits *l) {
  * them. Runs on any thread. */
 static void on_grpc_log(gpr_log_func_args *line) {
 	bool fatal = strncmp(line->message, "assertion failed", 16) == 0;
-	log_at(fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "grpc", log_s("text", line->message), log_s("file", line->file), log_i("line", line->line));
+	log_at(fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "grpc", log_s("text", line->message), log_s("file", line->file),
+	    log_i("line", line->line));
 }
 
-int rpc_new(struct loop *l, struct cq *cq, struct api *api, struct core *core, const struct rpc_limits *limits, struct rpc **ret, struct err *err) {
+int rpc_new(
+    struct loop *l, struct cq *cq, struct api *api, struct core *core, const struct rpc_limits *limits, struct rpc **ret, struct err *err) {
 	struct rpc *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		return err_set(err, E_NOMEM, "no memory for the gRPC server");
@@ -244,7 +253,8 @@ int rpc_listen(struct rpc *r, const char *address, const struct rpc_tls *tls, in
 	int port = grpc_server_add_http2_port(r->server, address, creds);
 	grpc_server_credentials_release(creds);
 	if (port <= 0)
-		return err_set(err, E_BUSY, "cannot listen on %s for gRPC: the port is taken, or the address is not one of this machine", address);
+		return err_set(
+		    err, E_BUSY, "cannot listen on %s for gRPC: the port is taken, or the address is not one of this machine", address);
 	*ret_port = port;
 	return 0;
 }

@@ -25,7 +25,10 @@ struct slot {
 	grpc_metadata_array head;
 };
 
-struct hook_entry { struct rpc_hook hook; void *arg; };
+struct hook_entry {
+	struct rpc_hook hook;
+	void *arg;
+};
 
 struct rpc {
 	struct loop *loop;
@@ -37,9 +40,9 @@ struct rpc {
 	struct slot slots[ACCEPT_SLOTS];
 	struct hook_entry hooks[MAX_HOOKS];
 	size_t n_hooks;
-	TAILQ_HEAD(call_list, call) calls;      /* all that are not over */
-	TAILQ_HEAD(, watcher) watchers;         /* of health */
-	struct listener *listeners;             /* those with TLS */
+	TAILQ_HEAD(call_list, call) calls; /* all that are not over */
+	TAILQ_HEAD(, watcher) watchers;    /* of health */
+	struct listener *listeners;        /* those with TLS */
 	struct desc_set *descs;
 	struct expiry_queue stalls, idles;
 	struct rpc_stats stats;
@@ -56,7 +59,7 @@ void health_accept(struct call *c, const void *watch);
 void reflect_accept(struct call *c, const void *unused);
 void hook_accept(struct call *c, const void *entry);
 extern const struct call_kind op_kind, health_kind, reflect_kind, hook_kind;
-void health_stop(struct rpc *r);            /* ends all watches */
+void health_stop(struct rpc *r); /* ends all watches */
 
 struct grpc_server_credentials *listener_credentials(struct rpc *r, const struct rpc_tls *tls, struct err *err);
 void listeners_free(struct rpc *r);

@@ -51,7 +51,8 @@ int64_t status_retry_us(const struct err *err) {
 
 static Google__Protobuf__Any *bad_request(const struct err *err, struct arena *a) {
 	Google__Rpc__BadRequest *bad = PB_NEW(Google__Rpc__BadRequest, google__rpc__bad_request, a);
-	Google__Rpc__BadRequest__FieldViolation *v = PB_NEW(Google__Rpc__BadRequest__FieldViolation, google__rpc__bad_request__field_violation, a);
+	Google__Rpc__BadRequest__FieldViolation *v =
+	    PB_NEW(Google__Rpc__BadRequest__FieldViolation, google__rpc__bad_request__field_violation, a);
 	v->field = arena_strdup(a, status_field(err->pointer, a));
 	v->description = arena_strdup(a, err->text);
 	bad->n_field_violations = 1;

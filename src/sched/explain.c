@@ -152,12 +152,16 @@ static void refusals_make(const struct explanation *x, struct place_report *ret)
 
 static char *summary_make(const struct explanation *x, const struct place_report *rep, const struct base *only) {
 	if (only != NULL && x->n_bases == 0)
-		return arena_printf(x->a, "base %s is in group %s, not in group %s", only->row.name, only->group->row.name, x->r->group->row.name);
+		return arena_printf(
+		    x->a, "base %s is in group %s, not in group %s", only->row.name, only->group->row.name, x->r->group->row.name);
 	if (x->n_bases == 0)
 		return arena_strdup(x->a, "the group has no base yet");
 	BUF_AUTO out = BUF_INIT;
 	if (x->n_fit > 0)
-		buf_printf(&out, "%zu of %d %s", x->n_fit, x->n_bases, x->n_bases == 1 ? "base fits" : x->n_fit == 1 ? "bases fits" : "bases fit");
+		buf_printf(&out, "%zu of %d %s", x->n_fit, x->n_bases,
+		    x->n_bases == 1 ? "base fits"
+		    : x->n_fit == 1 ? "bases fits"
+		                    : "bases fit");
 	for (size_t i = 0; i < rep->n; i++)
 		buf_printf(&out, "%s%s", out.len > 0 ? "; " : "", rep->refusals[i].text);
 	return arena_strdup(x->a, buf_str(&out));

@@ -63,7 +63,8 @@ static struct base *bucket_best(const struct fleet *f, const struct place_req *r
 	return best;
 }
 
-/* Every base there has it already: the usual end of a deployment that wants more than there are bases, and a walk over all of them saved. */
+/* Every base there has it already: the usual end of a deployment that wants more than there are bases, and a walk over all of them saved.
+ */
 static bool zone_exhausted(const struct place_req *r, int zone) {
 	const struct deployment *d = r->deployment;
 	return d != NULL && d->group == r->group && r->old == NULL && d->zone_holders[zone] >= r->group->zones[zone]->n_bases;

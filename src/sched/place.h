@@ -18,22 +18,42 @@ struct place_req {
 	/* May be NULL. True: this base is out for the caller's own reason (already failed in this plan, …); counted as rule "excluded". */
 	bool (*excluded)(const struct base *b, void *arg);
 	void *arg;
-	/* May be NULL. The instance of another version that the new one is to stand beside: its base may hold the module, and is preferred. */
+	/* May be NULL. The instance of another version that the new one is to stand beside: its base may hold the module, and is preferred.
+	 */
 	const struct instance *old;
 };
 
-/* Speeds up many choices in a row for one request: bases refused once are not looked at again, as long as one cursor is used. Zero it first;
- * drop it when bases may have got room or lost what spoke against them. Never needed for correctness. */
-struct place_cursor { struct place_position { int passed; int64_t after; } zone[GROUP_ZONES]; };
+/* Speeds up many choices in a row for one request: bases refused once are not looked at again, as long as one cursor is used. Zero it
+ * first; drop it when bases may have got room or lost what spoke against them. Never needed for correctness. */
+struct place_cursor {
+	struct place_position {
+		int passed;
+		int64_t after;
+	} zone[GROUP_ZONES];
+};
 
 struct base *place_choose(const struct fleet *f, const struct place_req *r, struct place_cursor *cursor); /* NULL: nothing fits */
-bool place_fits(const struct fleet *f, const struct place_req *r, const struct base *b, const char **ret_rule); /* ret_rule: first rule that refuses */
+bool place_fits(
+    const struct fleet *f, const struct place_req *r, const struct base *b, const char **ret_rule); /* ret_rule: first rule that refuses */
 
-struct place_refusal { const char *rule; char *text; char *command; int bases; const char *examples[5]; int n_examples; };
-struct place_report { struct place_refusal *refusals; size_t n; struct base **fit; size_t n_fit; int n_bases; char *summary; /* "3 of 3 bases full: 5 of 5 units; 1 cordoned" */ };
-/* Over all bases of the group (each base counts for the first rule that refuses it), or over one (every rule that refuses it). Refusals: most
- * bases first. Everything in the arena. fit holds at most 1000, in the order in which
- * successive choices would take them. */
+struct place_refusal {
+	const char *rule;
+	char *text;
+	char *command;
+	int bases;
+	const char *examples[5];
+	int n_examples;
+};
+struct place_report {
+	struct place_refusal *refusals;
+	size_t n;
+	struct base **fit;
+	size_t n_fit;
+	int n_bases;
+	char *summary; /* "3 of 3 bases full: 5 of 5 units; 1 cordoned" */
+};
+/* Over all bases of the group (each base counts for the first rule that refuses it), or over one (every rule that refuses it). Refusals:
+ * most bases first. Everything in the arena. fit holds at most 1000, in the order in which successive choices would take them. */
 void place_explain(const struct fleet *f, const struct place_req *r, const struct base *only, struct arena *a, struct place_report *ret);
 
 #endif

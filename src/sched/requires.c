@@ -19,7 +19,8 @@ static int64_t part_next(const char **s, int *ret_digits) {
 	return v;
 }
 
-/* Numbers first, missing ones are 0; then a version with a suffix ("-rc1") comes before the one without; build notes ("+b7") do not count. */
+/* Numbers first, missing ones are 0; then a version with a suffix ("-rc1") comes before the one without; build notes ("+b7") do not count.
+ */
 static int version_cmp(const char *a, const char *b) {
 	for (;;) {
 		int da, db;

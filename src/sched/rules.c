@@ -19,9 +19,9 @@ static bool rule_alarm(const struct fleet *f, const struct place_req *r, const s
 	return b->group->alarm;
 }
 
-#define STATE_RULE(name, STATE) \
+#define STATE_RULE(name, STATE)                                                                           \
 	static bool rule_##name(const struct fleet *f, const struct place_req *r, const struct base *b) { \
-		return b->row.state == BASE_##STATE; \
+		return b->row.state == BASE_##STATE;                                                      \
 	}
 STATE_RULE(joining, JOINING)
 STATE_RULE(restoring, RESTORING)
@@ -105,7 +105,8 @@ static bool rule_context_path(const struct fleet *f, const struct place_req *r, 
 		return false;
 	const struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (i->version->module != r->version->module && strcmp(text(i->version->row.context_path), r->version->row.context_path) == 0)
+		if (i->version->module != r->version->module &&
+		    strcmp(text(i->version->row.context_path), r->version->row.context_path) == 0)
 			return true;
 	return false;
 }

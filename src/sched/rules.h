@@ -21,7 +21,7 @@ int place_zone_load(const struct place_req *r, int zone);
 int place_rank(const struct place_req *r, const struct base *a, int load_a, const struct base *b, int load_b);
 
 /* What stands against that base, for {what}; "" where the sentence has no such place. In the arena. */
-const char *taint_of(const struct place_req *r, const struct base *b, struct arena *a);     /* NULL = none */
+const char *taint_of(const struct place_req *r, const struct base *b, struct arena *a);       /* NULL = none */
 const char *requirement_of(const struct place_req *r, const struct base *b, struct arena *a); /* NULL = all are met */
 bool version_in_range(const char *version, const char *range);
 

@@ -27,7 +27,7 @@ struct admin {
 	const char *address, *context;
 	const char *data_dir;
 	char path[600];
-	char secret[64];   /* "" until one is needed */
+	char secret[64]; /* "" until one is needed */
 	bool busy, done, needed, made;
 };
 
@@ -48,7 +48,9 @@ static void add_token(struct admin *a, struct tenant *t) {
 	char name[64] = NAME, actor[] = "berth";
 	for (int i = 2; fleet_token(t, name) != NULL; i++)
 		snprintf(name, sizeof name, NAME "-%d", i);
-	struct row_token row = { .tenant_id = t->row.id, .name = name, .role = ROLE_ADMIN, .create_actor = actor, .created_at = core_now(a->core) };
+	struct row_token row = {
+		.tenant_id = t->row.id, .name = name, .role = ROLE_ADMIN, .create_actor = actor, .created_at = core_now(a->core)
+	};
 	sha256_of(a->secret, strlen(a->secret), row.hash);
 	fleet_token_add(core_fleet(a->core), t, &row);
 	core_event(a->core, &(struct event_facts){ .kind = "token.created" }, "token %s with role admin was made at the first start", name);
@@ -78,7 +80,8 @@ static int secret_read(struct admin *a, struct err *err) {
 	if (r != 0)
 		return r;
 	text[strcspn(text, "\r\n")] = '\0';
-	bool fits = strlen(text) >= 20 && strlen(text) < sizeof a->secret && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(text);
+	bool fits = strlen(text) >= 20 && strlen(text) < sizeof a->secret &&
+	            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(text);
 	if (fits)
 		snprintf(a->secret, sizeof a->secret, "%s", text);
 	free(text);

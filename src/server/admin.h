@@ -10,7 +10,7 @@ struct loop;
 
 /* Strings must outlive it. context: name of the context to write, or NULL; address: of the REST API, filled before admin_ensure. */
 struct admin *admin_new(struct loop *l, struct core *c, const char *data_dir, const char *address, const char *context);
-void admin_free(struct admin *a); /* after core_stop's done; NULL is fine */
+void admin_free(struct admin *a);   /* after core_stop's done; NULL is fine */
 void admin_ensure(struct admin *a); /* the core became active; does nothing once it is done */
 
 /* Writes the context into $XDG_CONFIG_HOME/berth/contexts.ini and makes it the current one; others stay. */

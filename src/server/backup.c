@@ -23,16 +23,16 @@
 #include "server/datadir.h"
 
 struct job {
-	const char *data;            /* the folder with the cluster */
+	const char *data; /* the folder with the cluster */
 	const char *file;
-	bool reads;                  /* a restore */
+	bool reads; /* a restore */
 	char conninfo[1024];
 	struct loop *loop;
-	struct deferred next;        /* a step is never taken within the callback of what it frees */
+	struct deferred next; /* a step is never taken within the callback of what it frees */
 	struct embedded *embedded;
 	struct dump *dump;
 	bool dumping, done;
-	struct err err;              /* the first one */
+	struct err err; /* the first one */
 };
 
 static void note(struct job *j, const struct err *err) {
@@ -228,7 +228,10 @@ int restore_run(const struct server_options *o, const char *path, struct err *er
 	char file[3000];
 	struct datadir lock = { 0 };
 	if (o->database_url != NULL)
-		return err_set(err, E_INVALID, "restore makes a private database; into one of your own the file goes with: pg_restore --no-owner --single-transaction -d CONNINFO %.200s", path);
+		return err_set(err, E_INVALID,
+		    "restore makes a private database; into one of your own the file goes with: pg_restore --no-owner --single-transaction "
+		    "-d CONNINFO %.200s",
+		    path);
 	int r = absolute(path, file, sizeof file, err);
 	if (r == 0)
 		r = check_file(file, err);
@@ -237,12 +240,15 @@ int restore_run(const struct server_options *o, const char *path, struct err *er
 	if (r != 0)
 		return r;
 	if (has_cluster(o->data_dir))
-		r = err_set(err, E_EXISTS, "%s holds a database already; choose a fresh folder with --data, or move its pg/ away", o->data_dir);
+		r = err_set(
+		    err, E_EXISTS, "%s holds a database already; choose a fresh folder with --data, or move its pg/ away", o->data_dir);
 	else
 		r = restore_locked(o, file, err);
 	datadir_close(&lock);
 	if (r == 0)
 		printf("restored into %s; start it with: berthd --data %s\n"
-		       "If agents or the witness file have seen newer state, it stays read-only until it is started once with --accept-older.\n", o->data_dir, o->data_dir);
+		       "If agents or the witness file have seen newer state, it stays read-only until it is started once with "
+		       "--accept-older.\n",
+		    o->data_dir, o->data_dir);
 	return r;
 }

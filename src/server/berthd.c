@@ -94,7 +94,8 @@ static void on_after(void *arg) {
 		start_database(s);
 }
 
-/* ---- signals and systemd -------------------------------------------------------------------------------------------------------------- */
+/* ---- signals and systemd --------------------------------------------------------------------------------------------------------------
+ */
 
 static void on_stop_signal(int signo, void *arg) {
 	log_info("signal", log_s("signal", strsignal(signo)));
@@ -143,7 +144,8 @@ static void start_watchdog(struct berthd *s) {
 	timer_set(&s->watchdog, s->watchdog_us);
 }
 
-/* ---- the process ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------------------------------------------------------------
+ */
 
 static void raise_limits(void) {
 	struct rlimit l;

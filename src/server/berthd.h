@@ -33,7 +33,7 @@ struct berthd {
 	struct datadir data;
 	struct loop *loop;
 	struct rng rng;
-	struct embedded *embedded;     /* NULL with a database URL */
+	struct embedded *embedded; /* NULL with a database URL */
 	struct ledger_pg *pg;
 	struct cq *cq;
 	struct drive *drive;
@@ -44,20 +44,20 @@ struct berthd {
 	struct rpc *rpc;
 	struct witness *witness;
 	struct admin *admin;
-	struct deferred turn;          /* core_turn() */
-	struct timer deadline;         /* core_deadline() */
-	struct deferred after;         /* the beginning; later the last step of the end */
+	struct deferred turn;  /* core_turn() */
+	struct timer deadline; /* core_deadline() */
+	struct deferred after; /* the beginning; later the last step of the end */
 	struct timer watchdog;
 	int64_t watchdog_us;
 	char node[160];
-	char rest_address[ADDRESS_MAX + 16], rpc_address[ADDRESS_MAX]; /* as others reach us */
+	char rest_address[ADDRESS_MAX + 16], rpc_address[ADDRESS_MAX];                 /* as others reach us */
 	char rest_bound[ADDRESS_MAX], rpc_bound[ADDRESS_MAX], join_bound[ADDRESS_MAX]; /* as we listen; "" = not */
 	char artifacts[ADDRESS_MAX + 16], join_artifacts[ADDRESS_MAX + 16]; /* URL prefixes; the second for bases without an agent */
-	const char **servers;          /* gRPC addresses of the cell, ours first */
+	const char **servers;                                               /* gRPC addresses of the cell, ours first */
 	enum core_mode mode;
-	bool running;                  /* parts are made, core was started */
+	bool running; /* parts are made, core was started */
 	bool stopping, accepted_older;
-	int draining;                  /* parts that are not done yet */
+	int draining; /* parts that are not done yet */
 	int exit_status;
 };
 

@@ -13,7 +13,8 @@
 enum { EXIT_USAGE = 2 };
 
 static int init_dash_run(const struct server_options *o, const char *argument, struct err *err) {
-	printf("-- Makes role berth_dash, which reads schema dash. For psql as an administrator, in the database of the server; may be run again.\n");
+	printf("-- Makes role berth_dash, which reads schema dash. For psql as an administrator, in the database of the server; may be run "
+	       "again.\n");
 	int r = dash_statements(stdout, err);
 	if (r == 0)
 		printf("-- It has no password yet: \\password berth_dash\n");

@@ -15,7 +15,8 @@ static int held(int fd, const char *path, struct err *err) {
 	char pid[32] = "";
 	ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
 	pid[n > 0 ? strcspn(pid, "\n") : 0] = '\0';
-	return err_set(err, E_EXISTS, "another berthd (process %s) runs on %s; stop it, or choose another folder with --data", pid[0] != '\0' ? pid : "unknown", path);
+	return err_set(err, E_EXISTS, "another berthd (process %s) runs on %s; stop it, or choose another folder with --data",
+	    pid[0] != '\0' ? pid : "unknown", path);
 }
 
 int datadir_open(const char *path, struct datadir *ret, struct err *err) {

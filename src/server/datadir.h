@@ -4,7 +4,10 @@
 
 struct err;
 
-struct datadir { const char *path; int lock; };
+struct datadir {
+	const char *path;
+	int lock;
+};
 
 /* E_EXISTS names the process that holds it. path must outlive it. */
 int datadir_open(const char *path, struct datadir *ret, struct err *err);

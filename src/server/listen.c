@@ -46,7 +46,8 @@ static int open_one(struct berthd *s, const char *option, const char *address, o
 		with_port(address, 0, other);
 		r = open(s, other, &port, err);
 		if (r == 0)
-			log_warn("the port is taken; another one is used", log_s("option", option), log_s("wanted", address), log_i("port", port));
+			log_warn("the port is taken; another one is used", log_s("option", option), log_s("wanted", address),
+			    log_i("port", port));
 	}
 	if (r == E_BUSY)
 		return err_set(err, E_BUSY, "%s is taken: choose another with --%s, or let --any-port pick one", address, option);
@@ -76,7 +77,8 @@ static void advertise(const char *given, const char *bound, char *out) {
 
 static int write_port_file(const struct berthd *s, struct err *err) {
 	BUF_AUTO out = BUF_INIT;
-	const char *const fields[][2] = { { "rest", s->rest_bound }, { "rpc", s->rpc_bound }, { "join", s->join_bound }, { "data", s->opt.data_dir } };
+	const char *const fields[][2] = { { "rest", s->rest_bound }, { "rpc", s->rpc_bound }, { "join", s->join_bound },
+		{ "data", s->opt.data_dir } };
 	buf_printf(&out, "{\"pid\":%d", (int)getpid());
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		if (fields[i][1][0] == '\0')

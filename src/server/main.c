@@ -18,7 +18,8 @@ static void print_help(void) {
 		printf("  %-9s %-10s %s\n", server_commands[i].name, server_commands[i].argument, server_commands[i].help);
 	printf("\n");
 	opt_print_help(server_option_table, server_option_count, stdout);
-	printf("\nEach option is also a line of the configuration file and a variable: --log-level, log-level = … in [log], BERTHD_LOG_LEVEL.\n"
+	printf("\nEach option is also a line of the configuration file and a variable: --log-level, log-level = … in [log], "
+	       "BERTHD_LOG_LEVEL.\n"
 	       "Signals: TERM and INT stop it in order, HUP reads certificates and the log level again.\n"
 	       "\nExamples:\n"
 	       "  berthd --data ./data                                    a server of its own, PostgreSQL included\n"
@@ -28,34 +29,53 @@ static void print_help(void) {
 }
 
 static void print_man(void) {
-	printf(".TH BERTHD 8 \"\" \"Berth %s\" \"Berth\"\n.SH NAME\nberthd \\- server of Berth\n.SH SYNOPSIS\n.B berthd\n[\\fICOMMAND\\fR [\\fIARGUMENT\\fR]] [\\fIoptions\\fR]\n", BERTH_VERSION);
-	printf(".SH DESCRIPTION\nDeploys modules onto running bases. Decisions are made by one active server per database; others stand by and take over.\n"
+	printf(".TH BERTHD 8 \"\" \"Berth %s\" \"Berth\"\n.SH NAME\nberthd \\- server of Berth\n.SH SYNOPSIS\n.B berthd\n[\\fICOMMAND\\fR "
+	       "[\\fIARGUMENT\\fR]] [\\fIoptions\\fR]\n",
+	    BERTH_VERSION);
+	printf(".SH DESCRIPTION\nDeploys modules onto running bases. Decisions are made by one active server per database; others stand by "
+	       "and take over.\n"
 	       "Without \\fB\\-\\-database\\-url\\fR it runs a private PostgreSQL inside its data folder.\n.SH COMMANDS\n");
 	for (size_t i = 0; i < server_command_count; i++)
 		printf(".TP\n\\fB%s\\fR \\fI%s\\fR\n%s.\n", server_commands[i].name, server_commands[i].argument, server_commands[i].help);
 	printf(".SH OPTIONS\n");
 	opt_print_man(server_option_table, server_option_count, stdout);
-	printf(".SH ENVIRONMENT\nEvery option as BERTHD_NAME in upper case, with _ for \\-; it goes before the file and after an argument.\n"
-	       ".SH FILES\n.TP\n\\fIDATA\\fR/admin.token\nThe first admin token.\n.TP\n\\fIDATA\\fR/database.conninfo\nHow to reach the database, with its password.\n"
-	       ".TP\n\\fIDATA\\fR/witness\nWhat this server has seen of its cell.\n"
-	       ".SH SIGNALS\nTERM, INT: stops in order. HUP: reads certificates and the log level again.\n.SH EXIT STATUS\n0 stopped, 1 failed, 2 usage.\n");
+	printf(
+	    ".SH ENVIRONMENT\nEvery option as BERTHD_NAME in upper case, with _ for \\-; it goes before the file and after an argument.\n"
+	    ".SH FILES\n.TP\n\\fIDATA\\fR/admin.token\nThe first admin token.\n.TP\n\\fIDATA\\fR/database.conninfo\nHow to reach the "
+	    "database, with its password.\n"
+	    ".TP\n\\fIDATA\\fR/witness\nWhat this server has seen of its cell.\n"
+	    ".SH SIGNALS\nTERM, INT: stops in order. HUP: reads certificates and the log level again.\n.SH EXIT STATUS\n0 stopped, 1 "
+	    "failed, 2 usage.\n");
 }
 
 static void print_states(void) {
-	static const struct { enum word_set set; const char *name; } sets[] = {
-		{ WORD_BASE, "base" }, { WORD_DEPLOYMENT, "deployment" }, { WORD_INSTANCE, "instance" },
-		{ WORD_PLAN, "plan" }, { WORD_BATCH, "batch" }, { WORD_TASK, "task" },
+	static const struct {
+		enum word_set set;
+		const char *name;
+	} sets[] = {
+		{ WORD_BASE, "base" },
+		{ WORD_DEPLOYMENT, "deployment" },
+		{ WORD_INSTANCE, "instance" },
+		{ WORD_PLAN, "plan" },
+		{ WORD_BATCH, "batch" },
+		{ WORD_TASK, "task" },
 	};
 	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
 		for (int v = 1; v <= word_count(sets[i].set); v++)
-			printf("%-10s  %-24s %-5s %s\n", sets[i].name, word_text(sets[i].set, v), word_terminal(sets[i].set, v) ? "final" : "",
-			    word_sentence(sets[i].set, v));
+			printf("%-10s  %-24s %-5s %s\n", sets[i].name, word_text(sets[i].set, v),
+			    word_terminal(sets[i].set, v) ? "final" : "", word_sentence(sets[i].set, v));
 }
 
 /* Commands that need no valid configuration come from the arguments alone: --help works whatever the file says. */
 static bool print_only(int argc, char **argv) {
-	static const struct { const char *name; void (*print)(void); } commands[] = {
-		{ "--help", print_help }, { "-h", print_help }, { "--man", print_man }, { "--dump-states", print_states },
+	static const struct {
+		const char *name;
+		void (*print)(void);
+	} commands[] = {
+		{ "--help", print_help },
+		{ "-h", print_help },
+		{ "--man", print_man },
+		{ "--dump-states", print_states },
 	};
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--") == 0)

@@ -14,8 +14,17 @@ enum { STRING = OPT_STRING, INT = OPT_INT, BOOL = OPT_BOOL, DURATION = OPT_DURAT
 
 const struct opt_def server_option_table[] = {
 #define OPTION(name_, letter_, section_, kind_, field_, fallback_, min_, max_, value_, help_, secret_) \
-	{ .name = name_, .letter = letter_, .section = section_, .kind = (enum opt_kind)kind_, .offset = offsetof(struct server_options, field_), \
-	    .fallback = fallback_, .min = min_, .max = max_, .value = value_, .help = help_, .secret = secret_ },
+	{ .name = name_,                                                                               \
+		.letter = letter_,                                                                     \
+		.section = section_,                                                                   \
+		.kind = (enum opt_kind)kind_,                                                          \
+		.offset = offsetof(struct server_options, field_),                                     \
+		.fallback = fallback_,                                                                 \
+		.min = min_,                                                                           \
+		.max = max_,                                                                           \
+		.value = value_,                                                                       \
+		.help = help_,                                                                         \
+		.secret = secret_ },
 #include "server/options.def"
 #undef OPTION
 };
@@ -26,8 +35,8 @@ const size_t server_option_count = sizeof server_option_table / sizeof *server_o
 /* Host of "host:port" or "[v6]:port"; false when there is no port. */
 static bool address_split(const char *address, char *host, size_t size) {
 	const char *colon = strrchr(address, ':');
-	if (colon == NULL || colon == address || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strlen(colon + 1) > 5 ||
-	    strtol(colon + 1, NULL, 10) > 65535)
+	if (colon == NULL || colon == address || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strlen(colon + 1) > 5 || strtol(colon + 1, NULL, 10) > 65535)
 		return false;
 	size_t n = (size_t)(colon - address);
 	if (address[0] == '[' && address[n - 1] == ']') {
@@ -70,7 +79,9 @@ static int check_listen(const struct server_options *o, const char *option, cons
 	if (r != 0 || o->tls_cert != NULL || o->insecure_listen || address_is_loopback(address))
 		return r;
 	return err_set(err, E_INVALID,
-	    "--%s %.200s is reachable by others, without TLS: set --tls-cert and --tls-key, or say --insecure-listen if the network is trusted", option, address);
+	    "--%s %.200s is reachable by others, without TLS: set --tls-cert and --tls-key, or say --insecure-listen if the network is "
+	    "trusted",
+	    option, address);
 }
 
 static int check_addresses(const struct server_options *o, struct err *err) {
@@ -92,7 +103,8 @@ static int check_addresses(const struct server_options *o, struct err *err) {
 
 static int check_files(const struct server_options *o, struct err *err) {
 	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
-		return err_set(err, E_INVALID, "--tls-cert and --tls-key belong together; only --%s is set", o->tls_cert != NULL ? "tls-cert" : "tls-key");
+		return err_set(err, E_INVALID, "--tls-cert and --tls-key belong together; only --%s is set",
+		    o->tls_cert != NULL ? "tls-cert" : "tls-key");
 	if (o->tls_client_ca != NULL && o->tls_cert == NULL)
 		return err_set(err, E_INVALID, "--tls-client-ca needs --tls-cert and --tls-key");
 	const char *files[] = { o->tls_cert, o->tls_key, o->tls_client_ca, o->tls_peer_ca, o->artifact_ca };

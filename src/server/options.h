@@ -30,7 +30,7 @@ struct server_options {
 	/* from the above, by options_read() */
 	enum log_level level;
 	enum log_format format;
-	char data_dir[512];           /* absolute */
+	char data_dir[512]; /* absolute */
 };
 
 extern const struct opt_def server_option_table[];

@@ -140,7 +140,12 @@ static int make_core(struct berthd *s, struct err *err) {
 	deferred_init(&s->turn, s->loop, on_turn, s);
 	timer_init(&s->deadline, s->loop, on_turn, s);
 	struct core_env env = {
-		.clock = clock_real, .rng = &s->rng, .ledger = ledger_pg_ledger(s->pg), .driver = drive_driver(s->drive), .wake = on_wake, .arg = s,
+		.clock = clock_real,
+		.rng = &s->rng,
+		.ledger = ledger_pg_ledger(s->pg),
+		.driver = drive_driver(s->drive),
+		.wake = on_wake,
+		.arg = s,
 	};
 	r = core_new(&env, &c, &s->core, err);
 	if (r != 0)
@@ -159,7 +164,8 @@ static struct api_credential *credentials_of(const struct berthd *s, size_t *ret
 	struct api_credential *v = calloc(n + 1, sizeof *v);
 	for (size_t i = 0; v != NULL && i < n; i++) {
 		char *eq = strchr(s->opt.artifact_credentials[i], '=');
-		v[i] = (struct api_credential){ strndup(s->opt.artifact_credentials[i], (size_t)(eq - s->opt.artifact_credentials[i])), eq + 1 };
+		v[i] = (struct api_credential){ strndup(s->opt.artifact_credentials[i], (size_t)(eq - s->opt.artifact_credentials[i])),
+			eq + 1 };
 	}
 	*ret_n = v != NULL ? n : 0;
 	return v;

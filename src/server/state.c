@@ -11,8 +11,13 @@
 #include "server/berthd.h"
 
 static const char *const mode_names[] = {
-	[CORE_STARTING] = "starting", [CORE_STANDBY] = "standby", [CORE_LOADING] = "loading", [CORE_ACTIVE] = "active",
-	[CORE_AWAY] = "away", [CORE_READ_ONLY] = "read-only", [CORE_STOPPING] = "stopping",
+	[CORE_STARTING] = "starting",
+	[CORE_STANDBY] = "standby",
+	[CORE_LOADING] = "loading",
+	[CORE_ACTIVE] = "active",
+	[CORE_AWAY] = "away",
+	[CORE_READ_ONLY] = "read-only",
+	[CORE_STOPPING] = "stopping",
 };
 
 static void tell(const struct berthd *s, const struct core_state *st) {

@@ -23,7 +23,7 @@ struct witness {
 	bool armed;
 	char *path;
 	pthread_t thread;
-	pthread_mutex_t lock;       /* guards what follows */
+	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t news;
 	struct witness_seen seen;
 	bool dirty, closing;
@@ -41,7 +41,8 @@ int witness_read(const char *path, struct witness_seen *ret, struct err *err) {
 	bool whole = sscanf(text, HEAD "\n%36s %lld %lld%c", cell, &epoch, &event, &end) == 4 && end == '\n' && epoch >= 0 && event >= 0;
 	free(text);
 	if (!whole)
-		return err_set(err, E_MALFORMED, "%s is not a witness file; if the database is known to be the right one, remove the file", path);
+		return err_set(
+		    err, E_MALFORMED, "%s is not a witness file; if the database is known to be the right one, remove the file", path);
 	memcpy(ret->cell, cell, sizeof cell);
 	ret->epoch = epoch;
 	ret->event = event;

@@ -10,7 +10,10 @@ struct err;
 struct loop;
 struct witness;
 
-struct witness_seen { char cell[37]; int64_t epoch, event; }; /* cell "" = nothing yet */
+struct witness_seen {
+	char cell[37];
+	int64_t epoch, event;
+}; /* cell "" = nothing yet */
 
 /* E_MALFORMED for a file that is none of ours. */
 int witness_read(const char *path, struct witness_seen *ret, struct err *err);

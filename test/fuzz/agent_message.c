@@ -16,7 +16,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	static const ProtobufCMessageDescriptor *const kinds[] = { &berth__v1__agent_message__descriptor, &berth__v1__server_message__descriptor };
+	static const ProtobufCMessageDescriptor *const kinds[] = { &berth__v1__agent_message__descriptor,
+		&berth__v1__server_message__descriptor };
 	if (size == 0)
 		return 0;
 	const ProtobufCMessageDescriptor *d = kinds[data[0] % 2];

@@ -1,4 +1,5 @@
-/* Answers as any process on a port may give them, to every reader of arklet's JSON: what comes out must be whole, bounded and fit for people. */
+/* Answers as any process on a port may give them, to every reader of arklet's JSON: what comes out must be whole, bounded and fit for
+ * people. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,13 +22,15 @@ static void check(const struct arklet_reply *r) {
 	assert(r->n_biz <= ARKLET_MAX_BIZ);
 	for (size_t i = 0; i < r->n_biz; i++) {
 		const struct arklet_biz *b = &r->biz[i];
-		assert(is_text(b->name) && *b->name != '\0' && is_text(b->version) && *b->version != '\0' && b->state < ARKLET_STATES && is_text(b->state_text));
+		assert(is_text(b->name) && *b->name != '\0' && is_text(b->version) && *b->version != '\0' && b->state < ARKLET_STATES &&
+		       is_text(b->state_text));
 		assert(arklet_biz_find(r, b->name, b->version) != NULL);
 	}
 }
 
 static void check_health(const struct arklet_health *h) {
-	assert(h->heap_used >= -1 && h->heap_max >= -1 && h->nonheap_used >= -1 && h->metaspace_used >= -1 && h->metaspace_max >= -1 && h->classes >= -1);
+	assert(h->heap_used >= -1 && h->heap_max >= -1 && h->nonheap_used >= -1 && h->metaspace_used >= -1 && h->metaspace_max >= -1 &&
+	       h->classes >= -1);
 	assert(h->run_time_s >= 0 || h->run_time_s == -1.0);
 }
 

@@ -29,11 +29,19 @@ struct elf {
 
 static size_t wrap_elf(const uint8_t *p, size_t n, void *out) {
 	struct elf e = {
-		.h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = ET_DYN, .e_machine = EM_X86_64,
-		    .e_shoff = offsetof(struct elf, sections), .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shstrndx = 2 },
+		.h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		    .e_type = ET_DYN,
+		    .e_machine = EM_X86_64,
+		    .e_shoff = offsetof(struct elf, sections),
+		    .e_shentsize = sizeof(Elf64_Shdr),
+		    .e_shnum = 3,
+		    .e_shstrndx = 2 },
 		.record = { .magic = BERTH_MODULE_MAGIC, .abi = BERTH_MODULE_ABI, .size = sizeof e.record },
 		.names = "\0" BERTH_MODULE_SECTION "\0.shstrtab",
-		.sections = { [1] = { .sh_name = 1, .sh_type = SHT_PROGBITS, .sh_offset = offsetof(struct elf, record), .sh_size = sizeof e.record },
+		.sections = { [1] = { .sh_name = 1,
+		                  .sh_type = SHT_PROGBITS,
+		                  .sh_offset = offsetof(struct elf, record),
+		                  .sh_size = sizeof e.record },
 		    [2] = { .sh_name = 15, .sh_type = SHT_STRTAB, .sh_offset = offsetof(struct elf, names), .sh_size = sizeof e.names } },
 	};
 	char *texts = (char *)&e.record.units;
@@ -54,7 +62,8 @@ static size_t wrap_archive(const uint8_t *p, size_t n, bool jar, void *out) {
 	archive_entry_set_filetype(e, AE_IFREG);
 	archive_entry_set_perm(e, 0644);
 	archive_entry_set_size(e, (la_int64_t)n);
-	assert(archive_write_header(w, e) == ARCHIVE_OK && archive_write_data(w, p, n) == (la_ssize_t)n && archive_write_close(w) == ARCHIVE_OK);
+	assert(archive_write_header(w, e) == ARCHIVE_OK && archive_write_data(w, p, n) == (la_ssize_t)n &&
+	       archive_write_close(w) == ARCHIVE_OK);
 	archive_entry_free(e);
 	archive_write_free(w);
 	return used;
@@ -76,10 +85,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	void *file = malloc(data[0] % 4 == 0 ? n + 1 : LARGEST);
 	assert(file != NULL);
 	switch (data[0] % 4) {
-	case 0: memcpy(file, p, n); break;
-	case 1: n = wrap_elf(p, n, file); break;
-	case 2: n = wrap_archive(p, n, true, file); break;
-	default: n = wrap_archive(p, n, false, file);
+	case 0:
+		memcpy(file, p, n);
+		break;
+	case 1:
+		n = wrap_elf(p, n, file);
+		break;
+	case 2:
+		n = wrap_archive(p, n, true, file);
+		break;
+	default:
+		n = wrap_archive(p, n, false, file);
 	}
 	ARENA_AUTO a = arena_new();
 	struct modfile m;

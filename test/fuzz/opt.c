@@ -1,4 +1,5 @@
-/* Configuration files: whatever stands in one, it is refused with its line or every value is within its bounds and shown as it was meant. */
+/* Configuration files: whatever stands in one, it is refused with its line or every value is within its bounds and shown as it was meant.
+ */
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -33,7 +33,14 @@ static int put(struct world *w, struct ledger_pg *l, const char *sha, const unsi
 	return k.err.code;
 }
 
-struct got { bool done; struct err err; unsigned char *p; size_t n, pieces; void *reading; struct ledger *led; };
+struct got {
+	bool done;
+	struct err err;
+	unsigned char *p;
+	size_t n, pieces;
+	void *reading;
+	struct ledger *led;
+};
 
 static void on_piece(void *arg, const void *p, size_t n, const struct err *err) {
 	struct got *g = arg;
@@ -118,7 +125,10 @@ START_TEST(the_same_bytes_twice_are_kept_once) {
 	ck_assert_int_eq(put(&w, l, "same", p, 2 * MIB + 5, MIB), 0);
 	sql(&w, w.admin, "update artifact_chunk set created_at = now() - interval '2 days'");
 	ck_assert_int_eq(put(&w, m, "same", p, 2 * MIB + 5, 65536), 0);
-	ck_assert_str_eq(sql(&w, w.admin, "select count(*) || ' ' || count(*) filter (where created_at > now() - interval '1 hour') from artifact_chunk"), "3 3");
+	ck_assert_str_eq(
+	    sql(&w, w.admin,
+	        "select count(*) || ' ' || count(*) filter (where created_at > now() - interval '1 hour') from artifact_chunk"),
+	    "3 3");
 	ledger_pg_free(l);
 	ledger_pg_free(m);
 	world_close(&w);
@@ -169,7 +179,8 @@ START_TEST(orphans_are_collected_and_nothing_else) {
 	led->ops->bytes_collect(led, call_done, &k);
 	wait_until(&w, &k.done);
 	ck_assert_int_eq(k.err.code, 0);
-	ck_assert_str_eq(sql(&w, w.admin, "select string_agg(sha256 || seq, ' ' order by sha256, seq) from artifact_chunk"), "sha-10 sha-11 young0");
+	ck_assert_str_eq(
+	    sql(&w, w.admin, "select string_agg(sha256 || seq, ' ' order by sha256, seq) from artifact_chunk"), "sha-10 sha-11 young0");
 	changeset_free(cs);
 	ledger_pg_free(l);
 	world_close(&w);

@@ -45,17 +45,19 @@ START_TEST(it_reads_every_view_and_nothing_else) {
 	struct world w;
 	struct ledger_pg *l = open_with(&w, 15 * US_PER_S, 120 * US_PER_S);
 	PGconn *pg = log_in(&w);
-	static const char *const views[] = { "base_current", "capacity", "instance_current", "deployment_current", "drift", "plan_progress", "task_recent",
-		"event_recent", "finding_current", "base_history" };
+	static const char *const views[] = { "base_current", "capacity", "instance_current", "deployment_current", "drift", "plan_progress",
+		"task_recent", "event_recent", "finding_current", "base_history" };
 	for (size_t i = 0; i < sizeof views / sizeof *views; i++)
 		sql(&w, pg, arena_printf(w.arena, "select * from %s limit 1", views[i]));
 	ck_assert_str_eq(sql(&w, w.admin, "select count(*) from pg_views where schemaname = 'dash'"), "10");
 	static const char *const tables[] = { "token", "base", "artifact_chunk", "event", "cell", "lease", "idempotency" };
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
 		refused(pg, arena_printf(w.arena, "select 1 from public.%s", tables[i]), "42501");
-	ck_assert_ptr_null(sql(&w, w.admin, "select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-		"where n.nspname in ('public', 'dash') and c.relkind in ('r', 'v', 'S') and (has_table_privilege('berth_dash', c.oid, 'insert,update,delete,truncate') "
-		"or (n.nspname = 'public' and has_table_privilege('berth_dash', c.oid, 'select'))) limit 1"));
+	ck_assert_ptr_null(sql(&w, w.admin,
+	    "select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+	    "where n.nspname in ('public', 'dash') and c.relkind in ('r', 'v', 'S') and (has_table_privilege('berth_dash', c.oid, "
+	    "'insert,update,delete,truncate') "
+	    "or (n.nspname = 'public' and has_table_privilege('berth_dash', c.oid, 'select'))) limit 1"));
 	PQfinish(pg);
 	ledger_pg_free(l);
 	world_close(&w);
@@ -124,7 +126,11 @@ START_TEST(what_takes_too_long_is_ended) {
 	ck_assert_int_eq(PQsendQuery(busy, "select pg_sleep(600)"), 1);
 	ck_assert_str_eq(sqlstate_of_end(&w, busy), "57014");
 	bool never = false;
-	for (int i = 0; i < 300 && strcmp(sql(&w, w.admin, "select count(*) from pg_stat_activity where usename = 'berth_dash' and state like 'idle in%'"), "0") != 0; i++)
+	for (int i = 0;
+	     i < 300 &&
+	     strcmp(sql(&w, w.admin, "select count(*) from pg_stat_activity where usename = 'berth_dash' and state like 'idle in%'"),
+	         "0") != 0;
+	     i++)
 		wait_until_within(&w, &never, 50 * US_PER_MS);
 	PGresult *res = PQexec(idle, "select 1");
 	ck_assert_int_eq(PQresultStatus(res), PGRES_FATAL_ERROR);
@@ -175,7 +181,10 @@ START_TEST(a_login_without_the_right_works_and_is_helped) {
 	fclose(f);
 	sql(&w, w.admin, script);
 	free(script);
-	ck_assert_str_eq(sql(&w, w.admin, "select pg_has_role('plain', 'berth_dash', 'usage') and has_table_privilege('berth_dash', 'dash.drift', 'select')"), "t");
+	ck_assert_str_eq(
+	    sql(&w, w.admin,
+	        "select pg_has_role('plain', 'berth_dash', 'usage') and has_table_privilege('berth_dash', 'dash.drift', 'select')"),
+	    "t");
 	do_load(&w, l, &s);
 	wait_until(&w, &l->dash.there);
 	ledger_pg_free(l);
@@ -183,5 +192,5 @@ START_TEST(a_login_without_the_right_works_and_is_helped) {
 }
 END_TEST
 
-TEST_SUITE("ledger/dash", it_reads_every_view_and_nothing_else, it_cannot_write_even_when_it_tries, it_has_limits, what_takes_too_long_is_ended,
-    a_login_without_the_right_works_and_is_helped)
+TEST_SUITE("ledger/dash", it_reads_every_view_and_nothing_else, it_cannot_write_even_when_it_tries, it_has_limits,
+    what_takes_too_long_is_ended, a_login_without_the_right_works_and_is_helped)

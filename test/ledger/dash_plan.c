@@ -1,15 +1,18 @@
-/* The views of schema dash at the size of a large cell: with the filters that their comments name, no table of many rows is read from end to
- * end. The plan is looked at, not the clock. Events are fewer than such a cell keeps: more would only make an index more attractive. */
+/* The views of schema dash at the size of a large cell: with the filters that their comments name, no table of many rows is read from end
+ * to end. The plan is looked at, not the clock. Events are fewer than such a cell keeps: more would only make an index more attractive. */
 #include "world.h"
 
 static const char fill[] =
     "set session_replication_role = replica;" /* no foreign keys while loading */
     "insert into tenant (id, name) values (1, 'default'), (2, 'other');"
-    "insert into base_group (id, tenant_id, name, runtime, install_limit, mutable_versions, unmanaged_policy, placement, upgrade_policy, etag)"
+    "insert into base_group (id, tenant_id, name, runtime, install_limit, mutable_versions, unmanaged_policy, placement, upgrade_policy, "
+    "etag)"
     " select k, 1, 'group-' || k, 'native', 12, false, 'report', 'spread', 'in_place', 1 from generate_series(1, 50) k;"
-    "insert into base (id, tenant_id, group_id, name, state, state_at, zone, runtime, install_limit, units_used, units_ceiling, incarnation, generation,"
+    "insert into base (id, tenant_id, group_id, name, state, state_at, zone, runtime, install_limit, units_used, units_ceiling, "
+    "incarnation, generation,"
     " report_seq, cordoned, key_hash, process_start, etag)"
-    " select k, 1, 1 + k % 50, 'base-' || k, case when k % 500 = 0 then 'lost' else 'ready' end, now(), 'z' || k % 3, 'native', 0, 10, 12, 1, 1, 1, false,"
+    " select k, 1, 1 + k % 50, 'base-' || k, case when k % 500 = 0 then 'lost' else 'ready' end, now(), 'z' || k % 3, 'native', 0, 10, 12, "
+    "1, 1, 1, false,"
     " sha256(k::text::bytea), 0, 1 from generate_series(1, 5000) k;"
     "insert into artifact (id, tenant_id, sha256, size_bytes, stored) values (1, 1, '00', 1, true);"
     "insert into module (id, tenant_id, name) select k, 1, 'module-' || k from generate_series(1, 200) k;"
@@ -19,26 +22,35 @@ static const char fill[] =
     " select k, 1, 'deployment-' || k, 1 + k % 200, 1 + k % 50, 2, 1, 'running', now(), false, 1 from generate_series(1, 500) k;"
     "insert into revision (deployment_id, number, version_id, replicas)"
     " select d, n, 1 + (d + n) % 2000, 100 from generate_series(1, 500) d, generate_series(1, 2) n;"
-    "insert into instance (id, base_id, deployment_id, version_id, revision, wanted, state, state_at, commanded, generation, units, failures)"
-    " select k, 1 + k % 5000, 1 + k % 500, 1 + k % 2000, 2, true, case when k % 1000 = 0 then 'failed' else 'ready' end, now(), 'install', 1, 1, 0"
+    "insert into instance (id, base_id, deployment_id, version_id, revision, wanted, state, state_at, commanded, generation, units, "
+    "failures)"
+    " select k, 1 + k % 5000, 1 + k % 500, 1 + k % 2000, 2, true, case when k % 1000 = 0 then 'failed' else 'ready' end, now(), 'install', "
+    "1, 1, 0"
     " from generate_series(1, 50000) k;"
     "insert into plan (id, tenant_id, kind, state, current_batch, tasks_done, tasks_failed, soaked_us, stalled_us, created_at, ended_at)"
     " select k, 1, 'upgrade', case when k > 4990 then 'running' else 'succeeded' end, 1, 1, 0, 0, 0, now() - k * interval '1 minute',"
     " case when k > 4990 then null else now() end from generate_series(1, 5000) k;"
     "insert into plan_change (plan_id, number, deployment_id, deployment, module, from_revision, to_revision, from_replicas, to_replicas)"
     " select k, 1, 1 + k % 500, 'deployment-' || 1 + k % 500, 'module-' || 1 + k % 200, 1, 2, 1, 1 from generate_series(1, 5000) k;"
-    "insert into batch (plan_id, number, state, size, done, failed) select p, n, 'done', 10, 10, 0 from generate_series(1, 5000) p, generate_series(1, 3) n;"
-    "insert into task (id, plan_id, change_no, batch, kind, state, base_id, deployment_id, version_id, instance_id, generation, attempt, fault, retryable,"
+    "insert into batch (plan_id, number, state, size, done, failed) select p, n, 'done', 10, 10, 0 from generate_series(1, 5000) p, "
+    "generate_series(1, 3) n;"
+    "insert into task (id, plan_id, change_no, batch, kind, state, base_id, deployment_id, version_id, instance_id, generation, attempt, "
+    "fault, retryable,"
     " duration_us, base, deployment, module, version, created_at, ended_at)"
-    " select k, 1 + k % 5000, 1, 1, 'install', 'succeeded', 1 + k % 5000, 1 + k % 500, 1 + k % 2000, 1 + k % 50000, 1, 1, '', false, 1000, 'base-' || 1 + k % 5000,"
-    " 'deployment-' || 1 + k % 500, 'module-' || 1 + k % 200, '1.0', now() - (100000 - k) * interval '1 minute', now() from generate_series(1, 100000) k;"
+    " select k, 1 + k % 5000, 1, 1, 'install', 'succeeded', 1 + k % 5000, 1 + k % 500, 1 + k % 2000, 1 + k % 50000, 1, 1, '', false, 1000, "
+    "'base-' || 1 + k % 5000,"
+    " 'deployment-' || 1 + k % 500, 'module-' || 1 + k % 200, '1.0', now() - (100000 - k) * interval '1 minute', now() from "
+    "generate_series(1, 100000) k;"
     "insert into finding (id, tenant_id, kind, base_id, module, since)"
     " select k, 1, 'unmanaged', 1 + k % 5000, 'stray', now() from generate_series(1, 5000) k;"
     "insert into event (number, at, tenant_id, kind, actor, base, module, version, deployment, plan_id, message)"
-    " select k, now() - (300000 - k) * interval '20 seconds', 1, 'task.succeeded', case when k % 1000 = 0 then 'ci' else 'berth' end, 'base-' || 1 + k % 5000,"
-    " 'module-' || 1 + k % 200, '1.0', 'deployment-' || 1 + k % 500, 1 + k % 5000, 'install of a module on a base' from generate_series(1, 300000) k;"
+    " select k, now() - (300000 - k) * interval '20 seconds', 1, 'task.succeeded', case when k % 1000 = 0 then 'ci' else 'berth' end, "
+    "'base-' || 1 + k % 5000,"
+    " 'module-' || 1 + k % 200, '1.0', 'deployment-' || 1 + k % 500, 1 + k % 5000, 'install of a module on a base' from generate_series(1, "
+    "300000) k;"
     "insert into base_history (instance_id, since, ended_at, tenant_id, base, module, version, deployment, revision, plan_id, actor)"
-    " select k, now() - (150000 - k) * interval '1 minute', case when k % 3 = 0 then null else now() end, 1, 'base-' || 1 + k % 5000, 'module-' || 1 + k % 200, '1.0',"
+    " select k, now() - (150000 - k) * interval '1 minute', case when k % 3 = 0 then null else now() end, 1, 'base-' || 1 + k % 5000, "
+    "'module-' || 1 + k % 200, '1.0',"
     " 'deployment-' || 1 + k % 500, 1, 1 + k % 5000, 'ci' from generate_series(1, 150000) k;"
     "set session_replication_role = origin;"
     "analyze;"
@@ -48,7 +60,8 @@ static const char fill[] =
     " begin"
     "  execute 'explain (format json) ' || query into plan;"
     "  select string_agg(distinct c.relname, ' ') into found"
-    "  from jsonb_path_query(plan::jsonb, '$.** ? (@.\"Node Type\" == \"Seq Scan\")') node join pg_class c on c.relname = node ->> 'Relation Name'"
+    "  from jsonb_path_query(plan::jsonb, '$.** ? (@.\"Node Type\" == \"Seq Scan\")') node join pg_class c on c.relname = node ->> "
+    "'Relation Name'"
     "  where c.relnamespace = 'public'::regnamespace and c.reltuples > 2000;"
     "  return found;"
     " end $$";
@@ -93,7 +106,8 @@ START_TEST(documented_filters_use_an_index) {
 	do_load(&w, l, &s);
 	sql(&w, w.admin, fill);
 	for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
-		const char *whole = sql(&w, w.admin, arena_printf(w.arena, "select pg_temp.read_whole($q$select * from dash.%s$q$)", filters[i]));
+		const char *whole =
+		    sql(&w, w.admin, arena_printf(w.arena, "select pg_temp.read_whole($q$select * from dash.%s$q$)", filters[i]));
 		ck_assert_msg(whole == NULL, "select * from dash.%s reads all of: %s", filters[i], whole);
 	}
 	/* That the test would see one: */

@@ -38,7 +38,10 @@ static int64_t elapsed(mono_t since) {
 
 /* Waits until a session of that application waits for a lock. */
 static void wait_blocked(struct world *w, const char *application) {
-	const char *q = arena_printf(w->arena, "select count(*) from pg_stat_activity where application_name = '%s' and wait_event_type = 'Lock' and datname = current_database()", application);
+	const char *q = arena_printf(w->arena,
+	    "select count(*) from pg_stat_activity where application_name = '%s' and wait_event_type = 'Lock' and datname = "
+	    "current_database()",
+	    application);
 	mono_t begin = clock_mono(&clock_real);
 	while (strcmp(sql(w, w->admin, q), "0") == 0) {
 		bool never = false;
@@ -154,7 +157,8 @@ START_TEST(a_psql_that_holds_the_fence_is_ended) {
 	sql(&w, psql, "begin");
 	sql(&w, psql, "select * from fence for update");
 	do_load(&w, l, &s);
-	ck_assert_ptr_null(sql(&w, w.admin, "select 1 from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"));
+	ck_assert_ptr_null(
+	    sql(&w, w.admin, "select 1 from pg_stat_activity where state = 'idle in transaction' and datname = current_database()"));
 	PQfinish(psql);
 	ledger_pg_free(l);
 	world_close(&w);
@@ -500,6 +504,5 @@ TEST_SUITE("ledger/fence", a_commit_under_an_old_epoch_is_refused, a_load_raises
     a_commit_whose_link_was_cut_is_found_when_it_landed, a_commit_whose_link_was_cut_never_lands_after_a_recovery,
     a_frozen_backend_is_noticed_by_our_own_deadline, an_idle_backend_that_was_ended_is_replaced_under_the_same_epoch,
     a_backend_ended_in_mid_commit_is_a_lost_answer, a_lock_that_goes_away_is_waited_for, a_lock_that_stays_is_given_up_and_nothing_happened,
-    a_cancelled_statement_is_sent_again, a_deadlock_is_sent_again, a_recovery_does_not_fence_a_new_holder, a_raise_whose_answer_was_lost_is_our_own,
-    a_load_waits_for_what_is_open,
-    what_is_closed_is_cancelled)
+    a_cancelled_statement_is_sent_again, a_deadlock_is_sent_again, a_recovery_does_not_fence_a_new_holder,
+    a_raise_whose_answer_was_lost_is_our_own, a_load_waits_for_what_is_open, what_is_closed_is_cancelled)

@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-struct page { bool done; struct ledger_rows rows; struct err err; };
+struct page {
+	bool done;
+	struct ledger_rows rows;
+	struct err err;
+};
 
 static void on_page(void *arg, struct ledger_rows *rows, const struct err *err) {
 	struct page *p = arg;
@@ -47,9 +51,15 @@ static char text_a[] = "a", text_b[] = "b", text_ci[] = "ci", text_berth[] = "be
 
 static void add_events(struct changeset *cs) {
 	for (int64_t k = 1; k <= 20; k++) {
-		struct row_event e = { .number = k, .at = { INT64_C(1700000000000000) + k * US_PER_S }, .tenant_id = 1 + k % 2,
-			.kind = k % 5 == 0 ? text_kind : text_a, .actor = k % 4 == 0 ? text_ci : text_berth, .base = k % 3 == 0 ? text_a : NULL,
-			.module = k % 10 == 0 ? text_b : NULL, .deployment = k == 7 ? text_b : NULL, .plan_id = k > 17 ? 3 : 0 };
+		struct row_event e = { .number = k,
+			.at = { INT64_C(1700000000000000) + k * US_PER_S },
+			.tenant_id = 1 + k % 2,
+			.kind = k % 5 == 0 ? text_kind : text_a,
+			.actor = k % 4 == 0 ? text_ci : text_berth,
+			.base = k % 3 == 0 ? text_a : NULL,
+			.module = k % 10 == 0 ? text_b : NULL,
+			.deployment = k == 7 ? text_b : NULL,
+			.plan_id = k > 17 ? 3 : 0 };
 		changeset_upsert(cs, TABLE_event, &e);
 	}
 	cs->last_event = 20;
@@ -85,8 +95,13 @@ static void add_plans(struct world *w, struct changeset *cs) {
 	struct row_tenant t = { .id = 1, .name = text_a };
 	changeset_upsert(cs, TABLE_tenant, &t);
 	for (int64_t k = 1; k <= 6; k++) {
-		struct row_plan p = { .id = k, .tenant_id = 1, .kind = PLAN_KIND_UPGRADE, .state = k <= 4 ? PLAN_SUCCEEDED : PLAN_RUNNING,
-			.created_at = { INT64_C(1600000000000000) }, .ended_at = { k <= 4 ? INT64_C(1600000000000000) + k * US_PER_S : 0 }, .current_batch = 1 };
+		struct row_plan p = { .id = k,
+			.tenant_id = 1,
+			.kind = PLAN_KIND_UPGRADE,
+			.state = k <= 4 ? PLAN_SUCCEEDED : PLAN_RUNNING,
+			.created_at = { INT64_C(1600000000000000) },
+			.ended_at = { k <= 4 ? INT64_C(1600000000000000) + k * US_PER_S : 0 },
+			.current_batch = 1 };
 		struct row_plan_change c = { .plan_id = k, .number = 1, .deployment_id = 1, .deployment = k % 2 ? text_a : text_b };
 		struct row_batch b = { .plan_id = k, .number = 1, .state = BATCH_DONE };
 		changeset_upsert(cs, TABLE_plan, &p);
@@ -162,7 +177,9 @@ START_TEST(history_keeps_the_names_of_its_beginning) {
 	struct sink s;
 	struct err err;
 	struct ledger_pg *l = ready(&w, &s);
-	struct row_base_history h = { .instance_id = 7, .since = { 1000000 }, .tenant_id = 1, .base = text_a, .module = text_b, .actor = text_ci, .revision = 1 };
+	struct row_base_history h = {
+		.instance_id = 7, .since = { 1000000 }, .tenant_id = 1, .base = text_a, .module = text_b, .actor = text_ci, .revision = 1
+	};
 	for (int64_t n = 1; n <= 2; n++) {
 		struct changeset *cs = changeset_of(s.loaded.epoch, n, 0);
 		changeset_upsert(cs, TABLE_base_history, &h);
@@ -173,7 +190,9 @@ START_TEST(history_keeps_the_names_of_its_beginning) {
 		h.ended_at.us = 3000000;
 		h.ended_as = text_kind;
 	}
-	ck_assert_str_eq(sql(&w, w.admin, "select concat_ws(' ', base, module, actor, revision, ended_as, duration_seconds) from dash.base_history"), "a b ci 1 module.installed 2");
+	ck_assert_str_eq(
+	    sql(&w, w.admin, "select concat_ws(' ', base, module, actor, revision, ended_as, duration_seconds) from dash.base_history"),
+	    "a b ci 1 module.installed 2");
 	ledger_pg_free(l);
 	world_close(&w);
 }
@@ -193,13 +212,19 @@ START_TEST(retention_removes_what_is_old_and_over) {
 	changeset_upsert(cs, TABLE_idempotency, old);
 	changeset_upsert(cs, TABLE_idempotency, young);
 	for (int64_t n = 1; n <= 3; n++) { /* the third runs still */
-		struct row_base_history h = { .instance_id = n, .since = { INT64_C(1500000000000000) }, .tenant_id = 1, .base = text_a, .module = text_b,
+		struct row_base_history h = { .instance_id = n,
+			.since = { INT64_C(1500000000000000) },
+			.tenant_id = 1,
+			.base = text_a,
+			.module = text_b,
 			.ended_at = { n == 3 ? 0 : INT64_C(1500000000000000) + n * INT64_C(100000000000000) } };
 		changeset_upsert(cs, TABLE_base_history, &h);
 	}
 	ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
-	struct ledger_retention before = { .events = { INT64_C(1700000000000000) + 15 * US_PER_S }, .plans = { INT64_C(1600000000000000) + 3 * US_PER_S },
-		.idempotency = { young->created_at.us - 1 }, .base_history = { INT64_C(1650000000000000) } };
+	struct ledger_retention before = { .events = { INT64_C(1700000000000000) + 15 * US_PER_S },
+		.plans = { INT64_C(1600000000000000) + 3 * US_PER_S },
+		.idempotency = { young->created_at.us - 1 },
+		.base_history = { INT64_C(1650000000000000) } };
 	led->ops->prune(led, &before, call_done, &k);
 	wait_until(&w, &k.done);
 	ck_assert_msg(k.err.code == 0, "%s", k.err.text);
@@ -210,7 +235,9 @@ START_TEST(retention_removes_what_is_old_and_over) {
 	ck_assert_str_eq(sql(&w, w.admin, "select string_agg(instance_id::text, ' ' order by instance_id) from base_history"), "2 3");
 	/* Whatever the time-out, the last event stays: it is the witness of the cell. */
 	memset(&k, 0, sizeof k);
-	before = (struct ledger_retention){ .events = { INT64_C(4000000000000000) }, .plans = { INT64_C(4000000000000000) }, .idempotency = { 1 },
+	before = (struct ledger_retention){ .events = { INT64_C(4000000000000000) },
+		.plans = { INT64_C(4000000000000000) },
+		.idempotency = { 1 },
 		.base_history = { INT64_C(4000000000000000) } };
 	led->ops->prune(led, &before, call_done, &k);
 	wait_until(&w, &k.done);

@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-struct lease_answer { bool done; struct lease_view v; struct err err; };
+struct lease_answer {
+	bool done;
+	struct lease_view v;
+	struct err err;
+};
 
 static void answered(void *arg, const struct lease_view *v, const struct err *err) {
 	struct lease_answer *a = arg;
@@ -124,4 +128,5 @@ START_TEST(a_renewal_passes_a_blocked_commit) {
 }
 END_TEST
 
-TEST_SUITE("ledger/lease", a_new_database_has_a_free_lease, one_of_two_takes_it, only_the_holder_renews_and_releases, a_renewal_passes_a_blocked_commit)
+TEST_SUITE("ledger/lease", a_new_database_has_a_free_lease, one_of_two_takes_it, only_the_holder_renews_and_releases,
+    a_renewal_passes_a_blocked_commit)

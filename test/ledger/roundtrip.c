@@ -35,7 +35,11 @@ static void same_tables(const struct changeset *cs, const struct sink *s) {
 }
 
 static void read_done(void *arg, struct ledger_rows *rows, const struct err *err) {
-	struct { bool done; struct ledger_rows rows; struct err err; } *r = arg;
+	struct {
+		bool done;
+		struct ledger_rows rows;
+		struct err err;
+	} *r = arg;
 	r->done = true;
 	if (err != NULL)
 		r->err = *err;
@@ -44,7 +48,11 @@ static void read_done(void *arg, struct ledger_rows *rows, const struct err *err
 }
 
 static void same_events(struct world *w, struct ledger_pg *l, const struct changeset *cs, int64_t after) {
-	struct { bool done; struct ledger_rows rows; struct err err; } r = { 0 };
+	struct {
+		bool done;
+		struct ledger_rows rows;
+		struct err err;
+	} r = { 0 };
 	struct ledger *led = ledger_pg_ledger(l);
 	struct ledger_read spec = { .query = QUERY_EVENTS, .after = after };
 	led->ops->read(led, &spec, read_done, &r);
@@ -146,7 +154,10 @@ START_TEST(ten_thousand_rows_go_in_one_commit) {
 }
 END_TEST
 
-struct stop { struct call call; int rows; };
+struct stop {
+	struct call call;
+	int rows;
+};
 
 static int stop_at_third(void *arg, enum table t, void *row, struct err *err) {
 	struct stop *s = arg;

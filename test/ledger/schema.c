@@ -42,8 +42,14 @@ START_TEST(every_statement_can_be_prepared) {
 END_TEST
 
 START_TEST(columns_are_those_of_tables_def_and_have_comments) {
-	static const char *const types[] = { [COL_i64] = "bigint", [COL_ref] = "bigint", [COL_text] = "text", [COL_json] = "json",
-		[COL_flag] = "boolean", [COL_time] = "timestamp with time zone", [COL_blob] = "bytea", [COL_word] = "text" };
+	static const char *const types[] = { [COL_i64] = "bigint",
+		[COL_ref] = "bigint",
+		[COL_text] = "text",
+		[COL_json] = "json",
+		[COL_flag] = "boolean",
+		[COL_time] = "timestamp with time zone",
+		[COL_blob] = "bytea",
+		[COL_word] = "text" };
 	struct world w;
 	struct sink s;
 	struct ledger_pg *l = migrated(&w, &s);
@@ -53,13 +59,17 @@ START_TEST(columns_are_those_of_tables_def_and_have_comments) {
 		buf_init(&want, 0);
 		for (int i = 0; i < d->n_cols; i++)
 			buf_printf(&want, "%s%s %s", i > 0 ? ", " : "", d->cols[i].name, types[d->cols[i].type]);
-		const char *have = sql(&w, w.admin, arena_printf(w.arena,
-		    "select string_agg(column_name || ' ' || data_type, ', ' order by ordinal_position) from information_schema.columns "
-		    "where table_schema = 'public' and table_name = '%s' and column_name <> 'uuid'", d->name));
+		const char *have = sql(&w, w.admin,
+		    arena_printf(w.arena,
+		        "select string_agg(column_name || ' ' || data_type, ', ' order by ordinal_position) from "
+		        "information_schema.columns "
+		        "where table_schema = 'public' and table_name = '%s' and column_name <> 'uuid'",
+		        d->name));
 		ck_assert_str_eq(have, buf_str(&want));
 	}
 	ck_assert_ptr_null(sql(&w, w.admin,
-	    "select c.relname || '.' || coalesce(a.attname, '(itself)') from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 "
+	    "select c.relname || '.' || coalesce(a.attname, '(itself)') from pg_class c left join pg_attribute a on a.attrelid = c.oid and "
+	    "a.attnum > 0 "
 	    "where c.relkind in ('r', 'v') and c.relnamespace in ('public'::regnamespace, 'dash'::regnamespace) "
 	    "and (col_description(c.oid, a.attnum) is null or obj_description(c.oid) is null) limit 1"));
 	ledger_pg_free(l);
@@ -74,7 +84,8 @@ START_TEST(loads_know_which_states_are_final) {
 	struct ledger_pg *l = migrated(&w, &s);
 	struct changeset *cs = changeset_random(&w, s.loaded.epoch, 1, 1, 1);
 	int plans = word_count(WORD_PLAN), tasks = word_count(WORD_TASK);
-	cs->tables[TABLE_plan].n_upserts = cs->tables[TABLE_task].n_upserts = cs->tables[TABLE_plan_change].n_upserts = cs->tables[TABLE_batch].n_upserts = 0;
+	cs->tables[TABLE_plan].n_upserts = cs->tables[TABLE_task].n_upserts = cs->tables[TABLE_plan_change].n_upserts =
+	    cs->tables[TABLE_batch].n_upserts = 0;
 	for (int i = 1; i <= plans; i++) {
 		struct row_plan *p = row_random(&w, TABLE_plan, i);
 		p->tenant_id = 1;
@@ -111,9 +122,12 @@ START_TEST(views_answer) {
 	struct ledger_pg *l = migrated(&w, &s);
 	struct changeset *cs = changeset_random(&w, s.loaded.epoch, 1, 30, 1);
 	ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
-	static const char *const views[] = { "base_current", "deployment_current", "instance_current", "drift", "plan_progress", "task_recent", "event_recent", "finding_current", "capacity", "base_history" };
+	static const char *const views[] = { "base_current", "deployment_current", "instance_current", "drift", "plan_progress",
+		"task_recent", "event_recent", "finding_current", "capacity", "base_history" };
 	for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-		ck_assert_msg(strcmp(sql(&w, w.admin, arena_printf(w.arena, "select count(*) from (select * from dash.%s) v", views[i])), "0") != 0, "%s is empty", views[i]);
+		ck_assert_msg(
+		    strcmp(sql(&w, w.admin, arena_printf(w.arena, "select count(*) from (select * from dash.%s) v", views[i])), "0") != 0,
+		    "%s is empty", views[i]);
 	ck_assert_str_eq(sql(&w, w.admin, "select count(*) from dash.instance_current"), "30");
 	ck_assert_str_eq(sql(&w, w.admin, "select sum(bases) from dash.capacity"), "30");
 	changeset_free(cs);
@@ -126,14 +140,17 @@ START_TEST(migrations_run_once) {
 	struct world w;
 	struct sink s;
 	struct ledger_pg *l = migrated(&w, &s);
-	const char *first = sql(&w, w.admin, "select string_agg(number || name || sha256 || applied_at, ' ' order by number) from schema_migration");
+	const char *first =
+	    sql(&w, w.admin, "select string_agg(number || name || sha256 || applied_at, ' ' order by number) from schema_migration");
 	char cell[37];
 	snprintf(cell, sizeof cell, "%s", s.loaded.cell);
 	ledger_pg_free(l);
 	l = world_ledger(&w);
 	do_load(&w, l, &s);
 	ck_assert_str_eq(s.loaded.cell, cell);
-	ck_assert_str_eq(sql(&w, w.admin, "select string_agg(number || name || sha256 || applied_at, ' ' order by number) from schema_migration"), first);
+	ck_assert_str_eq(
+	    sql(&w, w.admin, "select string_agg(number || name || sha256 || applied_at, ' ' order by number) from schema_migration"),
+	    first);
 	ledger_pg_free(l);
 	world_close(&w);
 }
@@ -186,6 +203,6 @@ START_TEST(two_servers_on_a_new_database_migrate_once) {
 }
 END_TEST
 
-TEST_SUITE("ledger/schema", every_statement_can_be_prepared, columns_are_those_of_tables_def_and_have_comments, loads_know_which_states_are_final,
-    views_answer, migrations_run_once, an_edited_migration_is_refused, a_newer_schema_is_refused, a_missing_migration_is_refused,
-    two_servers_on_a_new_database_migrate_once)
+TEST_SUITE("ledger/schema", every_statement_can_be_prepared, columns_are_those_of_tables_def_and_have_comments,
+    loads_know_which_states_are_final, views_answer, migrations_run_once, an_edited_migration_is_refused, a_newer_schema_is_refused,
+    a_missing_migration_is_refused, two_servers_on_a_new_database_migrate_once)

@@ -83,7 +83,8 @@ START_TEST(without_a_server_calls_fail_soon_and_nothing_happened) {
 END_TEST
 
 START_TEST(a_bad_url_is_refused_without_showing_its_password) {
-	static const char *const bad[] = { "postgresql://u:secret@[::1/db", "host=a password=secret nonsense=1", "service=x password=secret", "host=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q password=secret" };
+	static const char *const bad[] = { "postgresql://u:secret@[::1/db", "host=a password=secret nonsense=1",
+		"service=x password=secret", "host=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q password=secret" };
 	struct world w;
 	world_open(&w);
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -117,7 +118,10 @@ START_TEST(hosts_are_tried_in_order) {
 }
 END_TEST
 
-struct counted { int answered, refused; bool all; };
+struct counted {
+	int answered, refused;
+	bool all;
+};
 
 static void count_page(void *arg, struct ledger_rows *rows, const struct err *err) {
 	struct counted *c = arg;

@@ -163,7 +163,8 @@ int do_recover(struct world *w, struct ledger_pg *l, struct ledger_loaded *ret, 
 /* ---- random rows ------------------------------------------------------------------------------------------------------------------- */
 
 static char *text_random(struct world *w) {
-	static const char *const some[] = { NULL, "", "plain", "O'Reilly \"quoted\" \\ back", "línea\nzwei\ttab", "模块 🚢", "{not, an array}", "NULL" };
+	static const char *const some[] = { NULL, "", "plain", "O'Reilly \"quoted\" \\ back", "línea\nzwei\ttab", "模块 🚢",
+		"{not, an array}", "NULL" };
 	uint64_t i = rng_below(&w->rng, 10);
 	if (i < 8)
 		return arena_strdup(w->arena, some[i]);
@@ -175,7 +176,8 @@ static char *text_random(struct world *w) {
 }
 
 static char *json_random(struct world *w) {
-	static const char *const some[] = { NULL, "{}", "[]", "{\"a\":1,\"b\":[true,null,\"x\"]}", "{ \"z\" : 1.50,\n \"a\":\"\\u00e9\" }", "\"text\"", "-1e400" };
+	static const char *const some[] = { NULL, "{}", "[]", "{\"a\":1,\"b\":[true,null,\"x\"]}", "{ \"z\" : 1.50,\n \"a\":\"\\u00e9\" }",
+		"\"text\"", "-1e400" };
 	return arena_strdup(w->arena, some[rng_below(&w->rng, 7)]);
 }
 
@@ -199,7 +201,9 @@ static void field_random(struct world *w, const struct col *c, char *row) {
 		row[c->offset] = (char)rng_below(&w->rng, 2);
 		break;
 	case COL_time: {
-		wall_t t = { rng_below(&w->rng, 4) == 0 ? 0 : INT64_C(1500000000000000) + (int64_t)rng_below(&w->rng, INT64_C(900000000000000)) };
+		wall_t t = {
+			rng_below(&w->rng, 4) == 0 ? 0 : INT64_C(1500000000000000) + (int64_t)rng_below(&w->rng, INT64_C(900000000000000))
+		};
 		memcpy(row + c->offset, &t, sizeof t);
 		break;
 	}

@@ -14,17 +14,17 @@
 
 struct world {
 	struct loop *loop;
-	char database[512];       /* conninfo of the fresh database */
-	PGconn *admin;            /* blocking, on it */
+	char database[512]; /* conninfo of the fresh database */
+	PGconn *admin;      /* blocking, on it */
 	struct rng rng;
 	struct arena *arena;
 };
 
 void world_open(struct world *w);
 void world_close(struct world *w);
-struct ledger_pg *world_ledger(struct world *w);                                        /* connected */
+struct ledger_pg *world_ledger(struct world *w);                                          /* connected */
 struct ledger_pg *world_ledger_with(struct world *w, const struct ledger_pg_config *cfg); /* url is filled in; not waited for */
-PGconn *world_session(struct world *w);                                                 /* another blocking connection */
+PGconn *world_session(struct world *w);                                                   /* another blocking connection */
 /* Blocking SQL; the test fails when PostgreSQL does not take it. The text of the first column of the first row, in the arena, or NULL. */
 const char *sql(struct world *w, PGconn *pg, const char *text);
 
@@ -32,13 +32,23 @@ void wait_until(struct world *w, const bool *flag);
 bool wait_until_within(struct world *w, const bool *flag, int64_t us);
 
 /* The outcome of a call. */
-struct call { bool done; struct err err; };
+struct call {
+	bool done;
+	struct err err;
+};
 void call_done(void *arg, const struct err *err);
 
 int do_commit(struct world *w, struct ledger_pg *l, const struct changeset *cs, struct err *err);
 
 /* Everything a load gave. */
-struct sink { struct world *w; bool done; struct err err; struct ledger_loaded loaded; void **rows[TABLE_COUNT]; size_t n[TABLE_COUNT], size[TABLE_COUNT]; };
+struct sink {
+	struct world *w;
+	bool done;
+	struct err err;
+	struct ledger_loaded loaded;
+	void **rows[TABLE_COUNT];
+	size_t n[TABLE_COUNT], size[TABLE_COUNT];
+};
 void load_begin(struct world *w, struct ledger_pg *l, struct sink *s);
 void do_load(struct world *w, struct ledger_pg *l, struct sink *s); /* must succeed */
 int do_recover(struct world *w, struct ledger_pg *l, struct ledger_loaded *ret, struct err *err);

@@ -9,7 +9,11 @@
 
 #define MAX_HELD 32
 
-struct biz { char module[32], version[32]; int state; int64_t units; };
+struct biz {
+	char module[32], version[32];
+	int state;
+	int64_t units;
+};
 
 struct agent {
 	struct sim *sim;
@@ -17,8 +21,10 @@ struct agent {
 	struct brain *brain;
 	struct driver_link *link;
 	uint64_t life, base_life;
-	uint8_t *disk; size_t disk_n;      /* what was made durable */
-	struct biz held[MAX_HELD]; int n_held;
+	uint8_t *disk;
+	size_t disk_n; /* what was made durable */
+	struct biz held[MAX_HELD];
+	int n_held;
 	bool base_up, pumping;
 	int64_t pid;
 	int boots;
@@ -26,15 +32,30 @@ struct agent {
 	int dialled;
 };
 
-struct chore { struct agent *a; uint64_t life, base_life; int64_t id; uint8_t *state; size_t n; enum arklet_command command; char module[32], version[32], sha[80]; int64_t units; };
+struct chore {
+	struct agent *a;
+	uint64_t life, base_life;
+	int64_t id;
+	uint8_t *state;
+	size_t n;
+	enum arklet_command command;
+	char module[32], version[32], sha[80];
+	int64_t units;
+};
 
 static void pump(struct agent *a);
 static void dial(void *arg);
 
-static mono_t now_of(const struct agent *a) { return clock_mono(&a->sim->clock); }
+static mono_t now_of(const struct agent *a) {
+	return clock_mono(&a->sim->clock);
+}
 
-const char *agent_name(const struct agent *a) { return a->name; }
-int agent_holds(const struct agent *a) { return a->n_held; }
+const char *agent_name(const struct agent *a) {
+	return a->name;
+}
+int agent_holds(const struct agent *a) {
+	return a->n_held;
+}
 
 static struct biz *biz_find(struct agent *a, const char *module, const char *version) {
 	for (int i = 0; i < a->n_held; i++)
@@ -50,7 +71,8 @@ bool agent_holds_version(const struct agent *a, const char *module, const char *
 	return b != NULL;
 }
 
-/* ---- the fake base ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the fake base
+ * ------------------------------------------------------------------------------------------------------------------------- */
 static struct chore *chore_new(struct agent *a, int64_t id) {
 	struct chore *c = calloc(1, sizeof *c);
 	*c = (struct chore){ .a = a, .life = a->life, .base_life = a->base_life, .id = id };
@@ -106,7 +128,9 @@ static void base_switch(struct agent *a, const struct chore *c, struct arklet_re
 
 static void list_into(struct agent *a, struct arklet_reply *r, struct arklet_biz *list) {
 	for (int i = 0; i < a->n_held; i++)
-		list[i] = (struct arklet_biz){ .name = a->held[i].module, .version = a->held[i].version, .state = (enum arklet_state)a->held[i].state,
+		list[i] = (struct arklet_biz){ .name = a->held[i].module,
+			.version = a->held[i].version,
+			.state = (enum arklet_state)a->held[i].state,
 			.state_text = arklet_state_name((enum arklet_state)a->held[i].state) };
 	r->biz = list;
 	r->n_biz = (size_t)a->n_held;
@@ -198,7 +222,8 @@ void agent_base_kill(struct agent *a) {
 	sim_after(a->sim, sim_delay(a->sim, 100, 5000), base_exit, chore_new(a, 0));
 }
 
-/* ---- the agent -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the agent
+ * -------------------------------------------------------------------------------------------------------------------------------- */
 static void tick(void *arg) {
 	struct chore *c = arg;
 	struct agent *a = c->a;
@@ -348,7 +373,7 @@ static void boot(void *arg) {
 	h.base = a->name;
 	h.boot = id;
 	h.group = a->group;
-	h.join_token = (char *)(uintptr_t)"join-token";
+	h.join_token = (char *)(uintptr_t) "join-token";
 	h.has_runtime = true;
 	h.runtime = BERTH__V1__RUNTIME__RUNTIME_NATIVE;
 	struct brain_config cfg = { .hello = &h, .supervised = true, .seed = rng_u64(&a->sim->rng) };

@@ -14,7 +14,20 @@
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
 
-enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISHES };
+enum wish {
+	WISH_DEPLOY,
+	WISH_SCALE,
+	WISH_OFFLINE,
+	WISH_CORDON,
+	WISH_LIMIT,
+	WISH_VERB,
+	WISH_ROLLBACK,
+	WISH_DELETE,
+	WISH_FREEZE,
+	WISH_DRAIN,
+	WISH_ANEW,
+	WISHES
+};
 
 struct request {
 	struct core_op op;
@@ -23,12 +36,15 @@ struct request {
 	int module, version, base;
 	int64_t n;
 	enum plan_verb verb;
-	int64_t revision;          /* of the deployment, after it */
+	int64_t revision; /* of the deployment, after it */
 	int tries;
 	char note[80];
 };
 
-struct acked { char deployment[16]; int64_t revision; };
+struct acked {
+	char deployment[16];
+	int64_t revision;
+};
 static struct acked acks[N_MODULES]; /* highest acknowledged revision; one run at a time */
 
 static struct node *active_node(struct sim *s) {
@@ -40,7 +56,8 @@ static struct node *active_node(struct sim *s) {
 
 static void submit(void *arg);
 
-/* ---- what it asks for ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- what it asks for
+ * ---------------------------------------------------------------------------------------------------------------------- */
 static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	struct deploy_spec spec = { .module = modules[q->module], .group = "g", .online = true };
 	struct strategy st = strategy_unset;
@@ -141,9 +158,8 @@ static void submit(void *arg) {
 		free(q);
 }
 
-static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_VERB,
-	WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE,
-	WISH_DRAIN, WISH_ANEW, WISH_ANEW };
+static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT,
+	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
@@ -167,8 +183,12 @@ static void next_wish(void *arg) {
 	sim_after(s, sim_delay(s, 200 * US_PER_MS, 15 * US_PER_S), next_wish, s);
 }
 
-/* ---- the stage ----------------------------------------------------------------------------------------------------------------------------------- */
-struct setup { struct core_op op; struct sim *sim; };
+/* ---- the stage
+ * ----------------------------------------------------------------------------------------------------------------------------------- */
+struct setup {
+	struct core_op op;
+	struct sim *sim;
+};
 
 static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 	struct fleet *f = core_fleet(c);
@@ -177,10 +197,17 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 	(void)err;
 	if (fleet_group(t, "g") != NULL)
 		return 0;
-	struct row_base_group g = { .name = (char *)(uintptr_t)"g", .runtime = RUNTIME_NATIVE, .install_limit = 3, .placement = PLACEMENT_SPREAD,
-		.upgrade_policy = UPGRADE_POLICY_AUTO, .unmanaged_policy = UNMANAGED_REPORT, .etag = 1, .created_at = core_now(c), .updated_at = core_now(c) };
+	struct row_base_group g = { .name = (char *)(uintptr_t) "g",
+		.runtime = RUNTIME_NATIVE,
+		.install_limit = 3,
+		.placement = PLACEMENT_SPREAD,
+		.upgrade_policy = UPGRADE_POLICY_AUTO,
+		.unmanaged_policy = UNMANAGED_REPORT,
+		.etag = 1,
+		.created_at = core_now(c),
+		.updated_at = core_now(c) };
 	fleet_group_add(f, t, &g);
-	struct row_token k = { .name = (char *)(uintptr_t)"join", .role = ROLE_JOIN, .created_at = core_now(c) };
+	struct row_token k = { .name = (char *)(uintptr_t) "join", .role = ROLE_JOIN, .created_at = core_now(c) };
 	sha256_of("join-token", strlen("join-token"), k.hash);
 	fleet_token_add(f, t, &k);
 	for (int m = 0; m < N_MODULES; m++) {
@@ -190,7 +217,12 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 			char sha[65];
 			snprintf(sha, sizeof sha, "%064d", m * 10 + v);
 			struct row_artifact art = { .sha256 = sha, .size_bytes = 1, .stored = true, .created_at = core_now(c) };
-			struct row_version ver = { .name = (char *)(uintptr_t)versions[v], .revision = 1, .runtime = RUNTIME_NATIVE, .units = 1 + (m == 2), .priority = 100, .created_at = core_now(c) };
+			struct row_version ver = { .name = (char *)(uintptr_t)versions[v],
+				.revision = 1,
+				.runtime = RUNTIME_NATIVE,
+				.units = 1 + (m == 2),
+				.priority = 100,
+				.created_at = core_now(c) };
 			fleet_version_add(f, mod, fleet_artifact_add(f, t, &art), &ver);
 		}
 	}
@@ -238,11 +270,13 @@ void clients_check(struct sim *s) {
 				have = d->revision;
 		}
 		if (have < acks[m].revision)
-			sim_fail(s, "revision %lld of %s was acknowledged; the ledger has %lld", (long long)acks[m].revision, modules[m], (long long)have);
+			sim_fail(s, "revision %lld of %s was acknowledged; the ledger has %lld", (long long)acks[m].revision, modules[m],
+			    (long long)have);
 	}
 }
 
-/* ---- when the storm is over, everything is as wanted or somebody is told why not ------------------------------------------------------------------ */
+/* ---- when the storm is over, everything is as wanted or somebody is told why not
+ * ------------------------------------------------------------------ */
 static struct agent *agent_called(struct sim *s, const char *name) {
 	for (int i = 0; i < s->n_agents; i++)
 		if (strcmp(agent_name(s->agents[i]), name) == 0)
@@ -255,7 +289,8 @@ static void check_instance(struct sim *s, const struct instance *i) {
 	const char *m = i->version->module->row.name, *v = i->version->row.name;
 	bool active = false, there = agent_holds_version(a, m, v, &active);
 	if (i->row.state == INSTANCE_READY && (!there || !active))
-		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, agent_name(a), there ? "has it deactivated" : "does not hold it");
+		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, agent_name(a),
+		    there ? "has it deactivated" : "does not hold it");
 	if (!i->row.wanted && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
 		sim_fail(s, "%s:%s on %s is not wanted and still there (%s)", m, v, agent_name(a), word_text(WORD_INSTANCE, i->row.state));
 }
@@ -266,8 +301,8 @@ static void check_deployment(struct sim *s, struct core *c, struct deployment *d
 	bool well = d->row.state == DEPLOYMENT_RUNNING || d->row.state == DEPLOYMENT_OFFLINE;
 	if (!well && explain_deployment(c, d, a, &w) == 0)
 		sim_fail(s, "%s is %s (%s) and nobody says why: %lld replicas, %d wanted, %d ready, %d updated, %d serving", d->row.name,
-		    word_text(WORD_DEPLOYMENT, d->row.state), d->row.state_reason == NULL ? "" : d->row.state_reason, (long long)d->current->row.replicas,
-		    d->n_wanted, d->n_ready, d->n_updated, d->n_serving);
+		    word_text(WORD_DEPLOYMENT, d->row.state), d->row.state_reason == NULL ? "" : d->row.state_reason,
+		    (long long)d->current->row.replicas, d->n_wanted, d->n_ready, d->n_updated, d->n_serving);
 	if (d->plan != NULL && d->plan->row.state == PLAN_RUNNING) {
 		struct plan_wait pw;
 		plan_waiting(d->plan, &pw);
@@ -286,7 +321,8 @@ void settle_check(struct sim *s) {
 	struct fleet *f = core_fleet(node_core(n));
 	for (struct base *b = fleet_bases(f); b != NULL; b = b->hh_id.next)
 		if (b->row.state != BASE_READY)
-			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state), b->row.state_reason == NULL ? "" : b->row.state_reason);
+			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state),
+			    b->row.state_reason == NULL ? "" : b->row.state_reason);
 	for (struct instance *i = fleet_instances(f); i != NULL; i = i->hh_id.next)
 		check_instance(s, i);
 	for (struct deployment *d = fleet_deployments(f); d != NULL; d = d->hh_id.next)

@@ -12,7 +12,7 @@ struct driver_link {
 	struct arena *arena;
 	Berth__V1__Hello *hello;
 	bool dead, hello_given;
-	int64_t up_at, down_at;      /* order is kept: nothing overtakes */
+	int64_t up_at, down_at; /* order is kept: nothing overtakes */
 	struct driver_link *next;
 };
 
@@ -31,12 +31,23 @@ struct node {
 	int64_t armed_at;
 };
 
-struct letter { struct driver_link *link; struct node *node; uint64_t life; uint8_t *bytes; size_t n; bool up; };
+struct letter {
+	struct driver_link *link;
+	struct node *node;
+	uint64_t life;
+	uint8_t *bytes;
+	size_t n;
+	bool up;
+};
 
 static void turn(void *arg);
 
-/* ---- time of the node: a frozen process sees nothing until it wakes ---------------------------------------------------------------------- */
-struct visit { struct node *node; uint64_t life; };
+/* ---- time of the node: a frozen process sees nothing until it wakes
+ * ---------------------------------------------------------------------- */
+struct visit {
+	struct node *node;
+	uint64_t life;
+};
 
 static void visit_later(struct node *n, int64_t us) {
 	struct visit *v = malloc(sizeof *v);
@@ -91,7 +102,8 @@ static void turn(void *arg) {
 	arm(n);
 }
 
-/* ---- driver --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- driver
+ * --------------------------------------------------------------------------------------------------------------------------------- */
 static void deliver(void *arg) {
 	struct letter *x = arg;
 	struct driver_link *k = x->link;
@@ -149,9 +161,9 @@ static void send(struct driver_link *k, Berth__V1__ServerMessage *m) {
 		post(k, &m->pb, false);
 }
 
-#define SERVER_MESSAGE(name, kind, field, msg) \
+#define SERVER_MESSAGE(name, kind, field, msg)                           \
 	Berth__V1__ServerMessage name = BERTH__V1__SERVER_MESSAGE__INIT; \
-	name.kind_case = BERTH__V1__SERVER_MESSAGE__KIND_##kind; \
+	name.kind_case = BERTH__V1__SERVER_MESSAGE__KIND_##kind;         \
 	name.field = msg
 
 static void d_welcome(struct driver_link *k, const Berth__V1__Welcome *w) {
@@ -204,7 +216,10 @@ static void d_tick_all(struct driver *d, int64_t epoch, int64_t last_event) {
 	}
 }
 
-struct again { struct node *node; uint64_t life; };
+struct again {
+	struct node *node;
+	uint64_t life;
+};
 
 static void hello_again(void *arg) {
 	struct again *x = arg;
@@ -212,7 +227,8 @@ static void hello_again(void *arg) {
 	if (x->life == n->life && n->core != NULL)
 		for (struct driver_link *k = n->links; k != NULL; k = k->next)
 			if (!k->dead && k->hello != NULL) {
-				k->hello->base_running = false; /* what it held then is old: reports since are in the ledger, or come again */
+				k->hello->base_running =
+				    false; /* what it held then is old: reports since are in the ledger, or come again */
 				core_base_hello(n->core, k, k->hello, agent_name(k->agent));
 			}
 	free(x);
@@ -226,7 +242,13 @@ static void d_rehello_all(struct driver *d) {
 }
 
 static const struct driver_ops driver_ops = {
-	.welcome = d_welcome, .refuse = d_refuse, .command = d_command, .ack = d_ack, .prefetch = d_prefetch, .tick_all = d_tick_all, .rehello_all = d_rehello_all,
+	.welcome = d_welcome,
+	.refuse = d_refuse,
+	.command = d_command,
+	.ack = d_ack,
+	.prefetch = d_prefetch,
+	.tick_all = d_tick_all,
+	.rehello_all = d_rehello_all,
 };
 
 struct driver_link *node_accept(struct node *n, struct agent *a) {
@@ -278,7 +300,8 @@ static void state_changed(void *arg, const struct core_state *st) {
 	sim_after(n->sim, 10, leave, x);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------------------------------------------- */
 static void node_boot(void *arg) {
 	struct node *n = arg;
 	struct core_config cfg;
@@ -335,7 +358,9 @@ void node_freeze(struct node *n, int64_t us) {
 	n->frozen_until = n->sim->now_us + us;
 }
 
-struct core *node_core(struct node *n) { return n->core; }
+struct core *node_core(struct node *n) {
+	return n->core;
+}
 
 bool node_active(struct node *n) {
 	struct core_state st;

@@ -19,8 +19,18 @@ static const struct faults kinds[] = {
 	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100 },
 	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
 	{ .install_fail = 150, .base_kill = 10 },
-	{ .commit_lost_before = 10, .commit_lost_after = 10, .commit_late = 10, .commit_retry_slow = 10, .link_cut = 20, .node_kill = 8, .node_freeze = 8,
-	  .agent_kill = 10, .agent_disk_lost = 200, .base_kill = 10, .install_fail = 50, .report_late = 50 },
+	{ .commit_lost_before = 10,
+	    .commit_lost_after = 10,
+	    .commit_late = 10,
+	    .commit_retry_slow = 10,
+	    .link_cut = 20,
+	    .node_kill = 8,
+	    .node_freeze = 8,
+	    .agent_kill = 10,
+	    .agent_disk_lost = 200,
+	    .base_kill = 10,
+	    .install_fail = 50,
+	    .report_late = 50 },
 };
 
 static void storm(void *arg) {

@@ -1,5 +1,5 @@
-/* The simulation: the real core and the real agent brain on virtual time, with a fake ledger, fake links and fake bases, under seeded faults.
- * Same seed, same run. Nothing here sleeps, threads or opens a socket. */
+/* The simulation: the real core and the real agent brain on virtual time, with a fake ledger, fake links and fake bases, under seeded
+ * faults. Same seed, same run. Nothing here sleeps, threads or opens a socket. */
 #ifndef BERTH_TEST_SIM_H
 #define BERTH_TEST_SIM_H
 
@@ -15,11 +15,17 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-/* ---- virtual time ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- virtual time ----------------------------------------------------------------------------------------------------------------------
+ */
 typedef void (*sim_fn)(void *arg);
-struct sim_event { int64_t at; uint64_t seq; sim_fn fn; void *arg; };
+struct sim_event {
+	int64_t at;
+	uint64_t seq;
+	sim_fn fn;
+	void *arg;
+};
 
-struct faults {              /* chance in 1000 per occasion; all 0 once the storm is over */
+struct faults { /* chance in 1000 per occasion; all 0 once the storm is over */
 	int commit_lost_before, commit_lost_after, commit_late, commit_retry_slow, refuse;
 	int link_cut, node_kill, node_freeze, agent_kill, agent_disk_lost, base_kill, install_fail, report_late;
 };
@@ -34,70 +40,79 @@ struct agent;
 struct sim {
 	uint64_t seed;
 	struct rng rng;
-	int64_t now_us;          /* since the start of the run */
+	int64_t now_us; /* since the start of the run */
 	struct clock clock;
-	struct sim_event *heap; size_t n, cap; uint64_t seq;
+	struct sim_event *heap;
+	size_t n, cap;
+	uint64_t seq;
 	struct faults f;
 	struct store *store;
-	struct node *nodes[MAX_NODES]; int n_nodes;
-	struct agent *agents[MAX_BASES]; int n_agents;
-	bool calm;               /* the storm is over */
-	bool over;               /* the run is over: events that are left only free what they carry */
+	struct node *nodes[MAX_NODES];
+	int n_nodes;
+	struct agent *agents[MAX_BASES];
+	int n_agents;
+	bool calm; /* the storm is over */
+	bool over; /* the run is over: events that are left only free what they carry */
 	bool trace;
-	char failure[512];       /* first broken invariant */
-	uint64_t steps, still;   /* still: events since time last moved */
+	char failure[512];     /* first broken invariant */
+	uint64_t steps, still; /* still: events since time last moved */
 };
 
 void sim_init(struct sim *s, uint64_t seed, bool trace);
 void sim_deinit(struct sim *s);
 void sim_after(struct sim *s, int64_t us, sim_fn fn, void *arg);
-bool sim_step(struct sim *s);                 /* one event; false when none is left */
-void sim_drain(struct sim *s);                /* all that are left, once agents and servers are dead */
+bool sim_step(struct sim *s);  /* one event; false when none is left */
+void sim_drain(struct sim *s); /* all that are left, once agents and servers are dead */
 bool sim_chance(struct sim *s, int per_mille);
 int64_t sim_delay(struct sim *s, int64_t lo, int64_t hi);
 void sim_trace(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- the ledger that all servers share --------------------------------------------------------------------------------------------------- */
+/* ---- the ledger that all servers share
+ * --------------------------------------------------------------------------------------------------- */
 struct store *store_new(struct sim *s);
 void store_free(struct store *st);
 struct ledger *store_connect(struct store *st, const int64_t *frozen_until); /* one server's connections; freed with the store */
-void store_disconnect(struct ledger *l);        /* its process died: completions never come */
+void store_disconnect(struct ledger *l);                                     /* its process died: completions never come */
 size_t store_rows(const struct store *st, enum table t);
 const void *store_row(const struct store *st, enum table t, size_t i);
 const void *store_find(const struct store *st, enum table t, const void *key_row);
 int64_t store_epoch(const struct store *st);
-void store_check(struct store *st);             /* invariants of what is durable */
+void store_check(struct store *st); /* invariants of what is durable */
 
-/* ---- a server ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- a server
+ * ------------------------------------------------------------------------------------------------------------------------------ */
 struct node *node_new(struct sim *s, int index);
 void node_free(struct node *n);
-void node_kill(struct node *n);                 /* and starts again a while later */
+void node_kill(struct node *n); /* and starts again a while later */
 void node_freeze(struct node *n, int64_t us);
-struct core *node_core(struct node *n);         /* NULL while dead */
+struct core *node_core(struct node *n); /* NULL while dead */
 bool node_active(struct node *n);
 /* An agent dials: NULL when the server is dead or stands by. */
 struct driver_link *node_accept(struct node *n, struct agent *a);
-void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m);   /* agent → server, in order, delayed */
-void link_cut(struct driver_link *k);           /* both sides learn of it */
+void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m); /* agent → server, in order, delayed */
+void link_cut(struct driver_link *k);                                  /* both sides learn of it */
 
-/* ---- a base with its agent ------------------------------------------------------------------------------------------------------------------ */
+/* ---- a base with its agent
+ * ------------------------------------------------------------------------------------------------------------------ */
 struct agent *agent_new(struct sim *s, int index, const char *group);
 void agent_free(struct agent *a);
 void agent_kill(struct agent *a, bool disk_too);
 void agent_base_kill(struct agent *a);
-void agent_cut(struct agent *a);                /* its link */
+void agent_cut(struct agent *a); /* its link */
 void agent_deliver(struct agent *a, struct driver_link *k, const Berth__V1__ServerMessage *m);
 void agent_link_down(struct agent *a, struct driver_link *k);
-int agent_holds(const struct agent *a);         /* modules on the base now */
+int agent_holds(const struct agent *a); /* modules on the base now */
 bool agent_holds_version(const struct agent *a, const char *module, const char *version, bool *ret_active);
 const char *agent_name(const struct agent *a);
 
-/* ---- people and pipelines --------------------------------------------------------------------------------------------------------------------- */
-void clients_start(struct sim *s);              /* modules, versions, a group, a join token; then wishes */
-void clients_check(struct sim *s);              /* what was acknowledged is there */
+/* ---- people and pipelines
+ * --------------------------------------------------------------------------------------------------------------------- */
+void clients_start(struct sim *s); /* modules, versions, a group, a join token; then wishes */
+void clients_check(struct sim *s); /* what was acknowledged is there */
 
-/* ---- at the end --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- at the end
+ * --------------------------------------------------------------------------------------------------------------------------------- */
 void settle_check(struct sim *s);
 
 #endif

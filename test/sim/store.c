@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct rows { void **v; size_t n, cap; };
+struct rows {
+	void **v;
+	size_t n, cap;
+};
 
 struct store {
 	struct sim *sim;
@@ -16,12 +19,19 @@ struct store {
 	int64_t last_event, last_event_at;
 };
 
-struct session { struct ledger ledger; struct session *next; struct store *store; bool dead; int64_t epoch, floor; const int64_t *frozen_until; };
+struct session {
+	struct ledger ledger;
+	struct session *next;
+	struct store *store;
+	bool dead;
+	int64_t epoch, floor;
+	const int64_t *frozen_until;
+};
 
 /* One call under way: carries what its completion needs. */
 struct call {
 	struct session *from;
-	struct changeset *cs;     /* copy */
+	struct changeset *cs; /* copy */
 	ledger_done done;
 	ledger_loaded_fn loaded;
 	ledger_lease_fn leased;
@@ -32,7 +42,11 @@ struct call {
 	struct lease_view me, seen;
 	int64_t expected;
 	struct ledger_loaded res;
-	struct { enum table t; void *row; } *snapshot; size_t n_snapshot;
+	struct {
+		enum table t;
+		void *row;
+	} * snapshot;
+	size_t n_snapshot;
 	struct arena *arena;
 };
 
@@ -61,7 +75,8 @@ void store_free(struct store *st) {
 	free(st);
 }
 
-/* ---- rows, sorted by key ------------------------------------------------------------------------------------------------------------------ */
+/* ---- rows, sorted by key
+ * ------------------------------------------------------------------------------------------------------------------ */
 static size_t row_at(const struct store *st, enum table t, const void *key, bool *ret_found) {
 	const struct rows *r = &st->tables[t];
 	size_t lo = 0, hi = r->n;
@@ -87,9 +102,15 @@ const void *store_find(const struct store *st, enum table t, const void *key) {
 	return found ? st->tables[t].v[i] : NULL;
 }
 
-size_t store_rows(const struct store *st, enum table t) { return st->tables[t].n; }
-const void *store_row(const struct store *st, enum table t, size_t i) { return st->tables[t].v[i]; }
-int64_t store_epoch(const struct store *st) { return st->epoch; }
+size_t store_rows(const struct store *st, enum table t) {
+	return st->tables[t].n;
+}
+const void *store_row(const struct store *st, enum table t, size_t i) {
+	return st->tables[t].v[i];
+}
+int64_t store_epoch(const struct store *st) {
+	return st->epoch;
+}
 
 static void row_put(struct store *st, enum table t, const void *row) {
 	const struct table_def *def = &table_defs[t];
@@ -124,7 +145,8 @@ static void row_drop(struct store *st, enum table t, const void *key) {
 	r->n--;
 }
 
-/* ---- commit -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- commit
+ * -------------------------------------------------------------------------------------------------------------------------------- */
 static struct changeset *changeset_clone(const struct changeset *cs) {
 	struct changeset *c = changeset_new();
 	c->epoch = cs->epoch;
@@ -258,7 +280,8 @@ static void st_commit(struct ledger *l, const struct changeset *cs, ledger_done 
 	}
 }
 
-/* ---- load and recover -------------------------------------------------------------------------------------------------------------------- */
+/* ---- load and recover
+ * -------------------------------------------------------------------------------------------------------------------- */
 static bool task_open(const struct row_task *t) {
 	return !word_terminal(WORD_TASK, t->state);
 }
@@ -287,7 +310,8 @@ static bool row_is_loaded(struct store *st, enum table t, const void *row) {
 	case TABLE_batch:
 		return plan_is_loaded(st, ((const struct row_batch *)row)->plan_id);
 	case TABLE_task:
-		return task_open(row) || (((const struct row_task *)row)->plan_id != 0 && plan_is_loaded(st, ((const struct row_task *)row)->plan_id));
+		return task_open(row) ||
+		       (((const struct row_task *)row)->plan_id != 0 && plan_is_loaded(st, ((const struct row_task *)row)->plan_id));
 	default:
 		return true;
 	}
@@ -383,7 +407,8 @@ static void st_recover(struct ledger *l, ledger_loaded_fn done, void *arg) {
 	sim_after(c->from->store->sim, sim_delay(c->from->store->sim, 10 * US_PER_MS, 2 * US_PER_S), recover_arrives, c);
 }
 
-/* ---- lease --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lease
+ * --------------------------------------------------------------------------------------------------------------------------------- */
 static void lease_answer(void *arg) {
 	struct call *c = arg;
 	if (asleep(c, lease_answer))
@@ -463,8 +488,14 @@ static void st_lease_release(struct ledger *l, const struct lease_view *me, ledg
 }
 
 static const struct ledger_ops store_ops = {
-	.commit = st_commit, .load = st_load, .recover = st_recover, .epoch_floor = st_epoch_floor, .lease_read = st_lease_read, .lease_take = st_lease_take,
-	.lease_renew = st_lease_renew, .lease_release = st_lease_release,
+	.commit = st_commit,
+	.load = st_load,
+	.recover = st_recover,
+	.epoch_floor = st_epoch_floor,
+	.lease_read = st_lease_read,
+	.lease_take = st_lease_take,
+	.lease_renew = st_lease_renew,
+	.lease_release = st_lease_release,
 };
 
 struct ledger *store_connect(struct store *st, const int64_t *frozen_until) {
@@ -481,7 +512,8 @@ void store_disconnect(struct ledger *l) {
 	((struct session *)(void *)l)->dead = true;
 }
 
-/* ---- what is durable ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- what is durable
+ * ------------------------------------------------------------------------------------------------------------------------- */
 static int64_t units_on(const struct store *st, int64_t base) {
 	int64_t n = 0;
 	for (size_t i = 0; i < st->tables[TABLE_instance].n; i++) {
@@ -515,13 +547,15 @@ void store_check(struct store *st) {
 		const struct row_base *b = st->tables[TABLE_base].v[i];
 		int64_t used = units_on(st, b->id);
 		if (used != b->units_used)
-			sim_fail(st->sim, "base %s: units_used %lld, its instances cost %lld", b->name, (long long)b->units_used, (long long)used);
+			sim_fail(st->sim, "base %s: units_used %lld, its instances cost %lld", b->name, (long long)b->units_used,
+			    (long long)used);
 		if (b->units_used > b->units_ceiling)
 			sim_fail(st->sim, "base %s is over its ceiling", b->name);
 	}
 	for (size_t i = 0; i < st->tables[TABLE_deployment].n; i++) {
 		const struct row_deployment *d = st->tables[TABLE_deployment].v[i];
 		if (wanted_of(st, d->id) > most_wanted(st, d->id))
-			sim_fail(st->sim, "deployment %s: %d instances wanted, more than any kept revision asks for", d->name, wanted_of(st, d->id));
+			sim_fail(st->sim, "deployment %s: %d instances wanted, more than any kept revision asks for", d->name,
+			    wanted_of(st, d->id));
 	}
 }

@@ -14,7 +14,11 @@
 #include "ledger/embedded.h"
 #include "loop/loop.h"
 
-struct run { struct loop *loop; struct err err; char info[512]; };
+struct run {
+	struct loop *loop;
+	struct err err;
+	char info[512];
+};
 
 static void on_started(void *arg, const char *conninfo, const struct err *err) {
 	struct run *r = arg;

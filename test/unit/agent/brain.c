@@ -15,7 +15,10 @@
 #define MAX_LOG 256
 #define MAX_BIZ 16
 
-struct biz { char name[32], version[32]; enum arklet_state state; };
+struct biz {
+	char name[32], version[32];
+	enum arklet_state state;
+};
 
 struct world {
 	struct arena *arena;
@@ -114,12 +117,23 @@ static void call(struct world *w, int64_t id, enum arklet_command c, const Berth
 		return;
 	}
 	switch (c) {
-	case ARKLET_INSTALL: install(w, m, &r); break;
-	case ARKLET_UNINSTALL: uninstall(w, m, &r); break;
-	case ARKLET_SWITCH: switch_to(w, m, &r); break;
-	case ARKLET_QUERY_ALL: list_fill(w, &r); break;
-	case ARKLET_HEALTH: a.health = &h; break;
-	default: break;
+	case ARKLET_INSTALL:
+		install(w, m, &r);
+		break;
+	case ARKLET_UNINSTALL:
+		uninstall(w, m, &r);
+		break;
+	case ARKLET_SWITCH:
+		switch_to(w, m, &r);
+		break;
+	case ARKLET_QUERY_ALL:
+		list_fill(w, &r);
+		break;
+	case ARKLET_HEALTH:
+		a.health = &h;
+		break;
+	default:
+		break;
 	}
 	if (w->lose_answer && c != ARKLET_QUERY_ALL && c != ARKLET_HEALTH) {
 		w->lose_answer = false;
@@ -172,9 +186,15 @@ static void on_persist(struct world *w, const struct brain_effect *e) {
 static void perform(struct world *w, const struct brain_effect *e) {
 	struct brain_exit term = { .known = true, .signo = 15, .text = "killed by SIGTERM" };
 	switch (e->kind) {
-	case BRAIN_PERSIST: on_persist(w, e); break;
-	case BRAIN_SEND: note_message(w, e->message); break;
-	case BRAIN_DROP_LINK: w->dropped++; break;
+	case BRAIN_PERSIST:
+		on_persist(w, e);
+		break;
+	case BRAIN_SEND:
+		note_message(w, e->message);
+		break;
+	case BRAIN_DROP_LINK:
+		w->dropped++;
+		break;
 	case BRAIN_FETCH:
 		w->fetches++;
 		if (w->hold_fetches)
@@ -182,7 +202,9 @@ static void perform(struct world *w, const struct brain_effect *e) {
 		else
 			fetched(w, e->id);
 		break;
-	case BRAIN_CALL: on_call(w, e); break;
+	case BRAIN_CALL:
+		on_call(w, e);
+		break;
 	case BRAIN_BASE_START:
 		w->starts++;
 		w->pid++;
@@ -200,7 +222,8 @@ static void perform(struct world *w, const struct brain_effect *e) {
 		w->exited = true;
 		w->exit_status = e->status;
 		break;
-	default: break;
+	default:
+		break;
 	}
 }
 
@@ -231,9 +254,9 @@ static void pass(struct world *w, int64_t us) {
 static void brain_boot(struct world *w, bool supervised, bool adopted) {
 	Berth__V1__Hello h = BERTH__V1__HELLO__INIT;
 	struct err err = ERR_INIT;
-	h.base = (char *)(uintptr_t)"b1";
-	h.boot = (char *)(uintptr_t)"boot";
-	h.join_token = (char *)(uintptr_t)"join";
+	h.base = (char *)(uintptr_t) "b1";
+	h.boot = (char *)(uintptr_t) "boot";
+	h.join_token = (char *)(uintptr_t) "join";
 	struct brain_config cfg = { .hello = &h, .supervised = supervised, .seed = 7 };
 	ck_assert_int_eq(brain_new(&cfg, w->disk, w->disk_len, w->now, &w->brain, &err), 0);
 	brain_start(w->brain, adopted, w->now);
@@ -323,7 +346,12 @@ static void ack(struct world *w, int64_t seq) {
 	send(w, &m);
 }
 
-struct item { Berth__V1__TaskKind kind; int64_t generation; Berth__V1__WantedModule module; bool activate; };
+struct item {
+	Berth__V1__TaskKind kind;
+	int64_t generation;
+	Berth__V1__WantedModule module;
+	bool activate;
+};
 
 static void command(struct world *w, int64_t epoch, const struct item *items, size_t n) {
 	Berth__V1__ServerMessage m = BERTH__V1__SERVER_MESSAGE__INIT;
@@ -902,7 +930,9 @@ END_TEST
 START_TEST(says_nothing_that_is_not_utf8) {
 	struct world *w = world_new();
 	welcome_as(w, 5, 0, NULL, 0);
-	struct brain_exit x = { .known = true, .signo = 11, .text = "was killed by SIGSEGV", .output = "caf\xc3\xa9 \xff\xfe \x01 end\xc3" };
+	struct brain_exit x = {
+		.known = true, .signo = 11, .text = "was killed by SIGSEGV", .output = "caf\xc3\xa9 \xff\xfe \x01 end\xc3"
+	};
 	brain_base_exited(w->brain, &x, w->now);
 	settle(w);
 	const char *note = w->reports[w->n_reports - 1]->base_note;
@@ -981,10 +1011,12 @@ START_TEST(a_fetch_that_failed_is_tried_again_at_the_welcome) {
 END_TEST
 
 TEST_SUITE("agent/brain", old_news_is_not_repeated_after_a_hello, a_fetch_that_failed_is_tried_again_at_the_welcome,
-    two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores, joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
-    joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
-    restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
-    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
+    two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores,
+    joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
+    joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged,
+    finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server, restores_from_welcome_without_disk,
+    routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
+    keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
     crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
     third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
     command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed, repairs_alone_while_the_server_is_away,

@@ -12,7 +12,11 @@
 
 #define MAX_CALLS 64
 
-struct call { int64_t id; enum arklet_command command; char module[16], version[16]; };
+struct call {
+	int64_t id;
+	enum arklet_command command;
+	char module[16], version[16];
+};
 
 struct chaos {
 	struct rng rng;
@@ -29,7 +33,8 @@ struct chaos {
 
 static const char *const modules[] = { "a", "b", "c" };
 static const char *const versions[] = { "1", "2" };
-static const char sha[2][65] = { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" };
+static const char sha[2][65] = { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" };
 
 static char *text(const char *s) {
 	return (char *)(uintptr_t)s;
@@ -65,12 +70,23 @@ static void perform(struct chaos *c, const struct brain_effect *e) {
 		c->disk_len = e->state_len;
 		c->persisting = true;
 		break;
-	case BRAIN_SEND: check_reports(c, e->message); break;
-	case BRAIN_CALL: note_call(c, e); break;
-	case BRAIN_FETCH: c->fetches[c->n_fetches++ % MAX_CALLS] = e->id; break;
-	case BRAIN_BASE_START: c->start_asked = true; break;
-	case BRAIN_EXIT: c->gone = true; break;
-	default: break;
+	case BRAIN_SEND:
+		check_reports(c, e->message);
+		break;
+	case BRAIN_CALL:
+		note_call(c, e);
+		break;
+	case BRAIN_FETCH:
+		c->fetches[c->n_fetches++ % MAX_CALLS] = e->id;
+		break;
+	case BRAIN_BASE_START:
+		c->start_asked = true;
+		break;
+	case BRAIN_EXIT:
+		c->gone = true;
+		break;
+	default:
+		break;
 	}
 }
 
@@ -172,14 +188,24 @@ static void small_message(struct chaos *c) {
 static void answer(struct chaos *c) {
 	if (c->n_calls == 0)
 		return;
-	const struct call k = c->calls[below(c, c->n_calls < MAX_CALLS ? c->n_calls : MAX_CALLS)]; /* often one that was answered long ago */
-	struct arklet_reply r = { .verdict = (enum arklet_verdict)below(c, ARKLET_NO_COMMAND + 1), .code = "CODE", .message = "message", .cause = "cause \xff", .biz = c->biz };
+	const struct call k =
+	    c->calls[below(c, c->n_calls < MAX_CALLS ? c->n_calls : MAX_CALLS)]; /* often one that was answered long ago */
+	struct arklet_reply r = { .verdict = (enum arklet_verdict)below(c, ARKLET_NO_COMMAND + 1),
+		.code = "CODE",
+		.message = "message",
+		.cause = "cause \xff",
+		.biz = c->biz };
 	struct arklet_health h = { .run_time_s = (double)below(c, 100), .heap_used = -1 };
-	struct brain_answer a = { .reply = &r, .sent = below(c, 2) == 0, .health = k.command == ARKLET_HEALTH ? &h : NULL, .output = below(c, 4) == 0 ? "out" : NULL };
+	struct brain_answer a = { .reply = &r,
+		.sent = below(c, 2) == 0,
+		.health = k.command == ARKLET_HEALTH ? &h : NULL,
+		.output = below(c, 4) == 0 ? "out" : NULL };
 	if (below(c, 2) == 0)
 		r.verdict = ARKLET_OK;
 	for (r.n_biz = 0; r.n_biz < below(c, 5); r.n_biz++)
-		c->biz[r.n_biz] = (struct arklet_biz){ .name = modules[below(c, 3)], .version = versions[below(c, 2)], .state = (enum arklet_state)below(c, ARKLET_STATES) };
+		c->biz[r.n_biz] = (struct arklet_biz){
+			.name = modules[below(c, 3)], .version = versions[below(c, 2)], .state = (enum arklet_state)below(c, ARKLET_STATES)
+		};
 	if (below(c, 5) == 0) {
 		static const int errors[] = { E_IO, E_TIMEOUT, E_NOT_FOUND, E_PROTOCOL, E_CANCELLED };
 		a = (struct brain_answer){ .error = errors[below(c, 5)], .error_text = "error", .sent = below(c, 2) == 0 };
@@ -188,7 +214,11 @@ static void answer(struct chaos *c) {
 }
 
 static void base_event(struct chaos *c) {
-	struct brain_exit x = { .known = below(c, 2) == 0, .signo = (int)below(c, 16), .text = "ended", .output = "words", .blamed = below(c, 3) == 0 ? "a:1" : NULL };
+	struct brain_exit x = { .known = below(c, 2) == 0,
+		.signo = (int)below(c, 16),
+		.text = "ended",
+		.output = "words",
+		.blamed = below(c, 3) == 0 ? "a:1" : NULL };
 	if (c->start_asked) {
 		c->start_asked = false;
 		c->base_up = below(c, 10) != 0;
@@ -244,8 +274,8 @@ static void boot(struct chaos *c) {
 }
 
 static void step(struct chaos *c) {
-	static void (*const events[])(struct chaos *) = { command, welcome, small_message, answer, answer, answer, answer, base_event, base_event, link_event, fetched, fetched,
-		pass, pass, persisted, persisted, persisted };
+	static void (*const events[])(struct chaos *) = { command, welcome, small_message, answer, answer, answer, answer, base_event,
+		base_event, link_event, fetched, fetched, pass, pass, persisted, persisted, persisted };
 	if (c->gone || below(c, 300) == 0)
 		boot(c);
 	else

@@ -28,7 +28,7 @@ struct world {
 	struct http_server *server;
 	char folder[40];
 	int requests, done, status;
-	size_t cut;               /* the first answer ends after so many bytes */
+	size_t cut; /* the first answer ends after so many bytes */
 	bool no_ranges, pin;
 	uint64_t from[8];
 	struct brain_fetched last;
@@ -76,7 +76,9 @@ static void on_done(void *arg, int64_t id, const struct brain_fetched *f) {
 
 static void open_cache(struct world *w) {
 	struct err err = ERR_INIT;
-	struct cache_config c = { .dir = w->folder, .cache_bytes = 1 << 20, .max_artifact = 1 << 20, .parallel = 2, .pinned = is_pinned, .arg = w };
+	struct cache_config c = {
+		.dir = w->folder, .cache_bytes = 1 << 20, .max_artifact = 1 << 20, .parallel = 2, .pinned = is_pinned, .arg = w
+	};
 	ck_assert_int_eq(fetcher_new(w->loop, &w->fetcher, &err), 0);
 	ck_assert_int_eq(cache_new(w->loop, w->fetcher, &c, on_done, &w->cache, &err), 0);
 }
@@ -245,5 +247,6 @@ START_TEST(evicts_what_is_not_pinned) {
 }
 END_TEST
 
-TEST_SUITE("agent/cache", fetches_once_and_verifies_after_a_restart, goes_on_after_a_cut, goes_on_with_what_an_earlier_life_left, starts_over_where_ranges_are_unknown,
-    hands_out_nothing_with_another_digest, a_bad_beginning_is_fetched_again, gives_up_where_nothing_is, evicts_what_is_not_pinned)
+TEST_SUITE("agent/cache", fetches_once_and_verifies_after_a_restart, goes_on_after_a_cut, goes_on_with_what_an_earlier_life_left,
+    starts_over_where_ranges_are_unknown, hands_out_nothing_with_another_digest, a_bad_beginning_is_fetched_again,
+    gives_up_where_nothing_is, evicts_what_is_not_pinned)

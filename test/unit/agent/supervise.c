@@ -18,9 +18,17 @@
 START_TEST(fills_placeholders) {
 	static const char *const names[] = { "http_port", "base", NULL };
 	static const char *const values[] = { "8081", "b1" };
-	static const struct { const char *in, *out; } cases[] = {
-		{ "", "" }, { "plain", "plain" }, { "{http_port}", "8081" }, { "--p={http_port},{base}", "--p=8081,b1" }, { "{other}", "{other}" },
-		{ "{http_port", "{http_port" }, { "{{base}}", "{b1}" }, { "${HOME}", "${HOME}" },
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "plain", "plain" },
+		{ "{http_port}", "8081" },
+		{ "--p={http_port},{base}", "--p=8081,b1" },
+		{ "{other}", "{other}" },
+		{ "{http_port", "{http_port" },
+		{ "{{base}}", "{b1}" },
+		{ "${HOME}", "${HOME}" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char *out = placeholders_fill(cases[i].in, names, values);
@@ -44,7 +52,13 @@ START_TEST(start_time_tells_processes_apart) {
 }
 END_TEST
 
-struct seen { struct loop *loop; int64_t pid, start; struct brain_exit exit; char output[256], blamed[64], text[64]; int started, exited; };
+struct seen {
+	struct loop *loop;
+	int64_t pid, start;
+	struct brain_exit exit;
+	char output[256], blamed[64], text[64];
+	int started, exited;
+};
 
 static void on_started(void *arg, int64_t pid, int64_t start, const struct err *err) {
 	struct seen *s = arg;
@@ -90,7 +104,10 @@ static char *words(const char *s) {
 
 START_TEST(tells_how_it_ended) {
 	struct seen s = { 0 };
-	char *sh[] = { words("sh"), words("-c"), words("echo port $BERTH_HTTP_PORT {base}; echo berth-base: crashed in module bad:1.2 GET /x '(SIGSEGV)' >&2; kill -SEGV $$"), NULL };
+	char *sh[] = { words("sh"), words("-c"),
+		words(
+		    "echo port $BERTH_HTTP_PORT {base}; echo berth-base: crashed in module bad:1.2 GET /x '(SIGSEGV)' >&2; kill -SEGV $$"),
+		NULL };
 	run_one(sh, &s);
 	ck_assert(s.started == 1 && s.exited == 1 && s.start > 0);
 	ck_assert(s.exit.known && s.exit.signo == SIGSEGV);

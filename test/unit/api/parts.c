@@ -11,9 +11,18 @@ START_TEST(roles_allow_what_is_below_them) {
 		enum role have, least;
 		bool allowed;
 	} rows[] = {
-		{ ROLE_ADMIN, ROLE_ADMIN, true }, { ROLE_ADMIN, ROLE_READ, true },  { ROLE_DEPLOY, ROLE_READ, true },  { ROLE_DEPLOY, ROLE_ADMIN, false },
-		{ ROLE_READ, ROLE_DEPLOY, false }, { ROLE_JOIN, ROLE_READ, false }, { ROLE_JOIN, ROLE_BASE, false },   { ROLE_BASE, ROLE_READ, false },
-		{ ROLE_BASE, ROLE_BASE, true },   { ROLE_READ, ROLE_BASE, true },  { ROLE_NONE, ROLE_READ, false },   { ROLE_NONE, ROLE_NONE, false },
+		{ ROLE_ADMIN, ROLE_ADMIN, true },
+		{ ROLE_ADMIN, ROLE_READ, true },
+		{ ROLE_DEPLOY, ROLE_READ, true },
+		{ ROLE_DEPLOY, ROLE_ADMIN, false },
+		{ ROLE_READ, ROLE_DEPLOY, false },
+		{ ROLE_JOIN, ROLE_READ, false },
+		{ ROLE_JOIN, ROLE_BASE, false },
+		{ ROLE_BASE, ROLE_READ, false },
+		{ ROLE_BASE, ROLE_BASE, true },
+		{ ROLE_READ, ROLE_BASE, true },
+		{ ROLE_NONE, ROLE_READ, false },
+		{ ROLE_NONE, ROLE_NONE, false },
 		{ ROLE_ADMIN, ROLE_JOIN, false },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -30,7 +39,8 @@ START_TEST(cursors_come_back) {
 		ck_assert_int_eq(cursor_read(cursor_make(ids[i], a), &back, &err), 0);
 		ck_assert_int_eq(back, ids[i]);
 	}
-	static const char *const bad[] = { "", "1", "zz", "62313a", "62313a2d31", "62313a3178", "41414141", "62313a39393939393939393939393939393939393939393939393939393939393939" };
+	static const char *const bad[] = { "", "1", "zz", "62313a", "62313a2d31", "62313a3178", "41414141",
+		"62313a39393939393939393939393939393939393939393939393939393939393939" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		ck_assert_msg(cursor_read(bad[i], &back, &err) == E_INVALID, "%s", bad[i]);
 }
@@ -67,7 +77,8 @@ START_TEST(strategies_go_there_and_back) {
 	ARENA_AUTO a = arena_new();
 	struct err err = ERR_INIT;
 	struct strategy s, again;
-	ck_assert_int_eq(strategy("{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"in_place\",\"maxUnavailable\":\"10%\",\"maxSurge\":0,\"minReady\":\"0s\","
+	ck_assert_int_eq(strategy("{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"in_place\",\"maxUnavailable\":\"10%\",\"maxSurge\":"
+	                          "0,\"minReady\":\"0s\","
 	                          "\"retries\":0,\"onFailure\":\"undo\",\"confirm\":\"beta\",\"soak\":\"1h\"}",
 	                     &s, &err),
 	    0);
@@ -87,9 +98,18 @@ START_TEST(event_filters_match) {
 		struct event_filter f;
 		bool matches;
 	} rows[] = {
-		{ { .tenant_id = 1 }, true }, { { .tenant_id = 2 }, false }, { { .base = "n1" }, true }, { { .base = "n2" }, false },
-		{ { .actor = "x" }, false }, { { .plan = 3 }, true }, { { .plan = 4 }, false }, { { .kind = "plan.started" }, true },
-		{ { .since = { 100 } }, true }, { { .since = { 101 } }, false }, { { .until = { 100 } }, false }, { { .until = { 101 } }, true },
+		{ { .tenant_id = 1 }, true },
+		{ { .tenant_id = 2 }, false },
+		{ { .base = "n1" }, true },
+		{ { .base = "n2" }, false },
+		{ { .actor = "x" }, false },
+		{ { .plan = 3 }, true },
+		{ { .plan = 4 }, false },
+		{ { .kind = "plan.started" }, true },
+		{ { .since = { 100 } }, true },
+		{ { .since = { 101 } }, false },
+		{ { .until = { 100 } }, false },
+		{ { .until = { 101 } }, true },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		ck_assert_msg(event_matches(&rows[i].f, &e) == rows[i].matches, "row %zu", i);
@@ -111,5 +131,5 @@ START_TEST(problems_name_the_field) {
 }
 END_TEST
 
-TEST_SUITE("api/parts", roles_allow_what_is_below_them, cursors_come_back, strategies_are_checked, strategies_go_there_and_back, event_filters_match,
-    problems_name_the_field)
+TEST_SUITE("api/parts", roles_allow_what_is_below_them, cursors_come_back, strategies_are_checked, strategies_go_there_and_back,
+    event_filters_match, problems_name_the_field)

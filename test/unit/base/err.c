@@ -97,5 +97,5 @@ START_TEST(a_seed_gives_one_sequence) {
 }
 END_TEST
 
-TEST_SUITE("base/err", codes_map_both_ways, an_error_is_filled_once_and_given_context, a_text_is_one_line_of_utf8_whatever_it_quotes, arenas_give_zeroed_aligned_memory,
-    a_seed_gives_one_sequence)
+TEST_SUITE("base/err", codes_map_both_ways, an_error_is_filled_once_and_given_context, a_text_is_one_line_of_utf8_whatever_it_quotes,
+    arenas_give_zeroed_aligned_memory, a_seed_gives_one_sequence)

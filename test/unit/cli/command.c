@@ -9,13 +9,13 @@
 #include "cli/cli.h"
 
 /* argv as main gets it: a mutable array of words. */
-#define FIND(...) \
+#define FIND(...)                                             \
 	const char *words[] = { "berth", __VA_ARGS__, NULL }; \
-	char *argv[sizeof words / sizeof *words]; \
-	memcpy(argv, words, sizeof words); \
-	int argc = (int)(sizeof words / sizeof *words) - 1; \
-	const struct command *cmd = NULL; \
-	struct err err = ERR_INIT; \
+	char *argv[sizeof words / sizeof *words];             \
+	memcpy(argv, words, sizeof words);                    \
+	int argc = (int)(sizeof words / sizeof *words) - 1;   \
+	const struct command *cmd = NULL;                     \
+	struct err err = ERR_INIT;                            \
 	int r = command_find(&argc, argv, &cmd, &err)
 
 START_TEST(one_word_is_found_and_taken_out) {
@@ -118,11 +118,12 @@ START_TEST(the_table_is_sound) {
 		for (size_t k = 0; k < n; k++) {
 			common += strcmp(defs[k].section, "common") == 0;
 			for (size_t m = k + 1; m < n; m++)
-				ck_assert_msg(defs[k].letter == 0 || defs[k].letter != defs[m].letter, "%s: -%c stands for --%s and --%s", cmd->name, defs[k].letter,
-				    defs[k].name, defs[m].name);
+				ck_assert_msg(defs[k].letter == 0 || defs[k].letter != defs[m].letter, "%s: -%c stands for --%s and --%s",
+				    cmd->name, defs[k].letter, defs[k].name, defs[m].name);
 		}
 		ck_assert_uint_eq(named + common, n);
-		ck_assert_msg(strncmp(cmd->examples, "berth ", 6) == 0 || strncmp(cmd->examples, "source ", 7) == 0, "%s has no example", cmd->name);
+		ck_assert_msg(
+		    strncmp(cmd->examples, "berth ", 6) == 0 || strncmp(cmd->examples, "source ", 7) == 0, "%s has no example", cmd->name);
 		ck_assert(cmd->summary[0] != '\0' && cmd->min_args <= cmd->max_args);
 	}
 }
@@ -145,5 +146,6 @@ START_TEST(every_shell_gets_a_script) {
 }
 END_TEST
 
-TEST_SUITE("cli/command", one_word_is_found_and_taken_out, two_words_with_options_before_and_between, no_word_is_no_command, typos_name_the_nearest,
-    options_stand_anywhere, an_unknown_option_names_the_nearest_of_this_command, the_table_is_sound, every_shell_gets_a_script)
+TEST_SUITE("cli/command", one_word_is_found_and_taken_out, two_words_with_options_before_and_between, no_word_is_no_command,
+    typos_name_the_nearest, options_stand_anywhere, an_unknown_option_names_the_nearest_of_this_command, the_table_is_sound,
+    every_shell_gets_a_script)

@@ -34,14 +34,16 @@ static void expect(const char *yaml, const char *json) {
 }
 
 START_TEST(texts_stay_as_written) {
-	expect("name: orders\nmodule: orders\nversion: 1.10\ngroup: shop\nreplicas: 3\nenv: {PORT: 8080, DEBUG: yes, EMPTY: , X: 1.0}\nargs: [1, true, \"x\"]\n",
+	expect("name: orders\nmodule: orders\nversion: 1.10\ngroup: shop\nreplicas: 3\nenv: {PORT: 8080, DEBUG: yes, EMPTY: , X: "
+	       "1.0}\nargs: [1, true, \"x\"]\n",
 	    "[{\"kind\":\"Deployment\",\"name\":\"orders\",\"module\":\"orders\",\"version\":\"1.10\",\"group\":\"shop\",\"replicas\":3,"
 	    "\"args\":[\"1\",\"true\",\"x\"],\"env\":{\"PORT\":\"8080\",\"DEBUG\":\"yes\",\"EMPTY\":\"\",\"X\":\"1.0\"}}]");
 }
 END_TEST
 
 START_TEST(amounts_and_strategies) {
-	expect("module: m\nversion: 1.0.0\nreplicas: all\nstrategy:\n  batches: [1, 25%, 100%]\n  maxUnavailable: 10%\n  soak: 60s\n  confirm: beta\n",
+	expect("module: m\nversion: 1.0.0\nreplicas: all\nstrategy:\n  batches: [1, 25%, 100%]\n  maxUnavailable: 10%\n  soak: 60s\n  "
+	       "confirm: beta\n",
 	    "[{\"kind\":\"Deployment\",\"name\":\"m\",\"module\":\"m\",\"version\":\"1.0.0\",\"replicas\":\"all\","
 	    "\"strategy\":{\"batches\":[1,\"25%\",\"100%\"],\"maxUnavailable\":\"10%\",\"soak\":\"1m\",\"confirm\":\"beta\"}}]");
 }
@@ -55,7 +57,8 @@ END_TEST
 
 START_TEST(json_is_read_too_single_and_as_a_list) {
 	expect("{\"kind\": \"Deployment\", \"name\": \"a\", \"replicas\": 2}", "[{\"kind\":\"Deployment\",\"name\":\"a\",\"replicas\":2}]");
-	expect("[{\"name\": \"a\"}, {\"kind\": \"Group\", \"name\": \"g\"}]", "[{\"kind\":\"Group\",\"name\":\"g\"},{\"kind\":\"Deployment\",\"name\":\"a\"}]");
+	expect("[{\"name\": \"a\"}, {\"kind\": \"Group\", \"name\": \"g\"}]",
+	    "[{\"kind\":\"Group\",\"name\":\"g\"},{\"kind\":\"Deployment\",\"name\":\"a\"}]");
 }
 END_TEST
 
@@ -81,7 +84,8 @@ START_TEST(every_mistake_has_its_own_words) {
 		struct err err;
 		int r = read_text(cases[i].yaml, &docs, &err);
 		ck_assert_msg(r == cases[i].code, "case %zu: %d %s", i, r, err.text);
-		ck_assert_msg(strstr(err.text, cases[i].says) != NULL || strstr(err.pointer, cases[i].says) != NULL, "case %zu: %s (%s)", i, err.text, err.pointer);
+		ck_assert_msg(strstr(err.text, cases[i].says) != NULL || strstr(err.pointer, cases[i].says) != NULL, "case %zu: %s (%s)", i,
+		    err.text, err.pointer);
 	}
 }
 END_TEST
@@ -92,7 +96,8 @@ START_TEST(aliases_cannot_explode) {
 	struct err err;
 	buf_add_str(&bomb, "args: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
 	for (int i = 1; i < 9; i++)
-		buf_printf(&bomb, "k%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+		buf_printf(&bomb, "k%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1,
+		    i - 1, i - 1, i - 1, i - 1, i - 1);
 	ck_assert_int_eq(read_text(buf_str(&bomb), &docs, &err), E_MALFORMED);
 	ck_assert_ptr_nonnull(strstr(err.text, "too deep or too large"));
 	ck_assert_int_eq(read_text("args: &a [*a]\n", &docs, &err), E_MALFORMED);
@@ -101,8 +106,10 @@ END_TEST
 
 START_TEST(what_is_printed_reads_back_the_same) {
 	static const char *const docs[] = {
-		"{\"kind\":\"Deployment\",\"name\":\"orders\",\"version\":\"1.10\",\"replicas\":3,\"args\":[\"-x\",\"yes\",\"a: b\",\"\",\"# no\",\"é\",\"line\\nbreak\",\"a #b\"],"
-		"\"env\":{\"A\":\"1\",\"B\":\"true\",\"C\":\"null\",\"D\":\"plain text\"},\"strategy\":{\"batches\":[1,\"25%\"],\"minReady\":\"5s\"}}",
+		"{\"kind\":\"Deployment\",\"name\":\"orders\",\"version\":\"1.10\",\"replicas\":3,\"args\":[\"-x\",\"yes\",\"a: "
+		"b\",\"\",\"# no\",\"é\",\"line\\nbreak\",\"a #b\"],"
+		"\"env\":{\"A\":\"1\",\"B\":\"true\",\"C\":\"null\",\"D\":\"plain "
+		"text\"},\"strategy\":{\"batches\":[1,\"25%\"],\"minReady\":\"5s\"}}",
 		"{\"kind\":\"Group\",\"name\":\"007\",\"installLimit\":5,\"labels\":{\"zone\":\"~\"},\"mutableVersions\":true}",
 	};
 	for (size_t i = 0; i < 2; i++) {
@@ -111,7 +118,8 @@ START_TEST(what_is_printed_reads_back_the_same) {
 		json_t *back = NULL;
 		struct err err = ERR_INIT;
 		yaml_print(doc, &out);
-		ck_assert_msg(yaml_parse(buf_str(&out), out.len, "x", manifest_message, &back, &err) == 0, "%s in\n%s", err.text, buf_str(&out));
+		ck_assert_msg(
+		    yaml_parse(buf_str(&out), out.len, "x", manifest_message, &back, &err) == 0, "%s in\n%s", err.text, buf_str(&out));
 		ck_assert_msg(json_equal(json_array_get(back, 0), doc), "%s", buf_str(&out));
 		json_decref(back);
 	}
@@ -119,8 +127,12 @@ START_TEST(what_is_printed_reads_back_the_same) {
 END_TEST
 
 START_TEST(only_given_fields_that_differ_are_shown) {
-	JSON_AUTO want = json_loads("{\"kind\":\"Deployment\",\"name\":\"a\",\"replicas\":5,\"env\":{\"A\":\"1\"},\"strategy\":{\"soak\":\"1m\"},\"args\":[]}", 0, NULL);
-	JSON_AUTO is = json_loads("{\"name\":\"a\",\"replicas\":3,\"env\":{\"A\":\"1\"},\"strategy\":{\"soak\":\"1m\",\"confirm\":\"beta\"},\"version\":\"1\"}", 0, NULL);
+	JSON_AUTO want = json_loads(
+	    "{\"kind\":\"Deployment\",\"name\":\"a\",\"replicas\":5,\"env\":{\"A\":\"1\"},\"strategy\":{\"soak\":\"1m\"},\"args\":[]}", 0,
+	    NULL);
+	JSON_AUTO is = json_loads(
+	    "{\"name\":\"a\",\"replicas\":3,\"env\":{\"A\":\"1\"},\"strategy\":{\"soak\":\"1m\",\"confirm\":\"beta\"},\"version\":\"1\"}",
+	    0, NULL);
 	BUF_AUTO out = BUF_INIT;
 	manifest_diff(want, is, &out);
 	ck_assert_str_eq(buf_str(&out), "Deployment a\n-   replicas: 3\n+   replicas: 5\n");

@@ -14,11 +14,20 @@ START_TEST(each_state_ends_or_goes_on) {
 		const char *plan;
 		int exit;
 	} cases[] = {
-		{ "{\"state\":\"queued\"}", PROGRESS_GOING }, { "{\"state\":\"running\"}", PROGRESS_GOING }, { "{\"state\":\"soaking\"}", PROGRESS_GOING },
-		{ "{\"state\":\"from_the_future\"}", PROGRESS_GOING }, { "{}", PROGRESS_GOING }, { "{\"state\":\"succeeded\"}", CLI_OK },
-		{ "{\"state\":\"succeeded_with_failures\"}", CLI_FAILED }, { "{\"state\":\"failed\"}", CLI_FAILED }, { "{\"state\":\"paused\"}", CLI_PERSON },
-		{ "{\"state\":\"confirming\"}", CLI_PERSON }, { "{\"state\":\"stopped\"}", CLI_ENDED }, { "{\"state\":\"superseded\"}", CLI_ENDED },
-		{ "{\"state\":\"undone\"}", CLI_ENDED }, { "{\"state\":\"undone\",\"tasksFailed\":1}", CLI_FAILED },
+		{ "{\"state\":\"queued\"}", PROGRESS_GOING },
+		{ "{\"state\":\"running\"}", PROGRESS_GOING },
+		{ "{\"state\":\"soaking\"}", PROGRESS_GOING },
+		{ "{\"state\":\"from_the_future\"}", PROGRESS_GOING },
+		{ "{}", PROGRESS_GOING },
+		{ "{\"state\":\"succeeded\"}", CLI_OK },
+		{ "{\"state\":\"succeeded_with_failures\"}", CLI_FAILED },
+		{ "{\"state\":\"failed\"}", CLI_FAILED },
+		{ "{\"state\":\"paused\"}", CLI_PERSON },
+		{ "{\"state\":\"confirming\"}", CLI_PERSON },
+		{ "{\"state\":\"stopped\"}", CLI_ENDED },
+		{ "{\"state\":\"superseded\"}", CLI_ENDED },
+		{ "{\"state\":\"undone\"}", CLI_ENDED },
+		{ "{\"state\":\"undone\",\"tasksFailed\":1}", CLI_FAILED },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		JSON_AUTO plan = json_loads(cases[i].plan, 0, NULL);
@@ -27,13 +36,17 @@ START_TEST(each_state_ends_or_goes_on) {
 }
 END_TEST
 
-static const char upgrade[] = "{\"id\":1042,\"kind\":\"upgrade\",\"state\":\"paused\",\"stateReason\":\"1 base failed\",\"currentBatch\":2,\"basesDone\":3,"
-			      "\"basesTotal\":9,\"basesFailed\":1,\"tasksFailed\":1,\"verbs\":[\"stop\",\"confirm\",\"someday\"],\"startTime\":\"2026-11-23T10:00:00Z\","
-			      "\"changes\":[{\"deployment\":\"hello\",\"module\":\"hello\",\"fromVersion\":\"1.0.0\",\"toVersion\":\"2.0.0\",\"fromReplicas\":3,\"toReplicas\":5}],"
-			      "\"batches\":[{\"number\":1,\"state\":\"done\",\"size\":1,\"done\":1},{\"number\":2,\"state\":\"failed\",\"size\":4,\"done\":2,\"failed\":1}],"
-			      "\"waitingFor\":[{\"text\":\"a person must decide\",\"command\":\"berth plan resume 1042\"}],"
-			      "\"tasks\":[{\"base\":\"n3\",\"kind\":\"install\",\"module\":\"hello\",\"version\":\"2.0.0\",\"state\":\"failed\",\"fault\":\"module\","
-			      "\"cause\":\"start failed\\u001b[31m\",\"secret\":\"x\"},{\"base\":\"n1\",\"state\":\"succeeded\"}]}";
+static const char upgrade[] =
+    "{\"id\":1042,\"kind\":\"upgrade\",\"state\":\"paused\",\"stateReason\":\"1 base failed\",\"currentBatch\":2,\"basesDone\":3,"
+    "\"basesTotal\":9,\"basesFailed\":1,\"tasksFailed\":1,\"verbs\":[\"stop\",\"confirm\",\"someday\"],\"startTime\":\"2026-11-23T10:00:"
+    "00Z\","
+    "\"changes\":[{\"deployment\":\"hello\",\"module\":\"hello\",\"fromVersion\":\"1.0.0\",\"toVersion\":\"2.0.0\",\"fromReplicas\":3,"
+    "\"toReplicas\":5}],"
+    "\"batches\":[{\"number\":1,\"state\":\"done\",\"size\":1,\"done\":1},{\"number\":2,\"state\":\"failed\",\"size\":4,\"done\":2,"
+    "\"failed\":1}],"
+    "\"waitingFor\":[{\"text\":\"a person must decide\",\"command\":\"berth plan resume 1042\"}],"
+    "\"tasks\":[{\"base\":\"n3\",\"kind\":\"install\",\"module\":\"hello\",\"version\":\"2.0.0\",\"state\":\"failed\",\"fault\":\"module\","
+    "\"cause\":\"start failed\\u001b[31m\",\"secret\":\"x\"},{\"base\":\"n1\",\"state\":\"succeeded\"}]}";
 
 START_TEST(a_plan_in_words) {
 	JSON_AUTO plan = json_loads(upgrade, 0, NULL);
@@ -46,7 +59,7 @@ START_TEST(a_plan_in_words) {
 	buf_clear(&out);
 	progress_commands(plan, "", &out);
 	ck_assert_str_eq(buf_str(&out), "berth plan confirm 1042 2      go on with the next batch\n"
-					"berth plan stop 1042           end it and keep what is done\n");
+	                                "berth plan stop 1042           end it and keep what is done\n");
 	wall_t t;
 	ck_assert(wall_parse("2026-11-23T10:00:12Z", &t));
 	ck_assert_int_eq(progress_elapsed(plan, t.us), 12 * US_PER_S);
@@ -70,11 +83,11 @@ START_TEST(the_picture_shows_bars_failures_and_the_way_on) {
 	struct render_look look = { .columns = 100, .bases = 8 };
 	render_plan(plan, &look, now.us, &out);
 	ck_assert_str_eq(buf_str(&out), "plan 1042  upgrade of hello 1.0.0 -> 2.0.0, 3 -> 5 bases  paused  12.0 s\n"
-					"  batch 1   ####################   1/1   done\n"
-					"  batch 2   ##########xxxxx.....   2/4   failed\n"
-					"    x n3               install hello:2.0.0  module: start failed?[31m\n"
-					"  waits: a person must decide\n"
-					"  next:  berth plan resume 1042\n");
+	                                "  batch 1   ####################   1/1   done\n"
+	                                "  batch 2   ##########xxxxx.....   2/4   failed\n"
+	                                "    x n3               install hello:2.0.0  module: start failed?[31m\n"
+	                                "  waits: a person must decide\n"
+	                                "  next:  berth plan resume 1042\n");
 }
 END_TEST
 
@@ -91,7 +104,8 @@ static int see(void *arg, const char *id, const char *event, const char *data, s
 
 /* However the bytes are cut, the events are the same. */
 START_TEST(events_come_out_whole) {
-	static const char stream[] = ": hello\n\nid: 7\nevent: plan.started\ndata: {\"a\":1}\n\nid:8\r\ndata: x\r\ndata: y\r\n\r\nretry: 5\ndata\n\nid: 9\n\ndata: cut";
+	static const char stream[] = ": hello\n\nid: 7\nevent: plan.started\ndata: {\"a\":1}\n\nid:8\r\ndata: x\r\ndata: y\r\n\r\nretry: "
+	                             "5\ndata\n\nid: 9\n\ndata: cut";
 	for (size_t piece = 1; piece < sizeof stream; piece++) {
 		struct sse s;
 		struct seen seen = { 0 };
@@ -123,5 +137,5 @@ START_TEST(an_endless_event_is_refused) {
 }
 END_TEST
 
-TEST_SUITE("cli/progress", each_state_ends_or_goes_on, a_plan_in_words, failed_tasks_keep_fault_and_cause, the_picture_shows_bars_failures_and_the_way_on,
-    events_come_out_whole, an_endless_event_is_refused)
+TEST_SUITE("cli/progress", each_state_ends_or_goes_on, a_plan_in_words, failed_tasks_keep_fault_and_cause,
+    the_picture_shows_bars_failures_and_the_way_on, events_come_out_whole, an_endless_event_is_refused)

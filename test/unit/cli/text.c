@@ -10,7 +10,8 @@ START_TEST(width_counts_columns_not_bytes) {
 	static const struct {
 		const char *text;
 		size_t width;
-	} cases[] = { { "", 0 }, { "abc", 3 }, { "grün", 4 }, { "日本", 4 }, { "e\xcc\x81", 1 }, { "🚢", 2 }, { "a\xffz", 3 }, { "a\033z", 3 }, { "한글x", 5 } };
+	} cases[] = { { "", 0 }, { "abc", 3 }, { "grün", 4 }, { "日本", 4 }, { "e\xcc\x81", 1 }, { "🚢", 2 }, { "a\xffz", 3 },
+		{ "a\033z", 3 }, { "한글x", 5 } };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		ck_assert_uint_eq(text_width(cases[i].text), cases[i].width);
 }
@@ -20,8 +21,18 @@ START_TEST(nothing_that_drives_a_terminal_gets_through) {
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{ "plain", "plain" }, { "\033[31mred", "?[31mred" }, { "a\r\nb", "a? b" }, { "x\xc2\x9b" "31m", "x?31m" }, { "\xff\xfe", "??" }, { "\x7f", "?" },
-		{ "ab\xe2\x80\xae" "dc", "ab?dc" }, { "grün 日本", "grün 日本" },
+		{ "plain", "plain" },
+		{ "\033[31mred", "?[31mred" },
+		{ "a\r\nb", "a? b" },
+		{ "x\xc2\x9b"
+		  "31m",
+		    "x?31m" },
+		{ "\xff\xfe", "??" },
+		{ "\x7f", "?" },
+		{ "ab\xe2\x80\xae"
+		  "dc",
+		    "ab?dc" },
+		{ "grün 日本", "grün 日本" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		BUF_AUTO out = BUF_INIT;
@@ -36,7 +47,8 @@ START_TEST(cutting_keeps_whole_characters) {
 		const char *in;
 		size_t columns;
 		const char *out;
-	} cases[] = { { "abcdef", 6, "abcdef" }, { "abcdef", 4, "abc…" }, { "日本語", 4, "日…" }, { "日本語", 5, "日本…" }, { "ab", 1, "…" }, { "ab", 0, "" } };
+	} cases[] = { { "abcdef", 6, "abcdef" }, { "abcdef", 4, "abc…" }, { "日本語", 4, "日…" }, { "日本語", 5, "日本…" },
+		{ "ab", 1, "…" }, { "ab", 0, "" } };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		BUF_AUTO out = BUF_INIT;
 		text_add_cut(&out, cases[i].in, cases[i].columns, true);
@@ -79,10 +91,9 @@ START_TEST(columns_are_straight_and_empty_ones_left_out) {
 	TABLE_AUTO t = sample();
 	BUF_AUTO out = BUF_INIT;
 	table_print(t, true, false, 0, true, &out);
-	ck_assert_str_eq(buf_str(&out),
-	    "NAME      N  WHY\n"
-	    "größe     7  a long reason that may be cut\n"
-	    "日本   1200\n");
+	ck_assert_str_eq(buf_str(&out), "NAME      N  WHY\n"
+	                                "größe     7  a long reason that may be cut\n"
+	                                "日本   1200\n");
 }
 END_TEST
 

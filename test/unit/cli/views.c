@@ -20,12 +20,18 @@ static const struct {
 	const struct view *view;
 	const ProtobufCMessageDescriptor *message;
 } views[] = {
-	{ &view_deployments, &berth__v1__deployment__descriptor }, { &view_revisions, &berth__v1__revision__descriptor },
-	{ &view_modules, &berth__v1__module__descriptor }, { &view_versions, &berth__v1__version__descriptor },
-	{ &view_bases, &berth__v1__base__descriptor }, { &view_groups, &berth__v1__base_group__descriptor },
-	{ &view_plans, &berth__v1__plan__descriptor }, { &view_tasks, &berth__v1__task__descriptor },
-	{ &view_instances, &berth__v1__instance__descriptor }, { &view_findings, &berth__v1__finding__descriptor },
-	{ &view_events, &berth__v1__event__descriptor }, { &view_tokens, &berth__v1__token__descriptor },
+	{ &view_deployments, &berth__v1__deployment__descriptor },
+	{ &view_revisions, &berth__v1__revision__descriptor },
+	{ &view_modules, &berth__v1__module__descriptor },
+	{ &view_versions, &berth__v1__version__descriptor },
+	{ &view_bases, &berth__v1__base__descriptor },
+	{ &view_groups, &berth__v1__base_group__descriptor },
+	{ &view_plans, &berth__v1__plan__descriptor },
+	{ &view_tasks, &berth__v1__task__descriptor },
+	{ &view_instances, &berth__v1__instance__descriptor },
+	{ &view_findings, &berth__v1__finding__descriptor },
+	{ &view_events, &berth__v1__event__descriptor },
+	{ &view_tokens, &berth__v1__token__descriptor },
 };
 
 /* One dotted path of n bytes; digits pick an item of a list. */
@@ -66,14 +72,20 @@ START_TEST(every_field_of_a_file_is_a_field) {
 END_TEST
 
 START_TEST(cells_read_what_is_there_and_stand_what_is_not) {
-	json_t *plan = json_loads("{\"id\":7,\"changes\":[{\"deployment\":\"a\"}],\"basesDone\":2,\"basesTotal\":3,\"reason\":\"why\",\"took\":\"0.009794s\"}", 0, NULL);
+	json_t *plan = json_loads(
+	    "{\"id\":7,\"changes\":[{\"deployment\":\"a\"}],\"basesDone\":2,\"basesTotal\":3,\"reason\":\"why\",\"took\":\"0.009794s\"}", 0,
+	    NULL);
 	static const struct {
 		struct column column;
 		const char *text;
 	} cases[] = {
-		{ { "", "changes.0.deployment", CELL_TEXT, false }, "a" }, { { "", "changes.1.deployment", CELL_TEXT, false }, "" },
-		{ { "", "basesDone/basesTotal", CELL_OF, false }, "2/3" }, { { "", "a/b", CELL_OF, false }, "" },
-		{ { "", "stateReason|reason", CELL_FIRST, false }, "why" }, { { "", "createTime", CELL_AGE, false }, "" }, { { "", "id", CELL_NUMBER, false }, "7" },
+		{ { "", "changes.0.deployment", CELL_TEXT, false }, "a" },
+		{ { "", "changes.1.deployment", CELL_TEXT, false }, "" },
+		{ { "", "basesDone/basesTotal", CELL_OF, false }, "2/3" },
+		{ { "", "a/b", CELL_OF, false }, "" },
+		{ { "", "stateReason|reason", CELL_FIRST, false }, "why" },
+		{ { "", "createTime", CELL_AGE, false }, "" },
+		{ { "", "id", CELL_NUMBER, false }, "7" },
 		{ { "", "took", CELL_SPAN, false }, "9 ms" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

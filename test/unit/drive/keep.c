@@ -29,7 +29,8 @@ static Berth__V1__Report *report(int64_t seq, struct arena *a) {
 	return r;
 }
 
-static void outcome(Berth__V1__Report *r, Berth__V1__TaskKind kind, const char *module, const char *version, const char *state, int64_t generation, struct arena *a) {
+static void outcome(Berth__V1__Report *r, Berth__V1__TaskKind kind, const char *module, const char *version, const char *state,
+    int64_t generation, struct arena *a) {
 	Berth__V1__Outcome *o = PB_NEW(Berth__V1__Outcome, berth__v1__outcome, a);
 	o->has_kind = o->has_ok = o->has_generation = true;
 	o->kind = kind;
@@ -177,5 +178,5 @@ START_TEST(many_reports_stay_small) {
 }
 END_TEST
 
-TEST_SUITE("drive/keep", without_reports_it_is_the_hello, outcomes_change_what_is_held, the_last_fact_holds, a_full_report_starts_anew, what_the_base_says_is_kept, the_key_of_a_welcome_is_told_next_time,
-    many_reports_stay_small)
+TEST_SUITE("drive/keep", without_reports_it_is_the_hello, outcomes_change_what_is_held, the_last_fact_holds, a_full_report_starts_anew,
+    what_the_base_says_is_kept, the_key_of_a_welcome_is_told_next_time, many_reports_stay_small)

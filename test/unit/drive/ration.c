@@ -114,4 +114,5 @@ START_TEST(idle_ones_are_forgotten) {
 }
 END_TEST
 
-TEST_SUITE("drive/ration", a_burst_passes_then_it_pauses, the_average_holds, bytes_count_too, reconnecting_refills_nothing, hellos_are_limited_and_come_back, idle_ones_are_forgotten)
+TEST_SUITE("drive/ration", a_burst_passes_then_it_pauses, the_average_holds, bytes_count_too, reconnecting_refills_nothing,
+    hellos_are_limited_and_come_back, idle_ones_are_forgotten)

@@ -5,7 +5,12 @@
 #include "base/err.h"
 #include "drive/tap.h"
 
-struct reader { struct tap *tap; char text[64]; int calls, errors; bool eof, stop_in_call; };
+struct reader {
+	struct tap *tap;
+	char text[64];
+	int calls, errors;
+	bool eof, stop_in_call;
+};
 
 static int64_t asked_id, stopped_id;
 

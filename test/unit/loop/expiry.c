@@ -5,7 +5,14 @@
 
 #define ITEMS 5
 
-struct world { struct loop *loop; struct expiry_queue q; struct expiry items[ITEMS]; int fired[ITEMS], n; struct timer stop; bool rearm_first; };
+struct world {
+	struct loop *loop;
+	struct expiry_queue q;
+	struct expiry items[ITEMS];
+	int fired[ITEMS], n;
+	struct timer stop;
+	bool rearm_first;
+};
 
 static void on_expired(struct expiry *e, void *arg) {
 	struct world *w = arg;

@@ -10,7 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
-struct world { struct fleet *f; struct tenant *t; struct group *g; struct base *b; struct module *m; struct version *v; struct deployment *d; struct ledger_sim *l; };
+struct world {
+	struct fleet *f;
+	struct tenant *t;
+	struct group *g;
+	struct base *b;
+	struct module *m;
+	struct version *v;
+	struct deployment *d;
+	struct ledger_sim *l;
+};
 
 static const wall_t now = { 1700000000000000 };
 
@@ -52,9 +61,9 @@ static struct instance *put(struct world *w, int64_t units, const char *reported
 
 /* ---- units and ceilings (P4) ---- */
 
-#define UNITS(used, ceiling) \
-	do { \
-		ck_assert_int_eq(w.b->row.units_used, used); \
+#define UNITS(used, ceiling)                                       \
+	do {                                                       \
+		ck_assert_int_eq(w.b->row.units_used, used);       \
 		ck_assert_int_eq(w.b->row.units_ceiling, ceiling); \
 	} while (0)
 
@@ -69,7 +78,8 @@ START_TEST(units_stay_under_the_limit) {
 	struct err err = ERR_INIT;
 	struct instance *none = NULL;
 	ck_assert_int_eq(fleet_instance_add(w.f, w.b, w.d, w.v, &(struct row_instance){ .units = 2 }, &none, &err), E_CONFLICT);
-	ck_assert_str_eq(err.text, "limit 5 of base n1 is used up (5 of 5 units; hello:1.0.0 needs 2); raise it with: berth base set n1 --limit 7");
+	ck_assert_str_eq(
+	    err.text, "limit 5 of base n1 is used up (5 of 5 units; hello:1.0.0 needs 2); raise it with: berth base set n1 --limit 7");
 	UNITS(5, 5);
 	fleet_instance_remove(w.f, i);
 	UNITS(0, 5);
@@ -305,12 +315,22 @@ END_TEST
 /* ---- loads of edited ledgers ---- */
 
 START_TEST(dangling_rows_are_named) {
-	static const struct { enum table t; union { struct row_token token; struct row_base base; struct row_instance instance; struct row_task task; } row; const char *says; } c[] = {
+	static const struct {
+		enum table t;
+		union {
+			struct row_token token;
+			struct row_base base;
+			struct row_instance instance;
+			struct row_task task;
+		} row;
+		const char *says;
+	} c[] = {
 		{ TABLE_token, { .token = { .id = 3, .tenant_id = 9 } }, "token 3 refers to tenant 9, which is not there" },
 		{ TABLE_base, { .base = { .id = 4, .group_id = 8 } }, "base 4 refers to base group 8, which is not there" },
 		{ TABLE_instance, { .instance = { .id = 5, .base_id = 7 } }, "instance 5 refers to base 7, which is not there" },
 		{ TABLE_task, { .task = { .id = 6, .plan_id = 2 } }, "task 6 refers to plan 2, which is not there" },
-		{ TABLE_task, { .task = { .id = 6, .state = TASK_SENT, .instance_id = 3 } }, "task 6 refers to instance 3, which is not there" },
+		{ TABLE_task, { .task = { .id = 6, .state = TASK_SENT, .instance_id = 3 } },
+		    "task 6 refers to instance 3, which is not there" },
 	};
 	for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
 		struct fleet *f = fleet_new();
@@ -340,27 +360,66 @@ END_TEST
 
 /* ---- fleet_check finds what is spoilt ---- */
 
-static void spoil_units(struct world *w) { w->b->row.units_used++; }
-static void spoil_ceiling(struct world *w) { w->b->row.units_ceiling++; }
-static void spoil_state(struct world *w) { w->b->row.state = BASE_LOST; }
-static void spoil_zone(struct world *w) { text_set(&w->b->row.zone, "b"); }
-static void spoil_limit(struct world *w) { w->g->row.install_limit = 9; }
-static void spoil_wanted(struct world *w) { TAILQ_FIRST(&w->d->instances)->row.wanted = false; }
-static void spoil_ready(struct world *w) { TAILQ_FIRST(&w->b->instances)->row.state = INSTANCE_READY; }
-static void spoil_revision(struct world *w) { w->d->row.revision = 7; }
-static void spoil_dirty(struct world *w) { w->b->o.dirty = false; }
-static void spoil_stored(struct world *w) { w->f->last_event++; }
-static void spoil_task(struct world *w) { TAILQ_FIRST(&w->b->instances)->task = NULL; }
-static void spoil_open(struct world *w) { w->f->plans->n_open = 0; }
-static void spoil_inflight(struct world *w) { w->b->inflight = 5; }
-static void spoil_queued(struct world *w) { w->d->n_queued = 1; }
-static void spoil_holders(struct world *w) { w->d->zone_holders[w->b->zone] = 0; }
-static void spoil_version(struct world *w) { w->v->n_revisions++; }
-static void spoil_bucket(struct world *w) { w->b->bucket = 1; }
-static void spoil_instance_version(struct world *w) { TAILQ_FIRST(&w->b->instances)->row.version_id = 1; }
+static void spoil_units(struct world *w) {
+	w->b->row.units_used++;
+}
+static void spoil_ceiling(struct world *w) {
+	w->b->row.units_ceiling++;
+}
+static void spoil_state(struct world *w) {
+	w->b->row.state = BASE_LOST;
+}
+static void spoil_zone(struct world *w) {
+	text_set(&w->b->row.zone, "b");
+}
+static void spoil_limit(struct world *w) {
+	w->g->row.install_limit = 9;
+}
+static void spoil_wanted(struct world *w) {
+	TAILQ_FIRST(&w->d->instances)->row.wanted = false;
+}
+static void spoil_ready(struct world *w) {
+	TAILQ_FIRST(&w->b->instances)->row.state = INSTANCE_READY;
+}
+static void spoil_revision(struct world *w) {
+	w->d->row.revision = 7;
+}
+static void spoil_dirty(struct world *w) {
+	w->b->o.dirty = false;
+}
+static void spoil_stored(struct world *w) {
+	w->f->last_event++;
+}
+static void spoil_task(struct world *w) {
+	TAILQ_FIRST(&w->b->instances)->task = NULL;
+}
+static void spoil_open(struct world *w) {
+	w->f->plans->n_open = 0;
+}
+static void spoil_inflight(struct world *w) {
+	w->b->inflight = 5;
+}
+static void spoil_queued(struct world *w) {
+	w->d->n_queued = 1;
+}
+static void spoil_holders(struct world *w) {
+	w->d->zone_holders[w->b->zone] = 0;
+}
+static void spoil_version(struct world *w) {
+	w->v->n_revisions++;
+}
+static void spoil_bucket(struct world *w) {
+	w->b->bucket = 1;
+}
+static void spoil_instance_version(struct world *w) {
+	TAILQ_FIRST(&w->b->instances)->row.version_id = 1;
+}
 
 START_TEST(check_finds_what_is_spoilt) {
-	static const struct { void (*spoil)(struct world *w); const char *says; } c[] = {
+	static const struct {
+		void (*spoil)(struct world *w);
+		const char *says;
+	} c[] = {
 		{ spoil_units, "units_used of base n1 (sum of its instances): it is 3, should be 2" },
 		{ spoil_ceiling, "units_ceiling of base n1 (limit 5, used 2): it is 6, should be 5" },
 		{ spoil_state, "bucket of base n1: it is 3, should be -1" },
@@ -419,7 +478,8 @@ START_TEST(zones_beyond_the_slots_share_the_last) {
 }
 END_TEST
 
-TEST_SUITE("model/fleet", units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count, a_successor_stands_on_the_old_ones_units,
-    wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count, collect_gives_everything_once, what_was_never_stored_vanishes,
-    vacated_slots_come_first, events_are_numbered_and_never_go_back, counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units,
-    check_finds_what_is_spoilt, zones_beyond_the_slots_share_the_last)
+TEST_SUITE("model/fleet", units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count,
+    a_successor_stands_on_the_old_ones_units, wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count,
+    collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first, events_are_numbered_and_never_go_back,
+    counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units, check_finds_what_is_spoilt,
+    zones_beyond_the_slots_share_the_last)

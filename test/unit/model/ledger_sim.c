@@ -11,20 +11,38 @@
 #include <string.h>
 
 struct ledger_sim {
-	struct sim_rows { void **rows; size_t n, size; } tables[TABLE_COUNT];
+	struct sim_rows {
+		void **rows;
+		size_t n, size;
+	} tables[TABLE_COUNT];
 	int64_t commit_no, last_event;
 };
 
 /* What the schema's foreign keys say. Tasks and plan changes outlive what they name. */
-static const struct reference { enum table from; const char *col; enum table to; } references[] = {
-	{ TABLE_token, "tenant_id", TABLE_tenant }, { TABLE_artifact, "tenant_id", TABLE_tenant }, { TABLE_module, "tenant_id", TABLE_tenant },
-	{ TABLE_version, "module_id", TABLE_module }, { TABLE_version, "artifact_id", TABLE_artifact },
-	{ TABLE_base_group, "tenant_id", TABLE_tenant }, { TABLE_base, "group_id", TABLE_base_group },
-	{ TABLE_deployment, "module_id", TABLE_module }, { TABLE_deployment, "group_id", TABLE_base_group },
-	{ TABLE_revision, "deployment_id", TABLE_deployment }, { TABLE_revision, "version_id", TABLE_version },
-	{ TABLE_plan, "tenant_id", TABLE_tenant }, { TABLE_plan_change, "plan_id", TABLE_plan }, { TABLE_batch, "plan_id", TABLE_plan },
-	{ TABLE_instance, "base_id", TABLE_base }, { TABLE_instance, "version_id", TABLE_version },
-	{ TABLE_instance, "deployment_id", TABLE_deployment }, { TABLE_task, "plan_id", TABLE_plan }, { TABLE_finding, "base_id", TABLE_base },
+static const struct reference {
+	enum table from;
+	const char *col;
+	enum table to;
+} references[] = {
+	{ TABLE_token, "tenant_id", TABLE_tenant },
+	{ TABLE_artifact, "tenant_id", TABLE_tenant },
+	{ TABLE_module, "tenant_id", TABLE_tenant },
+	{ TABLE_version, "module_id", TABLE_module },
+	{ TABLE_version, "artifact_id", TABLE_artifact },
+	{ TABLE_base_group, "tenant_id", TABLE_tenant },
+	{ TABLE_base, "group_id", TABLE_base_group },
+	{ TABLE_deployment, "module_id", TABLE_module },
+	{ TABLE_deployment, "group_id", TABLE_base_group },
+	{ TABLE_revision, "deployment_id", TABLE_deployment },
+	{ TABLE_revision, "version_id", TABLE_version },
+	{ TABLE_plan, "tenant_id", TABLE_tenant },
+	{ TABLE_plan_change, "plan_id", TABLE_plan },
+	{ TABLE_batch, "plan_id", TABLE_plan },
+	{ TABLE_instance, "base_id", TABLE_base },
+	{ TABLE_instance, "version_id", TABLE_version },
+	{ TABLE_instance, "deployment_id", TABLE_deployment },
+	{ TABLE_task, "plan_id", TABLE_plan },
+	{ TABLE_finding, "base_id", TABLE_base },
 };
 
 struct ledger_sim *ledger_sim_new(void) {
@@ -117,7 +135,8 @@ static void references_check(const struct ledger_sim *l) {
 		const struct sim_rows *r = &l->tables[ref->from];
 		for (size_t i = 0; i < r->n; i++) {
 			int64_t id = number_of(&table_defs[ref->from], ref->col, r->rows[i]);
-			ck_assert_msg(id == 0 || id_there(l, ref->to, id), "%s.%s = %lld dangles", table_defs[ref->from].name, ref->col, (long long)id);
+			ck_assert_msg(id == 0 || id_there(l, ref->to, id), "%s.%s = %lld dangles", table_defs[ref->from].name, ref->col,
+			    (long long)id);
 		}
 	}
 }
@@ -143,8 +162,8 @@ void ledger_sim_commit(struct ledger_sim *l, const struct changeset *cs) {
 	ck_assert_int_eq(cell->last_event, l->last_event);
 	for (size_t i = 0; i < l->tables[TABLE_base].n; i++) {
 		const struct row_base *b = l->tables[TABLE_base].rows[i];
-		ck_assert_msg(b->units_used <= b->units_ceiling, "base %s: the CHECK refuses %lld of %lld", b->name, (long long)b->units_used,
-		    (long long)b->units_ceiling);
+		ck_assert_msg(b->units_used <= b->units_ceiling, "base %s: the CHECK refuses %lld of %lld", b->name,
+		    (long long)b->units_used, (long long)b->units_ceiling);
 	}
 	references_check(l);
 }
@@ -153,7 +172,8 @@ void ledger_sim_drain(struct ledger_sim *l, struct fleet *f, size_t max_rows) {
 	while (fleet_is_dirty(f)) {
 		struct changeset *cs = changeset_new();
 		size_t before = fleet_dirty_count(f), n = fleet_collect(f, cs, max_rows);
-		ck_assert_msg(n > 0, "nothing moved of %zu: dirty %zu, gone %zu, parting %zu, events %zu", before, f->n_dirty, f->n_gone, f->n_parting, f->n_events);
+		ck_assert_msg(n > 0, "nothing moved of %zu: dirty %zu, gone %zu, parting %zu, events %zu", before, f->n_dirty, f->n_gone,
+		    f->n_parting, f->n_events);
 		ck_assert_uint_le(n - cs->tables[TABLE_base_history].n_upserts, max_rows);
 		ck_assert_uint_eq(fleet_dirty_count(f), before - n);
 		ck_assert_uint_eq(cs->rows, n + 1); /* and the cell */

@@ -1,4 +1,5 @@
-/* A ledger of rows in memory for the tests of the fleet: takes changesets, refuses what PostgreSQL would refuse, gives rows back in load order. */
+/* A ledger of rows in memory for the tests of the fleet: takes changesets, refuses what PostgreSQL would refuse, gives rows back in load
+ * order. */
 #ifndef BERTH_TEST_MODEL_LEDGER_SIM_H
 #define BERTH_TEST_MODEL_LEDGER_SIM_H
 

@@ -1,4 +1,5 @@
-/* Random operations on a fleet, checked after each; now and then everything is collected in pieces, loaded into a second fleet and compared. */
+/* Random operations on a fleet, checked after each; now and then everything is collected in pieces, loaded into a second fleet and
+ * compared. */
 #include "../../suite.h"
 
 #include "base/arena.h"
@@ -15,7 +16,14 @@
 #define SEEDS 200
 #define STEPS 300
 
-struct world { struct fleet *f; struct ledger_sim *ledger; struct rng rng; wall_t now; int names; char name[32]; };
+struct world {
+	struct fleet *f;
+	struct ledger_sim *ledger;
+	struct rng rng;
+	wall_t now;
+	int names;
+	char name[32];
+};
 
 static uint64_t below(struct world *w, uint64_t n) {
 	return rng_below(&w->rng, n);
@@ -27,13 +35,13 @@ static char *fresh(struct world *w, const char *prefix) {
 }
 
 /* A random element of a uthash list by id, or NULL. */
-#define PICK(w, head) \
-	({ \
-		__typeof__(head) x_ = (head); \
-		size_t n_ = HASH_CNT(hh_id, x_); \
+#define PICK(w, head)                                                                    \
+	({                                                                               \
+		__typeof__(head) x_ = (head);                                            \
+		size_t n_ = HASH_CNT(hh_id, x_);                                         \
 		for (size_t k_ = n_ == 0 ? 0 : below(w, n_); x_ != NULL && k_ > 0; k_--) \
-			x_ = x_->hh_id.next; \
-		x_; \
+			x_ = x_->hh_id.next;                                             \
+		x_;                                                                      \
 	})
 
 static struct tenant *tenant_pick(struct world *w) {
@@ -70,8 +78,11 @@ static void op_group(struct world *w) {
 static void op_base(struct world *w) {
 	static const char *const zones[] = { NULL, "a", "b", "c" };
 	struct group *g = PICK(w, w->f->groups);
-	struct row_base b = { .name = fresh(w, "n"), .state = 1 + (int)below(w, BASE_STOPPED), .joined_at = w->now,
-		.zone = (char *)(uintptr_t)zones[below(w, 4)], .install_limit = below(w, 3) == 0 ? 1 + (int64_t)below(w, 90) : 0 };
+	struct row_base b = { .name = fresh(w, "n"),
+		.state = 1 + (int)below(w, BASE_STOPPED),
+		.joined_at = w->now,
+		.zone = (char *)(uintptr_t)zones[below(w, 4)],
+		.install_limit = below(w, 3) == 0 ? 1 + (int64_t)below(w, 90) : 0 };
 	if (g != NULL && HASH_CNT(hh_id, w->f->bases) < 30)
 		fleet_base_add(w->f, g, &b);
 }
@@ -91,11 +102,21 @@ static void op_base_set(struct world *w) {
 	if (b == NULL)
 		return;
 	switch (below(w, 5)) {
-	case 0: base_set_state(w->f, b, 1 + (int)below(w, BASE_STOPPED), "why", w->now); break;
-	case 1: base_set_state(w->f, b, BASE_READY, NULL, w->now); break;
-	case 2: base_set_cordoned(w->f, b, below(w, 2), "upkeep"); break;
-	case 3: base_set_limit(w->f, b, (int64_t)below(w, 10)); break;
-	default: base_set_group(w->f, b, PICK(w, w->f->groups)); break;
+	case 0:
+		base_set_state(w->f, b, 1 + (int)below(w, BASE_STOPPED), "why", w->now);
+		break;
+	case 1:
+		base_set_state(w->f, b, BASE_READY, NULL, w->now);
+		break;
+	case 2:
+		base_set_cordoned(w->f, b, below(w, 2), "upkeep");
+		break;
+	case 3:
+		base_set_limit(w->f, b, (int64_t)below(w, 10));
+		break;
+	default:
+		base_set_group(w->f, b, PICK(w, w->f->groups));
+		break;
 	}
 }
 
@@ -141,7 +162,10 @@ static void op_instance(struct world *w) {
 	if (b == NULL || d == NULL)
 		return;
 	struct version *v = d->current->version;
-	struct row_instance r = { .revision = d->row.revision, .wanted = below(w, 5) > 0, .units = v->row.units, .created_at = w->now,
+	struct row_instance r = { .revision = d->row.revision,
+		.wanted = below(w, 5) > 0,
+		.units = v->row.units,
+		.created_at = w->now,
 		.reported = below(w, 5) == 0 ? (char[]){ "activated" } : NULL };
 	struct base before = *b;
 	struct instance *i;
@@ -158,16 +182,28 @@ static void op_instance_set(struct world *w) {
 	if (i == NULL)
 		return;
 	switch (below(w, 7)) {
-	case 0: instance_set_state(w->f, i, 1 + (int)below(w, INSTANCE_QUARANTINED), "x", w->now); break;
-	case 1: instance_set_state(w->f, i, INSTANCE_READY, NULL, w->now); break;
-	case 2: instance_set_wanted(w->f, i, false); break;
-	case 3: instance_set_revision(w->f, i, 1 + (int64_t)below(w, 4)); break;
-	case 4: (void)instance_set_units(w->f, i, (int64_t)below(w, 4), NULL); break;
+	case 0:
+		instance_set_state(w->f, i, 1 + (int)below(w, INSTANCE_QUARANTINED), "x", w->now);
+		break;
+	case 1:
+		instance_set_state(w->f, i, INSTANCE_READY, NULL, w->now);
+		break;
+	case 2:
+		instance_set_wanted(w->f, i, false);
+		break;
+	case 3:
+		instance_set_revision(w->f, i, 1 + (int64_t)below(w, 4));
+		break;
+	case 4:
+		(void)instance_set_units(w->f, i, (int64_t)below(w, 4), NULL);
+		break;
 	case 5:
 		if (TAILQ_FIRST(&i->base->instances) != i)
 			instance_move_units(w->f, i, TAILQ_FIRST(&i->base->instances));
 		break;
-	default: instance_set_deployment(w->f, i, NULL); break;
+	default:
+		instance_set_deployment(w->f, i, NULL);
+		break;
 	}
 }
 
@@ -304,10 +340,39 @@ static void op_event(struct world *w) {
 }
 
 static void (*const ops[])(struct world *) = {
-	op_artifact, op_module, op_version, op_group, op_base, op_base, op_zones, op_base_set, op_base_set, op_base_set, op_group_set,
-	op_deployment, op_revision, op_instance, op_instance, op_instance, op_instance_set, op_instance_set, op_instance_remove, op_plan,
-	op_plan_set, op_plan_set, op_plan_forget, op_task, op_task, op_task_set, op_task_set, op_task_forget, op_finding, op_idem, op_token,
-	op_remove, op_event,
+	op_artifact,
+	op_module,
+	op_version,
+	op_group,
+	op_base,
+	op_base,
+	op_zones,
+	op_base_set,
+	op_base_set,
+	op_base_set,
+	op_group_set,
+	op_deployment,
+	op_revision,
+	op_instance,
+	op_instance,
+	op_instance,
+	op_instance_set,
+	op_instance_set,
+	op_instance_remove,
+	op_plan,
+	op_plan_set,
+	op_plan_set,
+	op_plan_forget,
+	op_task,
+	op_task,
+	op_task_set,
+	op_task_set,
+	op_task_forget,
+	op_finding,
+	op_idem,
+	op_token,
+	op_remove,
+	op_event,
 };
 
 /* ---- comparison of two fleets: what is derived as text, what is stored row by row ---- */
@@ -318,13 +383,16 @@ static void derived(const struct fleet *f, struct buf *b) {
 	for (const struct version *v = f->versions; v != NULL; v = v->hh_id.next)
 		buf_printf(b, "version %lld %d %d\n", (long long)v->row.id, v->n_instances, v->n_revisions);
 	for (const struct group *g = f->groups; g != NULL; g = g->hh_id.next)
-		buf_printf(b, "group %s %d/%d bases %d cordoned %d ready, %d/%d instances, %lld/%lld\n", g->row.name, g->n_bases, g->n_deployments,
-		    g->n_cordoned, g->n_state[BASE_READY], g->n_instances, g->n_ready_instances, (long long)g->units_used, (long long)g->units_limit);
+		buf_printf(b, "group %s %d/%d bases %d cordoned %d ready, %d/%d instances, %lld/%lld\n", g->row.name, g->n_bases,
+		    g->n_deployments, g->n_cordoned, g->n_state[BASE_READY], g->n_instances, g->n_ready_instances, (long long)g->units_used,
+		    (long long)g->units_limit);
 	for (const struct base *x = f->bases; x != NULL; x = x->hh_id.next)
-		buf_printf(b, "base %s %d bucket %d inflight %d\n", x->row.name, x->n_instances, x->group->alarm ? -1 : x->bucket, x->inflight);
+		buf_printf(
+		    b, "base %s %d bucket %d inflight %d\n", x->row.name, x->n_instances, x->group->alarm ? -1 : x->bucket, x->inflight);
 	for (const struct deployment *d = f->deployments; d != NULL; d = d->hh_id.next)
-		buf_printf(b, "deployment %s %d %d %d %d %d plan %lld queued %d completed %d\n", d->row.name, d->n_instances, d->n_wanted, d->n_ready,
-		    d->n_updated, d->n_serving, d->plan == NULL ? 0 : (long long)d->plan->row.id, d->n_queued, d->completed != NULL);
+		buf_printf(b, "deployment %s %d %d %d %d %d plan %lld queued %d completed %d\n", d->row.name, d->n_instances, d->n_wanted,
+		    d->n_ready, d->n_updated, d->n_serving, d->plan == NULL ? 0 : (long long)d->plan->row.id, d->n_queued,
+		    d->completed != NULL);
 	for (const struct plan *p = f->plans; p != NULL; p = p->hh_id.next)
 		buf_printf(b, "plan %lld %d %d\n", (long long)p->row.id, p->n_tasks, p->n_open);
 	for (const struct instance *i = f->instances; i != NULL; i = i->hh_id.next)
@@ -332,7 +400,7 @@ static void derived(const struct fleet *f, struct buf *b) {
 	buf_printf(b, "commit %lld event %lld\n", (long long)f->commit_no, (long long)f->last_event);
 }
 
-#define TOUCH_ALL(f, head, handle) \
+#define TOUCH_ALL(f, head, handle)                                           \
 	for (__typeof__(head) x_ = (head); x_ != NULL; x_ = x_->handle.next) \
 	fleet_touch((f), &x_->o)
 

@@ -10,10 +10,20 @@
 #include <string.h>
 
 START_TEST(amounts) {
-	static const struct { struct amount a; int64_t total, down, up; } t[] = {
-		{ { AMOUNT_UNSET, 0 }, 10, 0, 0 }, { { AMOUNT_COUNT, 3 }, 10, 3, 3 }, { { AMOUNT_COUNT, 30 }, 10, 10, 10 }, { { AMOUNT_ALL, 0 }, 10, 10, 10 },
-		{ { AMOUNT_PERCENT, 25 }, 10, 2, 3 }, { { AMOUNT_PERCENT, 25 }, 4, 1, 1 }, { { AMOUNT_PERCENT, 25 }, 0, 0, 0 },
-		{ { AMOUNT_PERCENT, 100 }, 7, 7, 7 }, { { AMOUNT_PERCENT, 0 }, 7, 0, 0 }, { { AMOUNT_PERCENT, 1 }, 1, 0, 1 },
+	static const struct {
+		struct amount a;
+		int64_t total, down, up;
+	} t[] = {
+		{ { AMOUNT_UNSET, 0 }, 10, 0, 0 },
+		{ { AMOUNT_COUNT, 3 }, 10, 3, 3 },
+		{ { AMOUNT_COUNT, 30 }, 10, 10, 10 },
+		{ { AMOUNT_ALL, 0 }, 10, 10, 10 },
+		{ { AMOUNT_PERCENT, 25 }, 10, 2, 3 },
+		{ { AMOUNT_PERCENT, 25 }, 4, 1, 1 },
+		{ { AMOUNT_PERCENT, 25 }, 0, 0, 0 },
+		{ { AMOUNT_PERCENT, 100 }, 7, 7, 7 },
+		{ { AMOUNT_PERCENT, 0 }, 7, 0, 0 },
+		{ { AMOUNT_PERCENT, 1 }, 1, 0, 1 },
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
 		ck_assert_int_eq(amount_of(t[i].a, t[i].total, ROUND_DOWN), t[i].down);
@@ -23,14 +33,20 @@ START_TEST(amounts) {
 END_TEST
 
 START_TEST(canonical_text) {
-	static const struct { const char *in, *out; } t[] = {
-		{ "", "{}" }, { "{}", "{}" },
+	static const struct {
+		const char *in, *out;
+	} t[] = {
+		{ "", "{}" },
+		{ "{}", "{}" },
 		{ "{\"soak\":\"90s\",\"batches\":[1,\"25%\",\"all\"]}", "{\"batches\":[1,\"25%\",\"all\"],\"soak\":\"1m30s\"}" },
-		{ "{\"confirm\":\"none\",\"onFailure\":\"undo\",\"retries\":0}", "{\"retries\":0,\"onFailure\":\"undo\",\"confirm\":\"none\"}" },
+		{ "{\"confirm\":\"none\",\"onFailure\":\"undo\",\"retries\":0}",
+		    "{\"retries\":0,\"onFailure\":\"undo\",\"confirm\":\"none\"}" },
 		{ "{ \"maxSurge\": \"3\", \"maxUnavailable\" : 0, \"placement\":\"pack\", \"upgradePolicy\":\"in_place\" }",
 		    "{\"upgradePolicy\":\"in_place\",\"placement\":\"pack\",\"maxUnavailable\":0,\"maxSurge\":3}" },
-		{ "{\"maxInFlight\":8,\"minReady\":\"0s\",\"progressDeadline\":\"10m\",\"failureThreshold\":\"10%\",\"taskTimeout\":\"250ms\"}",
-		    "{\"maxInFlight\":8,\"minReady\":\"0s\",\"progressDeadline\":\"10m\",\"failureThreshold\":\"10%\",\"taskTimeout\":\"250ms\"}" },
+		{ "{\"maxInFlight\":8,\"minReady\":\"0s\",\"progressDeadline\":\"10m\",\"failureThreshold\":\"10%\",\"taskTimeout\":"
+		  "\"250ms\"}",
+		    "{\"maxInFlight\":8,\"minReady\":\"0s\",\"progressDeadline\":\"10m\",\"failureThreshold\":\"10%\",\"taskTimeout\":"
+		    "\"250ms\"}" },
 	};
 	ARENA_AUTO a = arena_new();
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -48,14 +64,27 @@ START_TEST(canonical_text) {
 END_TEST
 
 START_TEST(refusals) {
-	static const struct { const char *in, *says; } t[] = {
-		{ "[]", "a strategy is a JSON object" }, { "{", "a strategy is a JSON object" }, { "{\"soak\":\"1s\",\"soak\":\"2s\"}", "a strategy is a JSON object" },
-		{ "{\"sock\":1}", "no field \"sock\"" }, { "{\"soak\":\"-1s\"}", "soak: a duration" }, { "{\"soak\":5}", "soak: a duration" },
-		{ "{\"batches\":1}", "batches: a list" }, { "{\"batches\":[-1]}", "batches: a number" }, { "{\"batches\":[\"101%\"]}", "batches: a number" },
+	static const struct {
+		const char *in, *says;
+	} t[] = {
+		{ "[]", "a strategy is a JSON object" },
+		{ "{", "a strategy is a JSON object" },
+		{ "{\"soak\":\"1s\",\"soak\":\"2s\"}", "a strategy is a JSON object" },
+		{ "{\"sock\":1}", "no field \"sock\"" },
+		{ "{\"soak\":\"-1s\"}", "soak: a duration" },
+		{ "{\"soak\":5}", "soak: a duration" },
+		{ "{\"batches\":1}", "batches: a list" },
+		{ "{\"batches\":[-1]}", "batches: a number" },
+		{ "{\"batches\":[\"101%\"]}", "batches: a number" },
 		{ "{\"batches\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", "at most 32" },
-		{ "{\"confirm\":\"perhaps\"}", "confirm: \"perhaps\"" }, { "{\"confirm\":\"\"}", "confirm: \"\"" }, { "{\"confirm\":1}", "confirm" },
-		{ "{\"retries\":-1}", "retries: a number from 0" }, { "{\"retries\":1001}", "to 1000" }, { "{\"retries\":\"2\"}", "retries" },
-		{ "{\"maxSurge\":1.5}", "maxSurge" }, { "{\"maxSurge\":\"some\"}", "maxSurge" },
+		{ "{\"confirm\":\"perhaps\"}", "confirm: \"perhaps\"" },
+		{ "{\"confirm\":\"\"}", "confirm: \"\"" },
+		{ "{\"confirm\":1}", "confirm" },
+		{ "{\"retries\":-1}", "retries: a number from 0" },
+		{ "{\"retries\":1001}", "to 1000" },
+		{ "{\"retries\":\"2\"}", "retries" },
+		{ "{\"maxSurge\":1.5}", "maxSurge" },
+		{ "{\"maxSurge\":\"some\"}", "maxSurge" },
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
 		struct strategy s = { .retries = 77 };
@@ -73,7 +102,8 @@ START_TEST(merging) {
 	ck_assert_int_eq(strategy_parse("{\"batches\":[1,2,3],\"soak\":\"1m\",\"retries\":5,\"confirm\":\"each\"}", &s, NULL), 0);
 	ck_assert_int_eq(strategy_parse("{\"batches\":[\"all\"],\"retries\":0,\"placement\":\"pack\"}", &over, NULL), 0);
 	strategy_merge(&s, &over);
-	ck_assert_str_eq(strategy_print(&s, a), "{\"batches\":[\"all\"],\"placement\":\"pack\",\"retries\":0,\"confirm\":\"each\",\"soak\":\"1m\"}");
+	ck_assert_str_eq(
+	    strategy_print(&s, a), "{\"batches\":[\"all\"],\"placement\":\"pack\",\"retries\":0,\"confirm\":\"each\",\"soak\":\"1m\"}");
 	struct strategy before = s;
 	strategy_merge(&s, &strategy_unset);
 	ck_assert_mem_eq(&s, &before, sizeof s);
@@ -84,7 +114,8 @@ START_TEST(defaults) {
 	ARENA_AUTO a = arena_new();
 	struct strategy s = strategy_unset;
 	strategy_resolve(&s, 3, UPGRADE_POLICY_NONE, PLACEMENT_NONE);
-	ck_assert_str_eq(strategy_print(&s, a), "{\"batches\":[\"100%\"],\"upgradePolicy\":\"auto\",\"placement\":\"spread\",\"maxUnavailable\":\"25%\","
+	ck_assert_str_eq(strategy_print(&s, a),
+	    "{\"batches\":[\"100%\"],\"upgradePolicy\":\"auto\",\"placement\":\"spread\",\"maxUnavailable\":\"25%\","
 	    "\"maxSurge\":0,\"maxInFlight\":64,\"minReady\":\"5s\",\"progressDeadline\":\"10m\",\"retries\":2,\"failureThreshold\":1,"
 	    "\"onFailure\":\"pause\",\"confirm\":\"none\",\"soak\":\"0s\",\"taskTimeout\":\"2m\"}");
 	s = strategy_unset;

@@ -8,7 +8,11 @@
 
 #include <string.h>
 
-struct world { struct fleet *f; struct deployment *d; struct instance *i; };
+struct world {
+	struct fleet *f;
+	struct deployment *d;
+	struct instance *i;
+};
 
 static char *mut(const char *s) {
 	return (char *)(uintptr_t)s;

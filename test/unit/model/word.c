@@ -7,7 +7,11 @@
 #include <ctype.h>
 #include <string.h>
 
-static const struct pair_of_sets { enum word_set set; const ProtobufCEnumDescriptor *d; const char *prefix; } sets[] = {
+static const struct pair_of_sets {
+	enum word_set set;
+	const ProtobufCEnumDescriptor *d;
+	const char *prefix;
+} sets[] = {
 	{ WORD_BASE, &berth__v1__base_state__descriptor, "BASE_STATE_" },
 	{ WORD_DEPLOYMENT, &berth__v1__deployment_state__descriptor, "DEPLOYMENT_STATE_" },
 	{ WORD_INSTANCE, &berth__v1__instance_state__descriptor, "INSTANCE_STATE_" },
@@ -41,8 +45,8 @@ START_TEST(words_are_those_of_the_api) {
 	ck_assert_uint_eq(N_SETS, WORD_SETS - 1);
 	for (size_t k = 0; k < N_SETS; k++) {
 		const struct pair_of_sets *s = &sets[k];
-		ck_assert_msg((unsigned)word_count(s->set) + 1 == s->d->n_values, "%s has %u values, the words %d", s->d->name, s->d->n_values - 1,
-		    word_count(s->set));
+		ck_assert_msg((unsigned)word_count(s->set) + 1 == s->d->n_values, "%s has %u values, the words %d", s->d->name,
+		    s->d->n_values - 1, word_count(s->set));
 		for (unsigned i = 0; i < s->d->n_values; i++) {
 			char buf[64];
 			int v = s->d->values[i].value;
@@ -81,7 +85,8 @@ START_TEST(life_cycles_end_and_say_so) {
 	for (size_t k = 0; k < sizeof ending / sizeof *ending; k++) {
 		bool ended = false;
 		for (int v = 1; v <= word_count(ending[k]); v++) {
-			ck_assert_msg(!ended || word_terminal(ending[k], v), "set %d: a living state stands behind a terminal one", ending[k]);
+			ck_assert_msg(
+			    !ended || word_terminal(ending[k], v), "set %d: a living state stands behind a terminal one", ending[k]);
 			ended = word_terminal(ending[k], v);
 		}
 		ck_assert(ended);

@@ -14,20 +14,15 @@ static void on_event(void *arg, const char *kind, struct plan *p, const struct d
 	snprintf(w->said, sizeof w->said, "%s", text == NULL ? "" : text);
 }
 
-static void on_wake(void *arg, struct plan *p, mono_t at) {
-}
+static void on_wake(void *arg, struct plan *p, mono_t at) {}
 
-static void on_task(void *arg, struct task *t) {
-}
+static void on_task(void *arg, struct task *t) {}
 
-static void on_due(void *arg, struct task *t, mono_t at) {
-}
+static void on_due(void *arg, struct task *t, mono_t at) {}
 
-static void on_freed(void *arg, struct group *g) {
-}
+static void on_freed(void *arg, struct group *g) {}
 
-static void on_ended(void *arg, struct plan *p) {
-}
+static void on_ended(void *arg, struct plan *p) {}
 
 static bool on_undo(void *arg, struct plan *p, const char *why) {
 	struct world *w = arg;
@@ -51,8 +46,19 @@ void world_init(struct world *w, int bases, int64_t limit) {
 	}
 	rng_init(&w->rng, 7);
 	w->undo_possible = true;
-	w->e = (struct plan_env){ .fleet = w->f, .wall = { US_PER_S }, .mono = { 1000 * US_PER_S }, .rng = &w->rng, .in_flight_base = 4, .arg = w,
-		.event = on_event, .wake = on_wake, .task_ready = on_task, .task_due = on_due, .freed = on_freed, .ended = on_ended, .undo = on_undo };
+	w->e = (struct plan_env){ .fleet = w->f,
+		.wall = { US_PER_S },
+		.mono = { 1000 * US_PER_S },
+		.rng = &w->rng,
+		.in_flight_base = 4,
+		.arg = w,
+		.event = on_event,
+		.wake = on_wake,
+		.task_ready = on_task,
+		.task_due = on_due,
+		.freed = on_freed,
+		.ended = on_ended,
+		.undo = on_undo };
 }
 
 void world_deinit(struct world *w) {
@@ -64,7 +70,9 @@ struct version *world_version(struct world *w, const char *name) {
 	struct artifact *a = fleet_artifact(w->t, "00");
 	if (a == NULL)
 		a = fleet_artifact_add(w->f, w->t, &(struct row_artifact){ .sha256 = MUT("00") });
-	return v != NULL ? v : fleet_version_add(w->f, w->m, a, &(struct row_version){ .name = MUT(name), .units = 1, .runtime = RUNTIME_NATIVE });
+	return v != NULL
+	           ? v
+	           : fleet_version_add(w->f, w->m, a, &(struct row_version){ .name = MUT(name), .units = 1, .runtime = RUNTIME_NATIVE });
 }
 
 struct revision *world_revision(struct world *w, const char *version, int64_t replicas, const struct strategy *s) {
@@ -85,7 +93,8 @@ void world_send(struct world *w, struct plan *p) {
 			continue;
 		t->instance->row.generation = ++t->base->row.generation;
 		task_set_state(w->f, t, TASK_SENT, w->e.wall);
-		instance_set_state(w->f, t->instance, t->row.kind == TASK_KIND_INSTALL ? INSTANCE_INSTALLING : INSTANCE_UNINSTALLING, NULL, w->e.wall);
+		instance_set_state(
+		    w->f, t->instance, t->row.kind == TASK_KIND_INSTALL ? INSTANCE_INSTALLING : INSTANCE_UNINSTALLING, NULL, w->e.wall);
 	}
 }
 

@@ -17,9 +17,9 @@ struct world {
 	struct base *bases[WORLD_BASES];
 	struct plan_env e;
 	struct rng rng;
-	int n_undone;              /* times the engine asked for an undo */
+	int n_undone; /* times the engine asked for an undo */
 	bool undo_possible;
-	char last[64], said[256];  /* kind and text of the last event */
+	char last[64], said[256]; /* kind and text of the last event */
 };
 
 void world_init(struct world *w, int bases, int64_t limit);

@@ -13,21 +13,31 @@ static const struct {
 	enum arklet_verdict verdict;
 	const char *code, *cause;
 } answers[] = {
-	{ "{\"baseIdentity\":\"10.20.0.7\",\"code\":\"SUCCESS\",\"data\":{\"code\":\"SUCCESS\",\"message\":\"Switch biz: biz1:2.0.0 is activated.\"}}", ARKLET_OK, "SUCCESS", "" },
-	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"REPEAT_BIZ\",\"elapsedSpace\":4360,\"message\":\"Biz: biz1:1.0.0 has been installed or registered.\"},"
-	  "\"message\":\"install biz not success!\"}", ARKLET_REPEAT, "REPEAT_BIZ", "Biz: biz1:1.0.0 has been installed or registered." },
-	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"NOT_FOUND_BIZ\",\"message\":\"no\"},\"message\":\"uninstall biz not success!\"}", ARKLET_NOT_FOUND, "NOT_FOUND_BIZ", "no" },
-	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"ILLEGAL_STATE_BIZ\"},\"message\":\"switch biz not success!\"}", ARKLET_ILLEGAL_STATE, "ILLEGAL_STATE_BIZ", "switch biz not success!" },
-	{ "{\"code\":\"FAILED\",\"message\":\"FAILED:orders:3.1.0 installBiz conflict, exist unfinished command(installBiz) for this biz\"}", ARKLET_BUSY, "FAILED",
-	  "FAILED:orders:3.1.0 installBiz conflict, exist unfinished command(installBiz) for this biz" },
+	{ "{\"baseIdentity\":\"10.20.0.7\",\"code\":\"SUCCESS\",\"data\":{\"code\":\"SUCCESS\",\"message\":\"Switch biz: biz1:2.0.0 is "
+	  "activated.\"}}",
+	    ARKLET_OK, "SUCCESS", "" },
+	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"REPEAT_BIZ\",\"elapsedSpace\":4360,\"message\":\"Biz: biz1:1.0.0 has been installed "
+	  "or registered.\"},"
+	  "\"message\":\"install biz not success!\"}",
+	    ARKLET_REPEAT, "REPEAT_BIZ", "Biz: biz1:1.0.0 has been installed or registered." },
+	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"NOT_FOUND_BIZ\",\"message\":\"no\"},\"message\":\"uninstall biz not success!\"}",
+	    ARKLET_NOT_FOUND, "NOT_FOUND_BIZ", "no" },
+	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"ILLEGAL_STATE_BIZ\"},\"message\":\"switch biz not success!\"}", ARKLET_ILLEGAL_STATE,
+	    "ILLEGAL_STATE_BIZ", "switch biz not success!" },
+	{ "{\"code\":\"FAILED\",\"message\":\"FAILED:orders:3.1.0 installBiz conflict, exist unfinished command(installBiz) for this "
+	  "biz\"}",
+	    ARKLET_BUSY, "FAILED", "FAILED:orders:3.1.0 installBiz conflict, exist unfinished command(installBiz) for this biz" },
 	{ "{\"code\":\"FAILED\",\"message\":\"can not find biz: orders\"}", ARKLET_REFUSED, "FAILED", "can not find biz: orders" },
-	{ "{\"code\":\"CMD_NOT_FOUND\",\"message\":\"please follow the doc\"}", ARKLET_NO_COMMAND, "CMD_NOT_FOUND", "please follow the doc" },
-	{ "{\"code\":\"CMD_PROCESS_INTERNAL_ERROR\",\"message\":\"Internal Error: java.lang.reflect.InvocationTargetException\",\"errorStackTrace\":"
-	  "\"java.lang.RuntimeException: java.lang.reflect.InvocationTargetException\\n\\tat a.b(C.java:1)\\nCaused by: java.lang.reflect.InvocationTargetException\\n\\tat x\\n"
+	{ "{\"code\":\"CMD_NOT_FOUND\",\"message\":\"please follow the doc\"}", ARKLET_NO_COMMAND, "CMD_NOT_FOUND",
+	    "please follow the doc" },
+	{ "{\"code\":\"CMD_PROCESS_INTERNAL_ERROR\",\"message\":\"Internal Error: "
+	  "java.lang.reflect.InvocationTargetException\",\"errorStackTrace\":"
+	  "\"java.lang.RuntimeException: java.lang.reflect.InvocationTargetException\\n\\tat a.b(C.java:1)\\nCaused by: "
+	  "java.lang.reflect.InvocationTargetException\\n\\tat x\\n"
 	  "Caused by: java.lang.IllegalStateException: this module refuses to start\\r\\n\\t... 12 more\\n\"}",
-	  ARKLET_EXCEPTION, "CMD_PROCESS_INTERNAL_ERROR", "java.lang.IllegalStateException: this module refuses to start" },
-	{ "{\"code\":\"CMD_PROCESS_INTERNAL_ERROR\",\"message\":\"Internal Error: bizUrl should not be blank\"}", ARKLET_EXCEPTION, "CMD_PROCESS_INTERNAL_ERROR",
-	  "Internal Error: bizUrl should not be blank" },
+	    ARKLET_EXCEPTION, "CMD_PROCESS_INTERNAL_ERROR", "java.lang.IllegalStateException: this module refuses to start" },
+	{ "{\"code\":\"CMD_PROCESS_INTERNAL_ERROR\",\"message\":\"Internal Error: bizUrl should not be blank\"}", ARKLET_EXCEPTION,
+	    "CMD_PROCESS_INTERNAL_ERROR", "Internal Error: bizUrl should not be blank" },
 	{ "{\"code\":\"success\"}", ARKLET_OK, "success", "" },
 	{ "{\"code\":\"FAILED\",\"data\":{\"code\":\"SUCCESS\"}}", ARKLET_REFUSED, "SUCCESS", "SUCCESS" },
 	{ "{\"code\":\"FAILED\",\"data\":[1,2],\"message\":7}", ARKLET_REFUSED, "FAILED", "FAILED" },
@@ -47,10 +57,12 @@ START_TEST(reads_two_level_results) {
 END_TEST
 
 START_TEST(reads_an_install) {
-	static const char text[] =
-	    "{\"baseIdentity\":\"10.20.0.7\",\"code\":\"SUCCESS\",\"data\":{\"bizInfos\":[{\"$ref\":\"$.data\"},{\"attributes\":{},\"bizName\":\"orders\",\"bizState\":\"ACTIVATED\","
-	    "\"bizVersion\":\"3.1.0\",\"identity\":\"orders:3.1.0\",\"mainClass\":\"shop.Orders\",\"webContextPath\":\"orders\",\"bizStateRecords\":[{},{\"changeTime\":1,"
-	    "\"message\":\"m\",\"reason\":\"Started\",\"state\":\"activated\"}]}],\"code\":\"SUCCESS\",\"elapsedSpace\":-412000,\"message\":\"ok\"}}";
+	static const char text[] = "{\"baseIdentity\":\"10.20.0.7\",\"code\":\"SUCCESS\",\"data\":{\"bizInfos\":[{\"$ref\":\"$.data\"},{"
+	                           "\"attributes\":{},\"bizName\":\"orders\",\"bizState\":\"ACTIVATED\","
+	                           "\"bizVersion\":\"3.1.0\",\"identity\":\"orders:3.1.0\",\"mainClass\":\"shop.Orders\","
+	                           "\"webContextPath\":\"orders\",\"bizStateRecords\":[{},{\"changeTime\":1,"
+	                           "\"message\":\"m\",\"reason\":\"Started\",\"state\":\"activated\"}]}],\"code\":\"SUCCESS\","
+	                           "\"elapsedSpace\":-412000,\"message\":\"ok\"}}";
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	ck_assert_int_eq(arklet_reply_parse(a, text, sizeof text - 1, &r, NULL), 0);
@@ -66,9 +78,19 @@ START_TEST(reads_an_install) {
 END_TEST
 
 START_TEST(states_in_any_case) {
-	static const struct { const char *word; enum arklet_state state; } words[] = {
-		{ "resolved", ARKLET_RESOLVED }, { "RESOLVED", ARKLET_RESOLVED }, { "Activated", ARKLET_ACTIVATED }, { "DEACTIVATED", ARKLET_DEACTIVATED },
-		{ "stopped", ARKLET_STOPPED }, { "unresolved", ARKLET_UNRESOLVED }, { "broken", ARKLET_BROKEN }, { "whatever", ARKLET_BROKEN }, { "", ARKLET_BROKEN },
+	static const struct {
+		const char *word;
+		enum arklet_state state;
+	} words[] = {
+		{ "resolved", ARKLET_RESOLVED },
+		{ "RESOLVED", ARKLET_RESOLVED },
+		{ "Activated", ARKLET_ACTIVATED },
+		{ "DEACTIVATED", ARKLET_DEACTIVATED },
+		{ "stopped", ARKLET_STOPPED },
+		{ "unresolved", ARKLET_UNRESOLVED },
+		{ "broken", ARKLET_BROKEN },
+		{ "whatever", ARKLET_BROKEN },
+		{ "", ARKLET_BROKEN },
 	};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		ck_assert_int_eq(arklet_state_parse(words[i].word), words[i].state);
@@ -77,8 +99,10 @@ START_TEST(states_in_any_case) {
 END_TEST
 
 START_TEST(reads_lists) {
-	static const char text[] = "{\"code\":\"SUCCESS\",\"data\":[{\"bizName\":\"a\",\"bizVersion\":\"1\",\"bizState\":\"resolved\"},{\"bizName\":\"\"},7,null,"
-				   "{\"bizName\":\"b\",\"bizVersion\":2,\"bizState\":\"activated\"},{\"bizName\":\"c\",\"bizVersion\":\"3\",\"bizState\":{\"$ref\":\"x\"}}]}";
+	static const char text[] =
+	    "{\"code\":\"SUCCESS\",\"data\":[{\"bizName\":\"a\",\"bizVersion\":\"1\",\"bizState\":\"resolved\"},{\"bizName\":\"\"},7,null,"
+	    "{\"bizName\":\"b\",\"bizVersion\":2,\"bizState\":\"activated\"},{\"bizName\":\"c\",\"bizVersion\":\"3\",\"bizState\":{\"$"
+	    "ref\":\"x\"}}]}";
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	ck_assert_int_eq(arklet_list_parse(a, text, sizeof text - 1, &r, NULL), 0);
@@ -91,10 +115,11 @@ START_TEST(reads_lists) {
 END_TEST
 
 START_TEST(reads_health_in_java_numbers) {
-	static const char text[] =
-	    "{\"code\":\"SUCCESS\",\"data\":{\"healthData\":{\"masterBizInfo\":{\"bizName\":\"shop\",\"bizVersion\":\"1.0.0\",\"bizState\":\"activated\"},"
-	    "\"cpu\":{\"total used (%)\":1.234E10},\"jvm\":{\"java version\":\"17\",\"run time(s)\":12.5,\"used heap memory(M)\":64.5,\"max heap memory(M)\":-9.5367431640625E-7,"
-	    "\"java used metaspace\":58000000,\"java max metaspace\":-1,\"loaded class count\":\"11900\"}}}}";
+	static const char text[] = "{\"code\":\"SUCCESS\",\"data\":{\"healthData\":{\"masterBizInfo\":{\"bizName\":\"shop\",\"bizVersion\":"
+	                           "\"1.0.0\",\"bizState\":\"activated\"},"
+	                           "\"cpu\":{\"total used (%)\":1.234E10},\"jvm\":{\"java version\":\"17\",\"run time(s)\":12.5,\"used "
+	                           "heap memory(M)\":64.5,\"max heap memory(M)\":-9.5367431640625E-7,"
+	                           "\"java used metaspace\":58000000,\"java max metaspace\":-1,\"loaded class count\":\"11900\"}}}}";
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	struct arklet_health h;
@@ -112,10 +137,13 @@ START_TEST(reads_health_in_java_numbers) {
 END_TEST
 
 START_TEST(reads_commands_and_operations) {
-	static const char help[] = "{\"code\":\"SUCCESS\",\"data\":[{\"desc\":\"x\",\"id\":\"health\"},{\"id\":\"batchInstallBiz\"},{\"id\":\"own\"},3]}";
-	static const char lost[] = "{\"code\":\"SUCCESS\",\"data\":{\"requestId\":\"r\",\"status\":\"INITIALIZED\",\"endTimestamp\":5,\"message\":\"command conflict\"}}";
-	static const char deep[] = "{\"code\":\"SUCCESS\",\"data\":{\"requestId\":\"r\",\"status\":\"FAILED\",\"message\":\"outer\",\"throwable\":{\"message\":\"a\",\"cause\":"
-				   "{\"cause\":{\"message\":\"this module refuses to start\"}}}}}";
+	static const char help[] =
+	    "{\"code\":\"SUCCESS\",\"data\":[{\"desc\":\"x\",\"id\":\"health\"},{\"id\":\"batchInstallBiz\"},{\"id\":\"own\"},3]}";
+	static const char lost[] = "{\"code\":\"SUCCESS\",\"data\":{\"requestId\":\"r\",\"status\":\"INITIALIZED\",\"endTimestamp\":5,"
+	                           "\"message\":\"command conflict\"}}";
+	static const char deep[] = "{\"code\":\"SUCCESS\",\"data\":{\"requestId\":\"r\",\"status\":\"FAILED\",\"message\":\"outer\","
+	                           "\"throwable\":{\"message\":\"a\",\"cause\":"
+	                           "{\"cause\":{\"message\":\"this module refuses to start\"}}}}}";
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	struct arklet_operation op;
@@ -131,8 +159,10 @@ START_TEST(reads_commands_and_operations) {
 END_TEST
 
 START_TEST(reads_a_batch) {
-	static const char text[] = "{\"code\":\"FAILED\",\"data\":{\"bizUrlToResponse\":{\"file://a.jar\":{\"code\":\"REPEAT_BIZ\",\"message\":\"twice\"},"
-				   "\"file://b.jar\":{\"code\":\"FAILED\",\"message\":\"internal exception: null\"},\"file://c.jar\":{\"code\":\"SUCCESS\"}},\"code\":\"FAILED\"}}";
+	static const char text[] =
+	    "{\"code\":\"FAILED\",\"data\":{\"bizUrlToResponse\":{\"file://a.jar\":{\"code\":\"REPEAT_BIZ\",\"message\":\"twice\"},"
+	    "\"file://b.jar\":{\"code\":\"FAILED\",\"message\":\"internal exception: "
+	    "null\"},\"file://c.jar\":{\"code\":\"SUCCESS\"}},\"code\":\"FAILED\"}}";
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	ck_assert(arklet_batch_item(a, text, sizeof text - 1, "file://a.jar", &r) && r.verdict == ARKLET_REPEAT);
@@ -143,8 +173,9 @@ START_TEST(reads_a_batch) {
 END_TEST
 
 START_TEST(refuses_what_is_no_answer) {
-	static const char *const bad[] = { "", "x", "[]", "{", "{}", "{\"code\":5}", "null", "{\"code\":\"SUCCESS\"", "{\"code\":\"SUCCESS\"} x", "{\"code\":\"\xff\"}",
-		"POST http request only supported by arklet", "{\"code\":\"S\",\"n\":1e999999}" };
+	static const char *const bad[] = { "", "x", "[]", "{", "{}", "{\"code\":5}", "null", "{\"code\":\"SUCCESS\"",
+		"{\"code\":\"SUCCESS\"} x", "{\"code\":\"\xff\"}", "POST http request only supported by arklet",
+		"{\"code\":\"S\",\"n\":1e999999}" };
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	struct arklet_health h;
@@ -163,7 +194,8 @@ START_TEST(refuses_what_is_no_answer) {
 END_TEST
 
 START_TEST(survives_depth_and_cut_answers) {
-	static const char text[] = "{\"code\":\"FAILED\",\"data\":{\"code\":\"REPEAT_BIZ\",\"message\":\"\\u0000x\\ud83d\\ude00\"},\"errorStackTrace\":\"Caused by:\"}";
+	static const char text[] = "{\"code\":\"FAILED\",\"data\":{\"code\":\"REPEAT_BIZ\",\"message\":\"\\u0000x\\ud83d\\ude00\"},"
+	                           "\"errorStackTrace\":\"Caused by:\"}";
 	ARENA_AUTO a = arena_new();
 	struct arklet_reply r;
 	for (size_t n = 0; n < sizeof text - 1; n++)
@@ -186,19 +218,29 @@ END_TEST
 
 START_TEST(prints_requests) {
 	static const char *const args[] = { "--a", "b \"c\"" }, *const names[] = { "K" }, *const values[] = { "v" };
-	struct arklet_install i = { .name = "orders", .version = "3.1.0", .url = "file:///m/o.jar", .args = args, .n_args = 2, .env_names = names, .env_values = values, .n_env = 1 };
+	struct arklet_install i = { .name = "orders",
+		.version = "3.1.0",
+		.url = "file:///m/o.jar",
+		.args = args,
+		.n_args = 2,
+		.env_names = names,
+		.env_values = values,
+		.n_env = 1 };
 	BUF_AUTO b = BUF_INIT;
 	arklet_install_print(&i, &b);
-	ck_assert_str_eq(buf_str(&b), "{\"bizName\":\"orders\",\"bizVersion\":\"3.1.0\",\"bizUrl\":\"file:///m/o.jar\",\"args\":[\"--a\",\"b \\\"c\\\"\"],\"envs\":{\"K\":\"v\"}}");
+	ck_assert_str_eq(buf_str(&b), "{\"bizName\":\"orders\",\"bizVersion\":\"3.1.0\",\"bizUrl\":\"file:///m/"
+	                              "o.jar\",\"args\":[\"--a\",\"b \\\"c\\\"\"],\"envs\":{\"K\":\"v\"}}");
 	buf_clear(&b);
-	struct arklet_install two[] = { { .name = "a", .version = "1", .url = "u" }, { .name = "b", .version = "2", .url = "w", .request_id = "no" } };
+	struct arklet_install two[] = { { .name = "a", .version = "1", .url = "u" },
+		{ .name = "b", .version = "2", .url = "w", .request_id = "no" } };
 	arklet_batch_print(two, 2, "r1", &b);
-	ck_assert_str_eq(buf_str(&b), "{\"bizList\":[{\"bizName\":\"a\",\"bizVersion\":\"1\",\"bizUrl\":\"u\"},{\"bizName\":\"b\",\"bizVersion\":\"2\",\"bizUrl\":\"w\"}],\"async\":true,\"requestId\":\"r1\"}");
+	ck_assert_str_eq(buf_str(&b), "{\"bizList\":[{\"bizName\":\"a\",\"bizVersion\":\"1\",\"bizUrl\":\"u\"},{\"bizName\":\"b\","
+	                              "\"bizVersion\":\"2\",\"bizUrl\":\"w\"}],\"async\":true,\"requestId\":\"r1\"}");
 	buf_clear(&b);
 	arklet_named_print("a", "1", &b);
 	ck_assert_str_eq(buf_str(&b), "{\"bizName\":\"a\",\"bizVersion\":\"1\"}");
 }
 END_TEST
 
-TEST_SUITE("proto/arklet", reads_two_level_results, reads_an_install, states_in_any_case, reads_lists, reads_health_in_java_numbers, reads_commands_and_operations, reads_a_batch,
-    refuses_what_is_no_answer, survives_depth_and_cut_answers, prints_requests)
+TEST_SUITE("proto/arklet", reads_two_level_results, reads_an_install, states_in_any_case, reads_lists, reads_health_in_java_numbers,
+    reads_commands_and_operations, reads_a_batch, refuses_what_is_no_answer, survives_depth_and_cut_answers, prints_requests)

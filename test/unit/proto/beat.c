@@ -7,15 +7,25 @@
 #include "base/name.h"
 #include "suite.h"
 
-struct row { const char *text; int code; const char *identity, *ip, *cluster; int port; bool activated; };
+struct row {
+	const char *text;
+	int code;
+	const char *identity, *ip, *cluster;
+	int port;
+	bool activated;
+};
 
 static const struct row rows[] = {
 	{ "{\"baseMetadata\":{\"clusterName\":\"blue\",\"identity\":\"10.20.0.7\",\"name\":\"TO_BE_IMPLEMENTED\",\"version\":\"1.0.0\"},"
-	  "\"localHostName\":\"node-7\",\"localIP\":\"10.20.0.7\",\"port\":1238,\"state\":\"activated\",\"new\":[{}]}", 0, "10.20.0.7", "10.20.0.7", "blue", 1238, true },
-	{ "{\"baseID\":\"6f0c\",\"masterBizInfo\":{\"name\":\"shop\",\"version\":\"1.0.0\"},\"networkInfo\":{\"localIP\":\"10.20.0.7\",\"arkletPort\":1239},"
-	  "\"state\":\"ACTIVATED\"}", 0, "6f0c", "10.20.0.7", NULL, 1239, true },
+	  "\"localHostName\":\"node-7\",\"localIP\":\"10.20.0.7\",\"port\":1238,\"state\":\"activated\",\"new\":[{}]}",
+	    0, "10.20.0.7", "10.20.0.7", "blue", 1238, true },
+	{ "{\"baseID\":\"6f0c\",\"masterBizInfo\":{\"name\":\"shop\",\"version\":\"1.0.0\"},\"networkInfo\":{\"localIP\":\"10.20.0.7\","
+	  "\"arkletPort\":1239},"
+	  "\"state\":\"ACTIVATED\"}",
+	    0, "6f0c", "10.20.0.7", NULL, 1239, true },
 	{ "{\"baseMetadata\":{\"identity\":\"a\"},\"port\":1,\"state\":\"DEACTIVATED\"}", 0, "a", NULL, NULL, 1, false },
-	{ "{\"baseMetadata\":{\"identity\":\"unknown-x7Qa1\"},\"localIP\":\"10.0.0.1\",\"port\":1}", 0, "10.0.0.1", "10.0.0.1", NULL, 1, true },
+	{ "{\"baseMetadata\":{\"identity\":\"unknown-x7Qa1\"},\"localIP\":\"10.0.0.1\",\"port\":1}", 0, "10.0.0.1", "10.0.0.1", NULL, 1,
+	    true },
 	{ "{\"baseMetadata\":{\"identity\":\"unknown-x7Qa1\"},\"localIP\":\"unknown\",\"port\":1}", E_INVALID, NULL, NULL, NULL, 0, false },
 	{ "{\"baseMetadata\":{\"identity\":\"a\"},\"port\":65536}", E_INVALID, NULL, NULL, NULL, 0, false },
 	{ "{\"baseMetadata\":[],\"port\":\"1238\"}", E_INVALID, NULL, NULL, NULL, 0, false },
@@ -63,7 +73,8 @@ END_TEST
 START_TEST(test_names) {
 	ARENA_AUTO a = arena_new();
 	static const char *const odd[] = { "fe80::1", "fe80--1", "shop/eu 1", "shop/eu_1", "", "\xc3\xa4",
-		"a-very-long-identity-that-does-not-fit-into-a-name-of-sixty-three-letters-1", "a-very-long-identity-that-does-not-fit-into-a-name-of-sixty-three-letters-2" };
+		"a-very-long-identity-that-does-not-fit-into-a-name-of-sixty-three-letters-1",
+		"a-very-long-identity-that-does-not-fit-into-a-name-of-sixty-three-letters-2" };
 	ck_assert_str_eq(beat_base_name(a, "10.20.0.7", 1238), "10.20.0.7-1238");
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
 		const char *name = beat_base_name(a, odd[i], 65535);

@@ -11,7 +11,8 @@
 
 #define MIB ((size_t)1024 * 1024)
 
-static int unpack(const ProtobufCMessageDescriptor *d, const void *p, size_t n, enum unpack_mode mode, struct arena *a, void *ret, struct err *err) {
+static int unpack(
+    const ProtobufCMessageDescriptor *d, const void *p, size_t n, enum unpack_mode mode, struct arena *a, void *ret, struct err *err) {
 	ProtobufCMessage *m = NULL;
 	*err = ERR_INIT;
 	int r = pb_unpack(d, p, n, mode, MIB, a, &m, err);
@@ -26,7 +27,9 @@ START_TEST(what_was_packed_comes_back) {
 	q.module = name;
 	uint8_t bytes[64];
 	struct err err;
-	ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, bytes, berth__v1__get_module_request__pack(&q, bytes), UNPACK_STRICT, a, &back, &err), 0);
+	ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, bytes, berth__v1__get_module_request__pack(&q, bytes),
+	                     UNPACK_STRICT, a, &back, &err),
+	    0);
 	ck_assert_str_eq(back->module, "orders");
 	ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, bytes, 0, UNPACK_STRICT, a, &back, &err), 0);
 	ck_assert_ptr_null(back->module);
@@ -37,9 +40,17 @@ START_TEST(garbage_is_malformed) {
 	ARENA_AUTO a = arena_new();
 	struct err err;
 	void *m;
-	static const struct { const char *p; size_t n; } rows[] = { { "\xff", 1 }, { "\x0a\x05" "ab", 4 }, { "\x0a\xff\xff\xff\xff\x0f", 6 } };
+	static const struct {
+		const char *p;
+		size_t n;
+	} rows[] = { { "\xff", 1 },
+		{ "\x0a\x05"
+		  "ab",
+		    4 },
+		{ "\x0a\xff\xff\xff\xff\x0f", 6 } };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		ck_assert_int_eq(unpack(&berth__v1__get_module_request__descriptor, rows[i].p, rows[i].n, UNPACK_STRICT, a, &m, &err), E_MALFORMED);
+		ck_assert_int_eq(
+		    unpack(&berth__v1__get_module_request__descriptor, rows[i].p, rows[i].n, UNPACK_STRICT, a, &m, &err), E_MALFORMED);
 }
 END_TEST
 
@@ -57,7 +68,9 @@ START_TEST(text_must_be_utf8) {
 	uint8_t bytes[128];
 	struct err err;
 	void *m;
-	ck_assert_int_eq(unpack(&berth__v1__create_deployment_request__descriptor, bytes, berth__v1__create_deployment_request__pack(&q, bytes), UNPACK_STRICT, a, &m, &err), E_INVALID);
+	ck_assert_int_eq(unpack(&berth__v1__create_deployment_request__descriptor, bytes,
+	                     berth__v1__create_deployment_request__pack(&q, bytes), UNPACK_STRICT, a, &m, &err),
+	    E_INVALID);
 	ck_assert_str_eq(err.pointer, "/deployment/env/1/value");
 }
 END_TEST
@@ -84,7 +97,8 @@ START_TEST(what_grows_too_large_is_refused) {
 		bytes[i] = 0x12;
 	struct err err;
 	void *m;
-	ck_assert_int_eq(unpack(&berth__v1__bulk_deployments_request__descriptor, bytes, sizeof bytes, UNPACK_STRICT, a, &m, &err), E_TOO_LARGE);
+	ck_assert_int_eq(
+	    unpack(&berth__v1__bulk_deployments_request__descriptor, bytes, sizeof bytes, UNPACK_STRICT, a, &m, &err), E_TOO_LARGE);
 	ck_assert_uint_lt(arena_bytes(a), 3 * MIB);
 }
 END_TEST
@@ -99,7 +113,9 @@ START_TEST(only_the_member_that_is_set_is_checked) {
 	q.goodbye = &g;
 	uint8_t bytes[64];
 	struct err err;
-	ck_assert_int_eq(unpack(&berth__v1__agent_message__descriptor, bytes, berth__v1__agent_message__pack(&q, bytes), UNPACK_PEER, a, &back, &err), 0);
+	ck_assert_int_eq(
+	    unpack(&berth__v1__agent_message__descriptor, bytes, berth__v1__agent_message__pack(&q, bytes), UNPACK_PEER, a, &back, &err),
+	    0);
 	ck_assert_str_eq(back->goodbye->reason, "stopped");
 }
 END_TEST
@@ -127,4 +143,5 @@ START_TEST(many_small_pieces_count_as_what_they_cost) {
 }
 END_TEST
 
-TEST_SUITE("proto/unpack", field_number_0_is_refused, many_small_pieces_count_as_what_they_cost, what_was_packed_comes_back, garbage_is_malformed, text_must_be_utf8, unknown_enum_values, what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)
+TEST_SUITE("proto/unpack", field_number_0_is_refused, many_small_pieces_count_as_what_they_cost, what_was_packed_comes_back,
+    garbage_is_malformed, text_must_be_utf8, unknown_enum_values, what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)

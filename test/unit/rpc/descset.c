@@ -24,7 +24,8 @@ START_TEST(services_are_listed) {
 	setup();
 	const char *names[DESC_SERVICES_MAX];
 	size_t n = descset_services(set, names);
-	static const char *const wanted[] = { "berth.v1.Deployments", "berth.v1.AgentService", "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection" };
+	static const char *const wanted[] = { "berth.v1.Deployments", "berth.v1.AgentService", "grpc.health.v1.Health",
+		"grpc.reflection.v1alpha.ServerReflection" };
 	for (size_t w = 0; w < sizeof wanted / sizeof *wanted; w++) {
 		bool found = false;
 		for (size_t i = 0; i < n; i++)
@@ -54,7 +55,9 @@ END_TEST
 
 START_TEST(symbols_of_every_kind_are_found) {
 	setup();
-	static const struct { const char *symbol, *file; } rows[] = {
+	static const struct {
+		const char *symbol, *file;
+	} rows[] = {
 		{ "berth.v1.Plan", "berth/v1/types.proto" },
 		{ "berth.v1.Plan.state", "berth/v1/types.proto" },
 		{ "berth.v1.Runtime", "berth/v1/types.proto" },
@@ -90,15 +93,23 @@ static int reads(const void *p, size_t n) {
 
 START_TEST(damaged_sets_are_refused) {
 	ck_assert_int_eq(reads("", 0), 0);
-	static const struct { const char *bytes; size_t n; } bad[] = {
-		{ "\x0a", 1 },                     /* length missing */
-		{ "\x0a\x05" "abc", 5 },           /* cut short */
-		{ "\x0a\x00", 2 },                 /* a file without a name */
-		{ "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12 },
-		{ "\x0b", 1 },                     /* a group */
-		{ "\x02\x00", 2 },                 /* field number 0 */
-		{ "\x0a\x07\x0a\x01" "f\x22\x02\x0a\x05", 9 }, /* a message's name cut short */
-		{ "\x0a\x05\x0a\x01" "f\x22\x00", 7 },         /* a message without a name */
+	static const struct {
+		const char *bytes;
+		size_t n;
+	} bad[] = {
+		{ "\x0a", 1 }, /* length missing */
+		{ "\x0a\x05"
+		  "abc",
+		    5 },                                                                   /* cut short */
+		{ "\x0a\x00", 2 },                                                         /* a file without a name */
+		{ "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12 }, { "\x0b", 1 }, /* a group */
+		{ "\x02\x00", 2 },                                                         /* field number 0 */
+		{ "\x0a\x07\x0a\x01"
+		  "f\x22\x02\x0a\x05",
+		    9 }, /* a message's name cut short */
+		{ "\x0a\x05\x0a\x01"
+		  "f\x22\x00",
+		    7 }, /* a message without a name */
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		ck_assert_msg(reads(bad[i].bytes, bad[i].n) == E_MALFORMED, "row %zu", i);
@@ -133,4 +144,5 @@ START_TEST(any_bytes_are_survived) {
 }
 END_TEST
 
-TEST_SUITE("rpc/descset", services_are_listed, a_file_comes_with_what_it_imports, symbols_of_every_kind_are_found, damaged_sets_are_refused, any_bytes_are_survived)
+TEST_SUITE("rpc/descset", services_are_listed, a_file_comes_with_what_it_imports, symbols_of_every_kind_are_found, damaged_sets_are_refused,
+    any_bytes_are_survived)

@@ -10,9 +10,15 @@
 #include "rpc/status.h"
 
 START_TEST(fields_are_dotted) {
-	static const struct { const char *pointer, *field; } rows[] = {
-		{ "/replicas", "replicas" }, { "/deployment/replicas", "deployment.replicas" }, { "/deployment/batches/0", "deployment.batches[0]" },
-		{ "/env/0/key", "env[0].key" }, { "", "" }, { "/", "" },
+	static const struct {
+		const char *pointer, *field;
+	} rows[] = {
+		{ "/replicas", "replicas" },
+		{ "/deployment/replicas", "deployment.replicas" },
+		{ "/deployment/batches/0", "deployment.batches[0]" },
+		{ "/env/0/key", "env[0].key" },
+		{ "", "" },
+		{ "/", "" },
 	};
 	ARENA_AUTO a = arena_new();
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

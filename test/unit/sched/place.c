@@ -9,7 +9,15 @@
 #include <stdio.h>
 #include <string.h>
 
-struct world { struct fleet *f; struct tenant *t; struct group *g; struct module *m; struct version *v; struct deployment *d; struct place_req r; };
+struct world {
+	struct fleet *f;
+	struct tenant *t;
+	struct group *g;
+	struct module *m;
+	struct version *v;
+	struct deployment *d;
+	struct place_req r;
+};
 
 static char *mut(const char *s) {
 	return (char *)(uintptr_t)s;
@@ -44,7 +52,8 @@ static struct base *base_make(struct world *w, const char *name, const char *zon
 static struct instance *put(struct world *w, struct base *b, struct deployment *d, struct version *v) {
 	struct instance *i = NULL;
 	struct err err = ERR_INIT;
-	ck_assert_msg(fleet_instance_add(w->f, b, d, v, &(struct row_instance){ .units = v->row.units, .wanted = true, .revision = 1 }, &i, &err) == 0,
+	ck_assert_msg(fleet_instance_add(
+	                  w->f, b, d, v, &(struct row_instance){ .units = v->row.units, .wanted = true, .revision = 1 }, &i, &err) == 0,
 	    "%s", err.text);
 	return i;
 }
@@ -64,25 +73,52 @@ static const char *chosen(struct world *w) {
 
 /* ---- one rule at a time ---- */
 
-static void alarm_on(struct world *w, struct base *b) { group_set_alarm(w->f, w->g, true); }
-static void join(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_JOINING, NULL, (wall_t){ 2 }); }
-static void restore(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_RESTORING, NULL, (wall_t){ 2 }); }
-static void silence(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_SILENT, NULL, (wall_t){ 2 }); }
-static void lose(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_LOST, NULL, (wall_t){ 2 }); }
-static void stop(struct world *w, struct base *b) { base_set_state(w->f, b, BASE_STOPPED, NULL, (wall_t){ 2 }); }
-static void cordon(struct world *w, struct base *b) { base_set_cordoned(w->f, b, true, "disk"); }
-static void ark(struct world *w, struct base *b) { b->row.runtime = RUNTIME_ARK; }
-static void taint(struct world *w, struct base *b) { text_set(&b->row.taints, "[\"gpu\"]"); }
-static void need_config(struct world *w, struct base *b) { text_set(&w->v->row.requires, "[\"config:>=2.0\"]"); }
-static bool refuse_all(const struct base *b, void *arg) { return true; }
-static void exclude(struct world *w, struct base *b) { w->r.excluded = refuse_all; }
+static void alarm_on(struct world *w, struct base *b) {
+	group_set_alarm(w->f, w->g, true);
+}
+static void join(struct world *w, struct base *b) {
+	base_set_state(w->f, b, BASE_JOINING, NULL, (wall_t){ 2 });
+}
+static void restore(struct world *w, struct base *b) {
+	base_set_state(w->f, b, BASE_RESTORING, NULL, (wall_t){ 2 });
+}
+static void silence(struct world *w, struct base *b) {
+	base_set_state(w->f, b, BASE_SILENT, NULL, (wall_t){ 2 });
+}
+static void lose(struct world *w, struct base *b) {
+	base_set_state(w->f, b, BASE_LOST, NULL, (wall_t){ 2 });
+}
+static void stop(struct world *w, struct base *b) {
+	base_set_state(w->f, b, BASE_STOPPED, NULL, (wall_t){ 2 });
+}
+static void cordon(struct world *w, struct base *b) {
+	base_set_cordoned(w->f, b, true, "disk");
+}
+static void ark(struct world *w, struct base *b) {
+	b->row.runtime = RUNTIME_ARK;
+}
+static void taint(struct world *w, struct base *b) {
+	text_set(&b->row.taints, "[\"gpu\"]");
+}
+static void need_config(struct world *w, struct base *b) {
+	text_set(&w->v->row.requires, "[\"config:>=2.0\"]");
+}
+static bool refuse_all(const struct base *b, void *arg) {
+	return true;
+}
+static void exclude(struct world *w, struct base *b) {
+	w->r.excluded = refuse_all;
+}
 static void quarantine_finding(struct world *w, struct base *b) {
-	fleet_finding_add(w->f, w->t, b, &(struct row_finding){ .kind = FINDING_QUARANTINED, .module = mut("hello"), .version = mut("1.0.0") });
+	fleet_finding_add(
+	    w->f, w->t, b, &(struct row_finding){ .kind = FINDING_QUARANTINED, .module = mut("hello"), .version = mut("1.0.0") });
 }
 static void quarantine_instance(struct world *w, struct base *b) {
 	instance_set_state(w->f, put(w, b, w->d, w->v), INSTANCE_QUARANTINED, "crashed", (wall_t){ 2 });
 }
-static void hold(struct world *w, struct base *b) { put(w, b, w->d, version_make(w, "hello", "0.9.0", 1)); }
+static void hold(struct world *w, struct base *b) {
+	put(w, b, w->d, version_make(w, "hello", "0.9.0", 1));
+}
 static void hold_leaving(struct world *w, struct base *b) {
 	instance_set_wanted(w->f, put(w, b, w->d, version_make(w, "hello", "0.9.0", 1)), false);
 }
@@ -92,11 +128,19 @@ static void path_taken(struct world *w, struct base *b) {
 	text_set(&w->v->row.context_path, "/shop");
 	put(w, b, NULL, other);
 }
-static void full(struct world *w, struct base *b) { fill(w, b, 5); }
-static void too_big(struct world *w, struct base *b) { w->r.units = 6; }
+static void full(struct world *w, struct base *b) {
+	fill(w, b, 5);
+}
+static void too_big(struct world *w, struct base *b) {
+	w->r.units = 6;
+}
 
-static const struct rule_case { void (*arrange)(struct world *w, struct base *b); const char *rule, *text, *command; } cases[] = {
-	{ alarm_on, "alarm", "placements are stopped: too many bases of a zone fell silent at once", "berth base list --group demo --state silent" },
+static const struct rule_case {
+	void (*arrange)(struct world *w, struct base *b);
+	const char *rule, *text, *command;
+} cases[] = {
+	{ alarm_on, "alarm", "placements are stopped: too many bases of a zone fell silent at once",
+	    "berth base list --group demo --state silent" },
 	{ join, "joining", "1 joining", "berth base show n1" },
 	{ restore, "restoring", "1 restoring", "berth base show n1" },
 	{ silence, "silent", "1 silent", "berth base show n1" },
@@ -345,8 +389,8 @@ START_TEST(choices_follow_the_explanation) {
 		for (size_t i = 0; i <= rep.n_fit; i++) {
 			struct place_cursor once = { 0 };
 			struct base *b = place_choose(w.f, &w.r, seed % 3 == 0 ? &once : &c);
-			ck_assert_msg(b == (i < rep.n_fit ? rep.fit[i] : NULL), "seed %llu choice %zu: %s, explained %s", (unsigned long long)seed, i,
-			    b == NULL ? "-" : b->row.name, i < rep.n_fit ? rep.fit[i]->row.name : "-");
+			ck_assert_msg(b == (i < rep.n_fit ? rep.fit[i] : NULL), "seed %llu choice %zu: %s, explained %s",
+			    (unsigned long long)seed, i, b == NULL ? "-" : b->row.name, i < rep.n_fit ? rep.fit[i]->row.name : "-");
 			if (b != NULL)
 				put(&w, b, w.d, w.v);
 		}
@@ -375,13 +419,35 @@ END_TEST
 /* ---- ranges of required modules ---- */
 
 START_TEST(ranges) {
-	static const struct { const char *version, *range; bool in; } t[] = {
-		{ "1.2.3", "", true }, { "1.2.3", "1.2.3", true }, { "1.2.3", "=1.2.3", true }, { "1.2.3", "1.2.4", false }, { "1.2", "1.2.0", true },
-		{ "2.0.0", ">=2.0", true }, { "1.9.9", ">=2.0", false }, { "2.0.0", "> 2.0", false }, { "2.0.1", ">2.0", true }, { "10.0", ">9", true },
-		{ "1.5", ">=1 <2", true }, { "2.0", ">=1,<2", false }, { "1.2.9", "~1.2.3", true }, { "1.3.0", "~1.2.3", false }, { "1.9", "~1", true },
-		{ "1.9.0", "^1.2", true }, { "2.0.0", "^1.2", false }, { "0.2.9", "^0.2.1", true }, { "0.3.0", "^0.2.1", false },
-		{ "1.0.0-rc1", ">=1.0.0", false }, { "1.0.0-rc2", ">1.0.0-rc1", true }, { "1.0.0+b7", "1.0.0", true }, { "1.0.0", ">=", false },
-		{ "99999999999999999999.1", ">=1", true }, { "", ">=0", true },
+	static const struct {
+		const char *version, *range;
+		bool in;
+	} t[] = {
+		{ "1.2.3", "", true },
+		{ "1.2.3", "1.2.3", true },
+		{ "1.2.3", "=1.2.3", true },
+		{ "1.2.3", "1.2.4", false },
+		{ "1.2", "1.2.0", true },
+		{ "2.0.0", ">=2.0", true },
+		{ "1.9.9", ">=2.0", false },
+		{ "2.0.0", "> 2.0", false },
+		{ "2.0.1", ">2.0", true },
+		{ "10.0", ">9", true },
+		{ "1.5", ">=1 <2", true },
+		{ "2.0", ">=1,<2", false },
+		{ "1.2.9", "~1.2.3", true },
+		{ "1.3.0", "~1.2.3", false },
+		{ "1.9", "~1", true },
+		{ "1.9.0", "^1.2", true },
+		{ "2.0.0", "^1.2", false },
+		{ "0.2.9", "^0.2.1", true },
+		{ "0.3.0", "^0.2.1", false },
+		{ "1.0.0-rc1", ">=1.0.0", false },
+		{ "1.0.0-rc2", ">1.0.0-rc1", true },
+		{ "1.0.0+b7", "1.0.0", true },
+		{ "1.0.0", ">=", false },
+		{ "99999999999999999999.1", ">=1", true },
+		{ "", ">=0", true },
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++)
 		ck_assert_msg(version_in_range(t[i].version, t[i].range) == t[i].in, "%s in \"%s\"", t[i].version, t[i].range);
