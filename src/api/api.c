@@ -265,6 +265,7 @@ static void config_copy(struct api *a, const struct api_config *from) {
 	c->keep_events_us = or_default(c->keep_events_us, 90 * day);
 	c->keep_plans_us = or_default(c->keep_plans_us, 365 * day);
 	c->keep_base_history_us = or_default(c->keep_base_history_us, 400 * day);
+	c->upkeep_us = or_default(c->upkeep_us, day / 24);
 	c->keep_orphans_us = or_default(c->keep_orphans_us, 7 * day);
 	c->max_wait_us = or_default(c->max_wait_us, 600 * US_PER_S);
 }

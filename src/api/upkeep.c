@@ -1,12 +1,11 @@
-/* What an active server tidies up each hour: artifacts nothing refers to, old events and plans, bytes without a row. In slices, one after
+/* What an active server tidies up now and then (--upkeep): artifacts nothing refers to, old events and plans, bytes without a row. In slices, one after
  * the other, never in the way of requests. */
 #include <stdlib.h>
 
 #include "api/call.h"
 #include "base/log.h"
 
-#define FIRST_US (300 * US_PER_S)
-#define EVERY_US (3600 * US_PER_S)
+#define FIRST_US (300 * US_PER_S) /* after a start there is more urgent work */
 #define MAX_ORPHANS 500
 
 struct upkeep {
@@ -16,6 +15,14 @@ struct upkeep {
 	wall_t now;
 	bool busy, freed, more;
 };
+
+static int64_t every(const struct upkeep *u) {
+	return u->api->config.upkeep_us;
+}
+
+static int64_t first(const struct upkeep *u) {
+	return every(u) < FIRST_US ? every(u) : FIRST_US;
+}
 
 static void again(struct upkeep *u, int64_t us) {
 	u->busy = false;
@@ -28,15 +35,15 @@ static void again(struct upkeep *u, int64_t us) {
 static void collected(void *arg, const struct err *err) {
 	struct upkeep *u = arg;
 	if (err != NULL)
-		log_warn("collecting artifact bytes failed; tried again in an hour", log_e(err));
-	again(u, u->more ? US_PER_S : EVERY_US);
+		log_warn("collecting artifact bytes failed; tried again at the next upkeep", log_e(err));
+	again(u, u->more ? US_PER_S : every(u));
 }
 
 static void pruned(void *arg, const struct err *err) {
 	struct upkeep *u = arg;
 	struct ledger *l = core_ledger(u->api->core);
 	if (err != NULL)
-		log_warn("pruning old history failed; tried again in an hour", log_e(err));
+		log_warn("pruning old history failed; tried again at the next upkeep", log_e(err));
 	if (u->freed)
 		again(u, 0);
 	else
@@ -67,7 +74,7 @@ static void orphans_done(struct core_op *op, const struct err *err) {
 	struct ledger *l = core_ledger(u->api->core);
 	const struct api_config *cfg = &u->api->config;
 	if (err != NULL || u->freed) {
-		again(u, EVERY_US); /* standing by, or no database: another hour */
+		again(u, every(u)); /* standing by, or no database: another time */
 		return;
 	}
 	struct ledger_retention before = { .events = { u->now.us - cfg->keep_events_us },
@@ -82,7 +89,7 @@ static void due(void *arg) {
 	struct core_state s;
 	core_state(u->api->core, &s);
 	if (!s.ready) {
-		timer_set(&u->timer, FIRST_US);
+		timer_set(&u->timer, first(u));
 		return;
 	}
 	u->busy = true;
@@ -99,7 +106,7 @@ int upkeep_new(struct api *a, struct upkeep **ret, struct err *err) {
 	u->core.done = orphans_done;
 	u->core.who.actor = "berth";
 	timer_init(&u->timer, a->loop, due, u);
-	timer_set(&u->timer, FIRST_US);
+	timer_set(&u->timer, first(u));
 	*ret = u;
 	return 0;
 }

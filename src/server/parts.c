@@ -189,6 +189,7 @@ static int make_api(struct berthd *s, struct err *err) {
 		.keep_plans_us = s->opt.keep_plans,
 		.keep_base_history_us = s->opt.keep_base_history,
 		.keep_orphans_us = s->opt.keep_orphans,
+		.upkeep_us = s->opt.upkeep,
 		.max_wait_us = s->opt.max_wait,
 		.max_streams = (unsigned)s->opt.max_streams,
 		.open_group = s->opt.join_group,
