@@ -155,6 +155,31 @@ int op_base_uncordon(struct api_op *op, struct err *err) {
 	return cordon(op, false, err);
 }
 
+int op_base_drain(struct api_op *op, struct err *err) {
+	const Berth__V1__DrainBaseRequest *r = (const Berth__V1__DrainBaseRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	struct plan *p = NULL;
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_drain(op->api->core, &op->core.who, b, &p, err);
+	return rc != 0 ? rc
+	               : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base),
+	                     "it holds nothing that Berth manages and takes nothing new");
+}
+
+int op_base_undrain(struct api_op *op, struct err *err) {
+	const Berth__V1__DrainBaseRequest *r = (const Berth__V1__DrainBaseRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_undrain(op->api->core, &op->core.who, b, err);
+	return rc != 0 ? rc : answer(op, b);
+}
+
 int op_base_forget(struct api_op *op, struct err *err) {
 	const Berth__V1__ForgetBaseRequest *r = (const Berth__V1__ForgetBaseRequest *)op->call->request;
 	struct base *b = find_base(op, r->base, "", err);

@@ -148,6 +148,27 @@ int op_deployment_rollback(struct api_op *op, struct err *err) {
 	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, r->deployment), "it is at that revision already");
 }
 
+static int anew(struct api_op *op, bool restart, struct err *err) {
+	const Berth__V1__RenewDeploymentRequest *r = (const Berth__V1__RenewDeploymentRequest *)op->call->request;
+	struct deployment *d = target(op, r->deployment, err);
+	const struct base *only = NULL;
+	struct plan *p = NULL;
+	if (d == NULL || (r->base != NULL && *r->base != '\0' && (only = find_base(op, r->base, "/base", err)) == NULL))
+		return err->code;
+	int rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_anew(op->api->core, &op->core.who, d, only, restart, &p, err);
+	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, r->deployment), "it has no instance");
+}
+
+int op_deployment_replace(struct api_op *op, struct err *err) {
+	return anew(op, false, err);
+}
+
+int op_deployment_restart(struct api_op *op, struct err *err) {
+	return anew(op, true, err);
+}
+
 int op_deployment_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetDeploymentRequest *r = (const Berth__V1__GetDeploymentRequest *)op->call->request;
 	const struct deployment *d = find_deployment(op, r->deployment, "", err);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "cli/change.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -140,6 +141,21 @@ int cmd_base_cordon(struct cli *c, struct err *err) {
 
 int cmd_base_uncordon(struct cli *c, struct err *err) {
 	return verb(c, "/v1/bases/%s:uncordon", "takes placements again", err);
+}
+
+int cmd_base_drain(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, "/v1/bases/%s:drain", c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
+		.done =
+		    arena_printf(c->arena, "base %s is empty and stays so; `berth base undrain %s` ends that", c->argv[0], c->argv[0]) };
+	return change_run(c, &ch, err);
+}
+
+int cmd_base_undrain(struct cli *c, struct err *err) {
+	return verb(c, "/v1/bases/%s:undrain", "takes placements again", err);
 }
 
 int cmd_base_forget(struct cli *c, struct err *err) {

@@ -77,6 +77,26 @@ int cmd_offline(struct cli *c, struct err *err) {
 	return change_run(c, &ch, err);
 }
 
+static int anew(struct cli *c, const char *format, const char *said, struct err *err) {
+	JSON_AUTO body = json_object();
+	if (c->opt.base != NULL)
+		json_object_set_new(body, "base", json_string(c->opt.base));
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, format, c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
+		.done = arena_printf(c->arena, "%s %s", c->argv[0], said) };
+	return change_run(c, &ch, err);
+}
+
+int cmd_replace(struct cli *c, struct err *err) {
+	return anew(c, "/v1/deployments/%s:replace", "runs on other bases now", err);
+}
+
+int cmd_restart(struct cli *c, struct err *err) {
+	return anew(c, "/v1/deployments/%s:restart", "was restarted", err);
+}
+
 int cmd_deployment_delete(struct cli *c, struct err *err) {
 	struct change ch = { .method = "DELETE",
 		.path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]),

@@ -14,6 +14,15 @@ int cmd_instance_list(struct cli *c, struct err *err) {
 	return resource_list(c, &view_instances, "/v1/instances", buf_str(&query), err);
 }
 
+int cmd_endpoints(struct cli *c, struct err *err) {
+	BUF_AUTO query = BUF_INIT;
+	query_add(&query, "module", c->argc > 0 ? c->argv[0] : NULL);
+	query_add(&query, "base", c->opt.base);
+	query_add(&query, "deployment", c->opt.deployment);
+	query_add(&query, "ready", c->opt.ready ? "true" : NULL);
+	return resource_list(c, &view_endpoints, "/v1/endpoints", buf_str(&query), err);
+}
+
 int cmd_finding_list(struct cli *c, struct err *err) {
 	BUF_AUTO query = BUF_INIT;
 	query_add(&query, "kind", c->opt.kind);

@@ -68,6 +68,11 @@ VIEW(view_instances, "Instance", "instances", "id", false, "no instances", { "BA
     { "REV", "revision", CELL_NUMBER, true }, { "UNITS", "units", CELL_NUMBER, true }, { "GEN", "generation", CELL_NUMBER, true },
     { "SINCE", "stateTime", CELL_AGE, false }, { "REASON", "stateReason", CELL_TEXT, false })
 
+VIEW(view_endpoints, "Endpoint", "endpoints", "address", false, "nothing is served", { "MODULE", "module", CELL_TEXT, false },
+    { "VERSION", "version", CELL_TEXT, false }, { "BASE", "base", CELL_TEXT, false }, { "ADDRESS", "address", CELL_TEXT, false },
+    { "PATH", "contextPath", CELL_TEXT, false }, { "READY", "ready", CELL_MARK, false }, { "ZONE", "zone", CELL_TEXT, false },
+    { "GROUP", "group", CELL_TEXT, true }, { "DEPLOYMENT", "deployment", CELL_TEXT, true }, { "SINCE", "since", CELL_AGE, false })
+
 VIEW(view_findings, "Finding", "findings", "id", false, "nothing to report: what runs is what was asked for",
     { "KIND", "kind", CELL_STATE, false }, { "BASE", "base", CELL_TEXT, false }, { "MODULE", "module", CELL_TEXT, false },
     { "VERSION", "version", CELL_TEXT, false }, { "DEPLOYMENT", "deployment", CELL_TEXT, true }, { "SINCE", "since", CELL_AGE, false },

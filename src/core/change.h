@@ -31,6 +31,9 @@ int change_deploy(struct core *c, const struct core_who *who, const struct deplo
 int change_offline(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err);
 int change_delete(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan,
     struct err *err); /* plan NULL: gone at once */
+/* Its instances anew, all or those on one base: elsewhere (replace), or where they are (restart). ret_plan NULL: there is none. */
+int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart,
+    struct plan **ret_plan, struct err *err);
 int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */,
     struct plan **ret_plan, struct err *err);
 
@@ -67,6 +70,11 @@ void change_base_farewell(struct core *c, struct base *b, const char *reason); /
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels,
     const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
+/* Everything on it goes elsewhere (of a deployment on all bases: away), then it stays cordoned and empty. ret_plan NULL: it is empty
+ * already. */
+int change_drain(struct core *c, const struct core_who *who, struct base *b, struct plan **ret_plan, struct err *err);
+/* Ends a drain that is under way, and lets placements come again. */
+int change_undrain(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 /* No plan starts in a frozen group. The reason is the caller's and is needed; both are harmless when repeated. */
 int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err);

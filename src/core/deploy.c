@@ -178,7 +178,7 @@ static int refuse_busy(const struct deployment *d, const struct group *g, const 
 }
 
 static bool brings_about(const struct plan *p, const struct deployment *d) {
-	return plan_touches(p, d) && TAILQ_FIRST(&p->changes)->row.to_revision == d->row.revision;
+	return !plan_keeps_revision(p) && plan_touches(p, d) && TAILQ_FIRST(&p->changes)->row.to_revision == d->row.revision;
 }
 
 /* The unfinished plan that already brings this about, or NULL. */

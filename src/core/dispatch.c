@@ -61,7 +61,7 @@ static Berth__V1__CommandItem *item_new(struct core *c, const struct task *t, st
 	wanted_fill(c, t->instance, x->module, a);
 	const struct instance *old =
 	    t->row.partner_id == 0 || t->row.kind != TASK_KIND_INSTALL ? NULL : fleet_instance(c->fleet, t->row.partner_id);
-	if (old != NULL) {
+	if (old != NULL && old->base == t->base) {
 		x->replaces = PB_NEW(Berth__V1__ModuleRef, berth__v1__module_ref, a);
 		x->replaces->module = old->version->module->row.name;
 		x->replaces->version = old->version->row.name;

@@ -103,8 +103,12 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	if (w.confirm)
 		add(l, "confirm", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch),
 		    "batch %lld waits to be confirmed by a person", (long long)p->row.current_batch);
-	if (w.no_room && ch->deployment != NULL)
-		explain_room(c, ch->deployment, w.unplaced, l);
+	const struct deployment *homeless = w.no_room ? fleet_deployment_by_id(c->fleet, w.room_id) : NULL;
+	if (homeless != NULL)
+		explain_room(c, homeless, w.unplaced, l);
+	if (w.surge)
+		add(l, "max_surge", 1, "",
+		    "a move holds one instance more than wanted for a moment; as many are under way as max_surge allows");
 	if (w.unavailable)
 		add(l, "max_unavailable", 1, "", "one more at once would leave fewer ready than max_unavailable allows");
 	if (w.repair)

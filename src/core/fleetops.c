@@ -39,8 +39,11 @@ int change_cordon(struct core *c, const struct core_who *who, struct base *b, bo
 	base_set_cordoned(c->fleet, b, cordon, cordon ? who->reason : NULL);
 	core_event(c, &f, cordon ? "%s takes no new instances" : "%s takes new instances again", b->row.name);
 	base_changed(c, b);
-	if (!cordon)
-		room_freed(c, b->group);
+	if (cordon)
+		return 0;
+	if (b->row.state == BASE_READY)
+		peer_join(c, b); /* what every base is to have, and this one could not be given */
+	room_freed(c, b->group);
 	return 0;
 }
 

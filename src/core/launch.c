@@ -49,7 +49,7 @@ struct revision *revision_record(struct core *c, const struct core_who *who, str
 /* ---- plans --------------------------------------------------------------------------------------------------------------------------- */
 static struct plan *plan_new(struct core *c, const struct core_who *who, struct tenant *t, const struct launch *x) {
 	ARENA_AUTO a = arena_new();
-	struct plan_memo memo = { .undoes = x->undoes };
+	struct plan_memo memo = { .undoes = x->undoes, .base_id = x->base_id, .before = x->before };
 	struct row_plan row = {
 		.kind = x->kind,
 		.state = PLAN_QUEUED,
@@ -109,7 +109,7 @@ static void make_way(struct core *c, struct deployment *d, struct plan *fresh, c
 		return;
 	for (p = fleet_plans(c->fleet); p != NULL; p = next) {
 		next = p->hh_id.next;
-		if (p != fresh && p->row.state == PLAN_QUEUED && plan_touches(p, d))
+		if (p != fresh && p->row.state == PLAN_QUEUED && !plan_keeps_revision(p) && plan_touches(p, d))
 			give_way(c, p, fresh, x);
 	}
 }
@@ -136,6 +136,21 @@ struct plan *plan_launch(struct core *c, const struct core_who *who, struct depl
 	core_event(c, &f, "%s %s to %s:%s on %s in group %s", word_text(WORD_PLAN_KIND, x->kind), d->row.name, d->module->row.name,
 	    to->version->row.name, plan_goal_shrinks(p) ? "no base" : replicas_text(to->row.replicas, n), d->group->row.name);
 	make_way(c, d, p, x);
+	c->who = saved;
+	plan_due(c, p->row.id);
+	return p;
+}
+
+struct plan *launch_over(struct core *c, const struct core_who *who, struct deployment *const *d, size_t n, const struct launch *x) {
+	struct core_who saved = c->who;
+	const struct base *b = x->base_id == 0 ? NULL : fleet_base_by_id(c->fleet, x->base_id);
+	struct plan *p = plan_new(c, who, d[0]->tenant, x);
+	for (size_t i = 0; i < n; i++)
+		plan_change_new(c, p, d[i], d[i]->current, d[i]->current);
+	c->who = *who;
+	struct event_facts f = { .kind = "plan.created", .plan = p, .deployment = n == 1 ? d[0] : NULL, .base = b };
+	core_event(c, &f, "%s %s%s%s%s", word_text(WORD_PLAN_KIND, x->kind), n == 1 ? d[0]->row.name : "everything",
+	    b == NULL ? "" : " on ", b == NULL ? "" : b->row.name, n == 1 ? "" : ", several deployments");
 	c->who = saved;
 	plan_due(c, p->row.id);
 	return p;

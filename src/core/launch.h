@@ -6,8 +6,9 @@
 
 struct launch {
 	enum plan_kind kind;
-	int64_t undoes; /* the plan it takes back */
-	bool supersede; /* plans at work give way too */
+	int64_t undoes;          /* the plan it takes back */
+	bool supersede;          /* plans at work give way too */
+	int64_t base_id, before; /* drain, replace, restart: what it is about (plan/memo.h) */
 };
 
 /* What a revision is about. Texts and strategy are copied. */
@@ -28,6 +29,9 @@ struct plan *launch_revision(
     struct core *c, const struct core_who *who, struct deployment *d, const struct revision *like, const struct launch *x);
 /* A plan that takes everything away. */
 struct plan *launch_away(struct core *c, const struct core_who *who, struct deployment *d, const struct launch *x);
+
+/* One plan over several deployments, at the revisions they are at; it takes all of them at once, or waits. At least one. */
+struct plan *launch_over(struct core *c, const struct core_who *who, struct deployment *const *d, size_t n, const struct launch *x);
 
 /* undo.c */
 int undo_check(struct core *c, const struct undo *u, struct deployment **ret, struct err *err);

@@ -270,6 +270,8 @@ void replacement_ready(struct core *c, struct instance *i) {
 }
 
 void peer_join(struct core *c, struct base *b) {
+	if (b->row.cordoned)
+		return;
 	for (struct deployment *d = b->tenant->deployments; d != NULL; d = d->hh_name.next) {
 		struct revision *r = d->completed != NULL ? d->completed : d->current;
 		bool all = d->group == b->group && d->plan == NULL && !d->row.offline && r != NULL && r->row.replicas < 0;

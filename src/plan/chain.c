@@ -96,7 +96,7 @@ bool plan_failed_on(const struct plan *p, const struct base *b) {
 	return ch != NULL && chain_failed_before(p, ch->deployment, b);
 }
 
-static struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch) {
+struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch) {
 	struct plan_live *l = live_get(p);
 	struct chain *c = calloc(1, sizeof *c);
 	if (c == NULL)
@@ -116,6 +116,9 @@ void chain_set_aside(struct plan *p, struct chain *c, bool aside) {
 }
 
 void chain_free(struct plan *p, struct chain *c) {
+	struct chain *leave = move_leave(p, c);
+	if (leave != NULL)
+		chain_free(p, leave);
 	chain_set_aside(p, c, false);
 	HASH_DEL(p->live->chains, c);
 	free(c);
@@ -134,7 +137,7 @@ struct batch *plan_batch(struct plan *p, int64_t number) {
 	return NULL;
 }
 
-static struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner) {
+struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner) {
 	struct plan *p = c->change->plan;
 	const struct deployment *d = c->change->deployment;
 	struct row_task row = {
@@ -170,14 +173,14 @@ static bool twin_leaves(const struct base *b, const struct version *v, const str
 	return false;
 }
 
-static struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b) {
-	struct revision *to = change_goal(ch);
+struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b, struct revision *to, int64_t replaces) {
 	struct row_instance row = {
 		.revision = to->row.number,
 		.wanted = true,
 		.state = INSTANCE_PENDING,
 		.state_at = e->wall,
 		.units = to->version->row.units,
+		.replaces = replaces,
 		.created_at = e->wall,
 	};
 	struct instance *i;
@@ -187,7 +190,7 @@ static struct instance *slot_instance(struct plan_env *e, struct change *ch, str
 }
 
 bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_t batch) {
-	struct instance *i = slot_instance(e, ch, b);
+	struct instance *i = slot_instance(e, ch, b, change_goal(ch), 0);
 	if (i == NULL)
 		return false;
 	struct chain *c = chain_new(ch->plan, ch, b, CHAIN_INSTALL, batch);
@@ -214,8 +217,8 @@ struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct r
 	return i;
 }
 
-static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch) {
-	struct instance *i = slot_succeed(e, old, change_goal(ch));
+static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, int64_t batch) {
+	struct instance *i = slot_succeed(e, old, to);
 	if (i == NULL)
 		return false;
 	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_IN_PLACE, batch);
@@ -227,10 +230,10 @@ static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance
 	return true;
 }
 
-bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch) {
+bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, bool install_first, int64_t batch) {
 	if (!install_first)
-		return swap_in_place(e, ch, old, batch);
-	struct instance *i = slot_instance(e, ch, old->base);
+		return swap_in_place(e, ch, old, to, batch);
+	struct instance *i = slot_instance(e, ch, old->base, to, 0);
 	if (i == NULL)
 		return false;
 	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_INSTALL_FIRST, batch);
@@ -256,20 +259,24 @@ static void chain_retire_old(struct plan_env *e, struct chain *c, struct instanc
 	chain_task(e, c, old, TASK_KIND_UNINSTALL, c->new_id);
 }
 
-struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t) {
+struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch, struct task *t) {
 	struct chain *c = chain_of_task(p, t);
 	struct instance *i = t->instance;
 	bool install = t->row.kind == TASK_KIND_INSTALL;
+	const struct instance *partner = t->row.partner_id == 0 ? NULL : fleet_instance(e->fleet, t->row.partner_id);
+	bool elsewhere = partner != NULL && partner->base != i->base;
 	if (c == NULL) {
-		enum chain_form form = install ? (t->row.partner_id != 0 ? CHAIN_INSTALL_FIRST : CHAIN_INSTALL)
+		enum chain_form form = install ? (t->row.partner_id != 0 && !elsewhere ? CHAIN_INSTALL_FIRST : CHAIN_INSTALL)
 		                               : (t->row.partner_id != 0 ? CHAIN_IN_PLACE : CHAIN_REMOVE);
 		c = chain_new(p, ch, i->base, form, t->row.batch);
 	}
 	int64_t *mine = install ? &c->new_id : &c->old_id, *other = install ? &c->old_id : &c->new_id;
 	*mine = i->row.id;
-	if (t->row.partner_id != 0)
+	if (t->row.partner_id != 0 && !elsewhere)
 		*other = t->row.partner_id;
 	c->open++;
+	if (c->form == CHAIN_INSTALL)
+		move_adopt(e, c);
 	return c;
 }
 
@@ -330,6 +337,10 @@ void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
 	bool retire = !c->failed && c->form == CHAIN_INSTALL_FIRST && old != NULL && new != NULL && old->task == NULL;
 	if (retire && old->row.state != INSTANCE_UNINSTALLING) {
 		chain_retire_old(e, c, old);
+		return;
+	}
+	if (c->form == CHAIN_MOVE) {
+		move_end(e, p, c);
 		return;
 	}
 	if (c->ignored && !c->failed)

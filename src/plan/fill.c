@@ -32,23 +32,29 @@ static void list_victims(struct plan_live *l, const struct deployment *d, int64_
 	free(v);
 }
 
-/* Once per batch: what is behind now, not ready ones first; and who goes when there are too many. */
-static void list_work(struct plan *p, struct change *ch, int64_t batch) {
+/* What is left of one change now, not ready ones first; and who goes when there are too many. */
+static void list_change(struct plan *p, struct change *ch) {
 	struct plan_live *l = p->live;
-	struct revision *to = change_goal(ch);
 	struct plan_work w;
-	live_todo_reset(l);
-	l->todo_batch = batch;
-	plan_work_count(ch->deployment, to, plan_goal_shrinks(p), &w);
+	struct instance *i;
+	plan_work_left(p, ch, &w);
 	if (w.in > 0)
 		list_victims(l, ch->deployment, w.in);
 	if (plan_goal_shrinks(p))
 		return;
-	struct instance *i;
 	for (int pass = 0; pass < 2; pass++)
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
-			if (i->row.wanted && instance_behind(i, to) && (i->row.state == INSTANCE_READY) == (pass == 1))
+			if ((i->row.state == INSTANCE_READY) == (pass == 1) && slot_left(p, ch, i))
 				todo_add(&l->upgrades, i->row.id);
+}
+
+/* Once per batch. */
+static void list_work(struct plan *p, int64_t batch) {
+	struct change *ch;
+	live_todo_reset(p->live);
+	p->live->todo_batch = batch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		list_change(p, ch);
 }
 
 bool base_reachable(const struct base *b) {
@@ -78,37 +84,124 @@ static bool side_by_side(const struct plan_live *l, const struct instance *old, 
 
 enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
 
-/* Not this one in this plan: it went, is being changed to nothing, or cannot be asked now (repair brings it up to date when it is back). */
-static bool upgrade_moot(const struct plan *p, const struct change *ch, const struct instance *i) {
-	return i == NULL || !i->row.wanted || i->deployment != ch->deployment || !instance_behind(i, change_goal(ch)) ||
-	       !base_reachable(i->base) || chain_failed_before(p, ch->deployment, i->base) || slot_ignored(p, ch->deployment, i->base);
+struct exclusion {
+	struct plan *plan;
+	struct deployment *deployment;
+};
+
+static bool slot_failed(const struct base *b, void *arg) {
+	const struct exclusion *x = arg;
+	return chain_failed_before(x->plan, x->deployment, b) || slot_ignored(x->plan, x->deployment, b);
+}
+
+/* A base for one more instance; NULL is remembered as what the plan waits for. */
+static struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to) {
+	struct plan_live *l = p->live;
+	struct exclusion x = { p, d };
+	struct place_req r = {
+		.group = d->group,
+		.deployment = d,
+		.module = d->module,
+		.version = to->version,
+		.units = to->version->row.units,
+		.policy = l->s.placement,
+		.excluded = slot_failed,
+		.arg = &x,
+	};
+	struct place_cursor cursor = { 0 };
+	return place_choose(e->fleet, &r, &cursor);
+}
+
+/* ---- changing or moving what is there -------------------------------------------------------------------------------------------------
+ */
+enum way { WAY_SWAP, WAY_MOVE, WAY_LEAVE };
+
+/* Where every base has one there is no other base to go to: a drain takes it away, a replacement happens where it is. */
+static enum way way_of(const struct plan *p, const struct change *ch) {
+	bool everywhere = ch->deployment->current != NULL && ch->deployment->current->row.replicas < 0;
+	if (p->row.kind == PLAN_KIND_DRAIN)
+		return everywhere ? WAY_LEAVE : WAY_MOVE;
+	if (p->row.kind == PLAN_KIND_RESTART || everywhere)
+		return WAY_SWAP;
+	return p->row.kind == PLAN_KIND_REPLACE || p->live->s.upgrade_policy == UPGRADE_POLICY_SURGE ? WAY_MOVE : WAY_SWAP;
+}
+
+/* Not this one in this plan: it went, is done, or cannot be asked now (repair brings it up to date when it is back; draining and replacing
+ * need not ask it). */
+static bool slot_moot(struct plan *p, const struct change *ch, const struct instance *i) {
+	if (ch == NULL || !slot_left(p, ch, i) || chain_failed_before(p, ch->deployment, i->base) ||
+	    slot_ignored(p, ch->deployment, i->base))
+		return true;
+	bool asks = !plan_keeps_revision(p) || way_of(p, ch) == WAY_SWAP;
+	return asks && !base_reachable(i->base);
+}
+
+static int64_t target_of(const struct plan *p, const struct change *ch) {
+	const struct revision *r = plan_keeps_revision(p) ? ch->deployment->current : change_goal(ch);
+	return r != NULL && r->row.replicas >= 0 ? r->row.replicas : ch->deployment->n_wanted;
+}
+
+static enum pick move_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
+	struct plan_live *l = p->live;
+	struct deployment *d = ch->deployment;
+	struct revision *to = slot_goal(p, ch, i);
+	int64_t most = amount_of(l->s.max_surge, target_of(p, ch), ROUND_UP);
+	if (l->wait.no_room && l->wait.room_id == d->row.id)
+		return PICK_HELD;
+	if (move_count(p, d) >= (most < 1 ? 1 : most)) { /* a move needs one more than wanted for a moment */
+		l->wait.surge = true;
+		return PICK_HELD;
+	}
+	struct base *b = room_for(e, p, d, to);
+	if (b != NULL)
+		return chain_move(e, ch, i, to, b, batch) ? PICK_DONE : PICK_HELD;
+	l->wait.no_room = true;
+	l->wait.room_id = d->row.id;
+	return PICK_HELD;
+}
+
+static enum pick removal_start(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch);
+
+static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
+	struct plan_live *l = p->live;
+	struct revision *to = slot_goal(p, ch, i);
+	bool first = side_by_side(l, i, to);
+	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART &&
+	    i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
+		return PICK_HELD;
+	if (!first && !may_interrupt(l, ch->deployment, i, target_of(p, ch))) {
+		l->wait.unavailable = true;
+		return PICK_HELD;
+	}
+	return chain_upgrade(e, ch, i, to, first, batch) ? PICK_DONE : PICK_HELD;
 }
 
 /* PICK_HELD: not yet, something under way or a window keeps it. */
 static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	struct plan_live *l = p->live;
-	struct revision *to = change_goal(ch);
-	int64_t target = to->row.replicas >= 0 ? to->row.replicas : ch->deployment->n_wanted;
-	if (i->task != NULL || plan_busy_on(p, i->base))
+	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL)
 		return PICK_HELD;
-	bool first = side_by_side(l, i, to);
-	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && i->row.state == INSTANCE_READY &&
-	    base_free(i->base) < to->version->row.units)
+	switch (way_of(p, ch)) {
+	case WAY_MOVE:
+		return move_try(e, p, ch, i, batch);
+	case WAY_LEAVE:
+		if (may_interrupt(p->live, ch->deployment, i, ch->deployment->n_wanted))
+			return removal_start(e, p, ch, i, batch);
+		p->live->wait.unavailable = true;
 		return PICK_HELD;
-	if (!first && !may_interrupt(l, ch->deployment, i, target)) {
-		l->wait.unavailable = true;
-		return PICK_HELD;
+	case WAY_SWAP:
+		break;
 	}
-	return chain_upgrade(e, ch, i, first, batch) ? PICK_DONE : PICK_HELD;
+	return swap_try(e, p, ch, i, batch);
 }
 
 /* Held ones stay in the list, behind the cursor's place: they are asked again at the next step. */
-static enum pick pick_upgrade(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
+static enum pick pick_upgrade(struct plan_env *e, struct plan *p, int64_t batch) {
 	struct todo *t = &p->live->upgrades;
 	bool held = false;
 	for (size_t k = t->next; k < t->n; k++) {
 		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
-		enum pick got = upgrade_moot(p, ch, i) ? PICK_NONE : upgrade_try(e, p, ch, i, batch);
+		struct change *ch = i == NULL || i->deployment == NULL ? NULL : change_of(p, i->deployment);
+		enum pick got = slot_moot(p, ch, i) ? PICK_NONE : upgrade_try(e, p, ch, i, batch);
 		held |= got == PICK_HELD;
 		if (got == PICK_HELD)
 			continue;
@@ -120,41 +213,37 @@ static enum pick pick_upgrade(struct plan_env *e, struct plan *p, struct change 
 	return held ? PICK_HELD : PICK_NONE;
 }
 
-struct exclusion {
-	struct plan *plan;
-	struct deployment *deployment;
-};
-
-static bool slot_failed(const struct base *b, void *arg) {
-	const struct exclusion *x = arg;
-	return chain_failed_before(x->plan, x->deployment, b) || slot_ignored(x->plan, x->deployment, b);
-}
-
-static enum pick pick_new(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
+/* ---- new ones
+ * ---------------------------------------------------------------------------------------------------------------------------- */
+static enum pick new_try(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct revision *to = change_goal(ch);
-	if (plan_goal_shrinks(p) || (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas))
+	if (plan_keeps_revision(p) || plan_goal_shrinks(p) || (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas))
 		return PICK_NONE;
-	struct exclusion x = { p, ch->deployment };
-	struct place_req r = {
-		.group = ch->deployment->group,
-		.deployment = ch->deployment,
-		.module = ch->deployment->module,
-		.version = to->version,
-		.units = to->version->row.units,
-		.policy = l->s.placement,
-		.excluded = slot_failed,
-		.arg = &x,
-	};
-	struct place_cursor cursor = { 0 };
-	struct base *b = place_choose(e->fleet, &r, &cursor);
-	if (b == NULL) {
-		l->wait.no_room = to->row.replicas >= 0;
-		return to->row.replicas >= 0 ? PICK_HELD : PICK_NONE;
+	struct base *b = room_for(e, p, ch->deployment, to);
+	if (b == NULL && to->row.replicas >= 0) {
+		l->wait.no_room = true;
+		l->wait.room_id = ch->deployment->row.id;
 	}
+	if (b == NULL)
+		return to->row.replicas >= 0 ? PICK_HELD : PICK_NONE;
 	return chain_install(e, ch, b, batch) ? PICK_DONE : PICK_HELD;
 }
 
+static enum pick pick_new(struct plan_env *e, struct plan *p, int64_t batch) {
+	struct change *ch;
+	bool held = false;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		enum pick got = new_try(e, p, ch, batch);
+		held |= got == PICK_HELD;
+		if (got == PICK_DONE)
+			return PICK_DONE;
+	}
+	return held ? PICK_HELD : PICK_NONE;
+}
+
+/* ---- those that go
+ * ------------------------------------------------------------------------------------------------------------------------- */
 /* What no base can be asked to remove is forgotten at once: it was never sent, or its base is gone for good. */
 static bool vanish(struct plan_env *e, struct instance *i) {
 	if (i->row.generation != 0 || i->task != NULL)
@@ -174,9 +263,7 @@ static void removal_unreachable(struct plan_env *e, struct plan *p, struct insta
 	fleet_touch(e->fleet, &b->o);
 }
 
-static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	if (i->task != NULL || plan_busy_on(p, i->base))
-		return PICK_HELD;
+static enum pick removal_start(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	if (i->row.generation == 0 || !base_reachable(i->base))
 		removal_unreachable(e, p, i, batch);
 	else
@@ -184,12 +271,19 @@ static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *
 	return PICK_DONE;
 }
 
-static enum pick pick_removal(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
+static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
+	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL)
+		return PICK_HELD;
+	return removal_start(e, p, ch, i, batch);
+}
+
+static enum pick pick_removal(struct plan_env *e, struct plan *p, int64_t batch) {
 	struct todo *t = &p->live->removals;
 	bool held = false;
 	for (size_t k = t->next; k < t->n; k++) {
 		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
-		bool moot = i == NULL || !i->row.wanted || i->deployment != ch->deployment || slot_ignored(p, ch->deployment, i->base);
+		struct change *ch = i == NULL || i->deployment == NULL ? NULL : change_of(p, i->deployment);
+		bool moot = ch == NULL || !i->row.wanted || slot_ignored(p, ch->deployment, i->base);
 		enum pick got = moot ? PICK_NONE : removal_try(e, p, ch, i, batch);
 		held |= got == PICK_HELD;
 		if (got == PICK_HELD)
@@ -202,16 +296,15 @@ static enum pick pick_removal(struct plan_env *e, struct plan *p, struct change 
 	return held ? PICK_HELD : PICK_NONE;
 }
 
-typedef enum pick (*picker)(struct plan_env *, struct plan *, struct change *, int64_t);
+typedef enum pick (*picker)(struct plan_env *, struct plan *, int64_t);
 static const picker pickers[] = { pick_removal, pick_upgrade, pick_new };
 
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
-	struct change *ch = TAILQ_FIRST(&p->changes);
 	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p);
 	bool held = false;
 	if (l->todo_batch != b->row.number)
-		list_work(p, ch, b->row.number);
+		list_work(p, b->row.number);
 	while (left > 0) {
 		if (plan_batch_chains(p) >= l->s.max_in_flight) {
 			l->wait.in_flight = true;
@@ -219,7 +312,7 @@ int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 		}
 		enum pick got = PICK_NONE;
 		for (size_t k = 0; k < sizeof pickers / sizeof *pickers && got != PICK_DONE; k++) {
-			got = pickers[k](e, p, ch, b->row.number);
+			got = pickers[k](e, p, b->row.number);
 			held |= got == PICK_HELD;
 		}
 		if (got != PICK_DONE)

@@ -10,6 +10,8 @@ enum chain_form {
 	CHAIN_INSTALL_FIRST, /* new beside the old, then the old goes */
 	CHAIN_IN_PLACE,      /* the old goes, then the new comes, in one command */
 	CHAIN_REMOVE,        /* a slot goes */
+	CHAIN_MOVE,          /* new on another base, then the old goes: chain of the new one's base, together with … */
+	CHAIN_LEAVE,         /* … the old one's, which waits aside, becomes CHAIN_REMOVE, and is what the batch counts */
 };
 
 struct slot_key {
@@ -23,6 +25,7 @@ struct chain {
 	struct base *base;
 	int64_t batch;
 	int64_t old_id, new_id; /* instances; 0 = none */
+	int64_t from_base;      /* MOVE: where the old one is */
 	int open;               /* tasks not terminal */
 	bool failed;
 	bool aside;     /* its batch does not wait for it */
@@ -75,15 +78,25 @@ struct batch *plan_batch(struct plan *p, int64_t number);
 int plan_batch_chains(const struct plan *p); /* at work in the running batch */
 /* Begin a chain: makes instances and tasks. False when it cannot (no units, nothing to do any more). */
 bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_t batch);
-bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, bool install_first, int64_t batch);
+bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, bool install_first, int64_t batch);
+bool chain_move(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, struct base *b, int64_t batch);
 bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, int64_t batch);
-struct chain *chain_adopt(struct plan *p, struct change *ch, struct task *t); /* restore */
+struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch, struct task *t); /* restore */
+struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch);
+struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner);
+struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b, struct revision *to, int64_t replaces);
 /* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
 void chain_give_back(struct plan_env *e, struct chain *c);
 /* Its open tasks were cancelled: the slot is what it was, as far as the base did not hear otherwise. Frees the chain. */
 void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
 /* A chain came to its end: counts it in its batch. */
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
+
+/* move.c */
+struct chain *move_leave(struct plan *p, const struct chain *c);  /* the waiting half of a MOVE; NULL: its base is lost */
+int move_count(const struct plan *p, const struct deployment *d); /* under way */
+void move_adopt(struct plan_env *e, struct chain *c);
+void move_end(struct plan_env *e, struct plan *p, struct chain *c); /* frees it */
 
 /* slot.c */
 struct failed_slot *slot_mark_failed(struct plan *p, struct slot_key key, int64_t batch, bool tolerated);
@@ -109,5 +122,11 @@ struct batch *batch_now(struct plan *p); /* the first that is not done */
 void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const char *text);
 void plan_halt(struct plan_env *e, struct plan *p, enum plan_halt why, const char *reason); /* → paused */
 struct revision *change_goal(const struct change *ch);
+
+/* work.c */
+struct revision *slot_goal(const struct plan *p, const struct change *ch, const struct instance *i);
+bool slot_left(struct plan *p, const struct change *ch, const struct instance *i); /* the plan is about it, and it is not done */
+void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *ret);
+struct change *change_of(const struct plan *p, const struct deployment *d);
 
 #endif

@@ -18,6 +18,8 @@ static const struct {
 	{ "accepted", offsetof(struct plan_memo, accepted) },
 	{ "forgiven", offsetof(struct plan_memo, forgiven) },
 	{ "undoes", offsetof(struct plan_memo, undoes) },
+	{ "baseId", offsetof(struct plan_memo, base_id) },
+	{ "before", offsetof(struct plan_memo, before) },
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 

@@ -144,8 +144,12 @@ void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {
 			report_task(e, t, "task.cancelled", "its base was lost");
 		}
 		struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+		struct instance *old = c->form == CHAIN_MOVE ? fleet_instance(e->fleet, c->old_id) : NULL;
+		if (old != NULL)
+			instance_set_wanted(e->fleet, old, true);
 		if (new != NULL &&
-		    c->form == CHAIN_INSTALL) /* the slot goes elsewhere; what may be there is settled when the base is back */
+		    (c->form == CHAIN_INSTALL ||
+		        c->form == CHAIN_MOVE)) /* the slot goes elsewhere; what may be there is settled when the base is back */
 			instance_set_wanted(e->fleet, new, false);
 		chain_free(p, c);
 	}

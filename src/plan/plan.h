@@ -48,9 +48,11 @@ struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct r
 int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]);
 
 /* The strategy in force for a plan: the revision's, filled with defaults. */
-void plan_strategy(const struct plan *p, struct strategy *ret);
+void plan_strategy(struct plan *p, struct strategy *ret);
 
-/* Its goal is that nothing is left: offline, delete. */
+/* It moves or restarts what is there, at the revision it is at: drain, replace, restart. */
+bool plan_keeps_revision(const struct plan *p);
+/* Its goal is that nothing is left: offline, delete, undo of a first release. */
 bool plan_goal_shrinks(const struct plan *p);
 /* A group it touches that is frozen: it does not start before that is lifted; what runs goes on, repairs too. */
 const struct group *plan_frozen(const struct plan *p);
@@ -106,8 +108,10 @@ bool plan_busy_on(const struct plan *p, const struct base *b);
 bool plan_failed_on(const struct plan *p, const struct base *b);
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
+/* no_room: of deployment room_id. */
 struct plan_wait {
-	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair;
+	int64_t room_id;
+	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge;
 	int64_t unplaced;
 	mono_t until;
 	int n_pending, n_sent, n_backoff;

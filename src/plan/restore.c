@@ -2,7 +2,7 @@
  * takeover never makes a deadline fire early. */
 #include "plan/live.h"
 
-static struct change *change_of(struct plan *p, int64_t number) {
+static struct change *change_numbered(struct plan *p, int64_t number) {
 	struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link)
 		if (ch->row.number == number)
@@ -10,16 +10,21 @@ static struct change *change_of(struct plan *p, int64_t number) {
 	return NULL;
 }
 
-static void failed_again(struct plan *p, const struct task *t) {
+static void failed_again(struct plan_env *e, struct plan *p, const struct task *t) {
 	const struct plan_memo *m = &p->live->memo;
+	const struct instance *old = t->row.partner_id == 0 ? NULL : fleet_instance(e->fleet, t->row.partner_id);
 	struct slot_key key = { t->row.deployment_id, t->row.base_id };
+	if (old != NULL && old->row.base_id != key.base_id) { /* a move: what failed there is the slot of the old one */
+		slot_mark_failed(p, key, 0, true);
+		key.base_id = old->row.base_id;
+	}
 	if (!memo_forgives(m, key.deployment_id, key.base_id, t->row.id))
 		slot_mark_failed(p, key, t->row.batch, t->row.id <= m->accepted || memo_ignores(m, key.deployment_id, key.base_id));
 }
 
 /* What somebody lets be counts as failed already, and no batch waits for it. */
-static void chain_again(struct plan *p, struct change *ch, struct task *t) {
-	struct chain *c = chain_adopt(p, ch, t);
+static void chain_again(struct plan_env *e, struct plan *p, struct change *ch, struct task *t) {
+	struct chain *c = chain_adopt(e, p, ch, t);
 	if (!memo_ignores(&p->live->memo, c->key.deployment_id, c->key.base_id))
 		return;
 	c->ignored = true;
@@ -41,14 +46,14 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 	plan_strategy(p, &l->s);
 	l->watched_until = mono_add(e->mono, l->s.min_ready_us);
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
-		ch = change_of(p, t->row.change_no);
+		ch = change_numbered(p, t->row.change_no);
 		if (ch == NULL)
 			continue;
 		if (t->row.state == TASK_FAILED)
-			failed_again(p, t);
+			failed_again(e, p, t);
 		if (word_terminal(WORD_TASK, t->row.state) || t->instance == NULL)
 			continue;
-		chain_again(p, ch, t);
+		chain_again(e, p, ch, t);
 		if (t->row.state == TASK_BACKOFF) {
 			t->due = mono_add(e->mono, US_PER_S);
 			e->task_due(e->arg, t, t->due);

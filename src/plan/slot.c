@@ -54,7 +54,10 @@ static void batch_count(struct plan_env *e, struct plan *p, int64_t number, int 
 	fleet_touch(e->fleet, &b->o);
 }
 
+/* One of no batch counts for nothing. */
 static void tolerate(struct plan *p, struct failed_slot *x, bool on) {
+	if (x->batch == 0)
+		return;
 	if (x->tolerated != on)
 		live_get(p)->memo.tolerated += on ? 1 : -1;
 	x->tolerated = on;
@@ -217,10 +220,15 @@ bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s) 
 /* ---- ignore -------------------------------------------------------------------------------------------------------------------------- */
 /* What was not sent is taken back; what the base was told ends there, and nobody waits for it. */
 static void chain_ignore(struct plan_env *e, struct plan *p, struct chain *c) {
+	struct chain *slot = move_leave(p, c);
 	struct slot_key key = c->key;
 	struct task *t;
-	slot_fail(e, p, key, c->batch);
-	c->ignored = true;
+	if (slot == NULL)
+		slot = c;
+	if (!slot->ignored)
+		slot_fail(e, p, slot->key, slot->batch);
+	slot->ignored = c->ignored = true;
+	chain_set_aside(p, slot, true);
 	chain_set_aside(p, c, true);
 	TAILQ_FOREACH(t, &p->tasks, plan_link)
 		if (t->row.base_id == key.base_id && t->row.deployment_id == key.deployment_id &&

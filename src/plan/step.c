@@ -45,11 +45,14 @@ static void bring_up_to_date(struct plan_env *e, struct change *ch) {
 
 static void make_batches(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
-	struct plan_work w = { 0 };
-	struct change *ch = TAILQ_FIRST(&p->changes);
-	plan_work_count(ch->deployment, change_goal(ch), plan_goal_shrinks(p), &w);
-	int64_t sizes[STRATEGY_MAX_BATCHES];
-	int n = plan_batches_cut(&l->s, w.total, sizes);
+	const struct change *ch;
+	int64_t sizes[STRATEGY_MAX_BATCHES], total = 0;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		struct plan_work w;
+		plan_work_left(p, ch, &w);
+		total += w.total;
+	}
+	int n = plan_batches_cut(&l->s, total, sizes);
 	for (int i = 0; i < n; i++) {
 		struct row_batch row = { .number = i + 1, .state = BATCH_PENDING, .size = sizes[i] };
 		fleet_batch_add(e->fleet, p, &row);
@@ -62,7 +65,8 @@ bool plan_start(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link) {
-		bring_up_to_date(e, ch);
+		if (!plan_keeps_revision(p))
+			bring_up_to_date(e, ch);
 		deployment_set_plan(e->fleet, ch->deployment, p);
 		deployment_set_state(e->fleet, ch->deployment, DEPLOYMENT_ROLLING, NULL, e->wall);
 	}
@@ -102,7 +106,7 @@ void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char 
 		struct deployment *d = ch->deployment;
 		if (d->plan == p)
 			deployment_set_plan(e->fleet, d, NULL);
-		if (whole)
+		if (whole && !plan_keeps_revision(p))
 			deployment_set_completed(e->fleet, d, ch->row.to_revision);
 		deployment_rest(e->fleet, d, e->wall);
 	}
@@ -209,19 +213,18 @@ static bool others_at_work(const struct plan *p) {
 	return false;
 }
 
-static bool left_behind(const struct plan *p, const struct base *b) {
+static bool left_behind(struct plan *p, const struct base *b) {
 	const struct change *ch;
 	const struct instance *i;
 	TAILQ_FOREACH(ch, &p->changes, link)
 		TAILQ_FOREACH(i, &b->instances, base_link)
-			if (i->deployment == ch->deployment && i->row.wanted &&
-			    (plan_goal_shrinks(p) || instance_behind(i, change_goal(ch))))
+			if (slot_left(p, ch, i))
 				return true;
 	return false;
 }
 
 /* Bases that were let be before this plan came to them. */
-static int64_t left_out(const struct plan_env *e, const struct plan *p) {
+static int64_t left_out(const struct plan_env *e, struct plan *p) {
 	const struct plan_memo *m = &p->live->memo;
 	int64_t n = 0;
 	for (size_t k = 0; k < m->n_marks; k++) {

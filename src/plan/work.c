@@ -30,6 +30,37 @@ struct revision *change_goal(const struct change *ch) {
 }
 
 /* An undo that goes to no other revision takes back a first release: nothing is left. */
+struct change *change_of(const struct plan *p, const struct deployment *d) {
+	struct change *ch;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (ch->deployment == d)
+			return ch;
+	return NULL;
+}
+
+bool plan_keeps_revision(const struct plan *p) {
+	return p->row.kind == PLAN_KIND_DRAIN || p->row.kind == PLAN_KIND_REPLACE || p->row.kind == PLAN_KIND_RESTART;
+}
+
+struct revision *slot_goal(const struct plan *p, const struct change *ch, const struct instance *i) {
+	struct revision *own = plan_keeps_revision(p) ? fleet_revision(ch->deployment, i->row.revision) : NULL;
+	return own != NULL ? own : change_goal(ch);
+}
+
+/* Drain, replace and restart are about instances that were there when they were asked for. */
+static bool in_move(struct plan *p, const struct instance *i) {
+	const struct plan_memo *m = plan_memo(p);
+	return (m->base_id == 0 || m->base_id == i->row.base_id) && (m->before == 0 || i->row.id <= m->before);
+}
+
+bool slot_left(struct plan *p, const struct change *ch, const struct instance *i) {
+	if (!i->row.wanted || i->deployment != ch->deployment)
+		return false;
+	if (plan_keeps_revision(p))
+		return in_move(p, i);
+	return plan_goal_shrinks(p) || instance_behind(i, change_goal(ch));
+}
+
 bool plan_goal_shrinks(const struct plan *p) {
 	const struct change *ch = TAILQ_FIRST(&p->changes);
 	bool takes_back_all = p->row.kind == PLAN_KIND_UNDO && ch != NULL && ch->row.from_revision == ch->row.to_revision;
@@ -72,6 +103,31 @@ void plan_work_count(const struct deployment *d, const struct revision *to, bool
 	ret->total = ret->behind + ret->out + ret->in;
 }
 
+void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *ret) {
+	const struct instance *i;
+	if (!plan_keeps_revision(p)) {
+		plan_work_count(ch->deployment, change_goal(ch), plan_goal_shrinks(p), ret);
+		return;
+	}
+	*ret = (struct plan_work){ .target = ch->deployment->n_wanted };
+	TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+		ret->behind += slot_left(p, ch, i);
+	ret->total = ret->behind;
+}
+
+static int64_t work_in_all(struct plan *p, bool *ret_shrinks) {
+	const struct change *ch;
+	int64_t total = 0;
+	*ret_shrinks = true;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		struct plan_work w;
+		plan_work_left(p, ch, &w);
+		total += w.total;
+		*ret_shrinks &= w.behind == 0 && w.out == 0;
+	}
+	return total;
+}
+
 int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]) {
 	int n = 0;
 	int64_t given = 0;
@@ -87,7 +143,7 @@ int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[
 	return n;
 }
 
-void plan_strategy(const struct plan *p, struct strategy *ret) {
+void plan_strategy(struct plan *p, struct strategy *ret) {
 	const struct change *ch = TAILQ_FIRST(&p->changes);
 	*ret = strategy_unset;
 	if (ch == NULL)
@@ -97,13 +153,14 @@ void plan_strategy(const struct plan *p, struct strategy *ret) {
 		*ret = to->strategy;
 	if (p->row.kind == PLAN_KIND_ROLLBACK || p->row.kind == PLAN_KIND_UNDO)
 		strategy_for_return(ret);
-	struct plan_work w = { 0 };
-	plan_work_count(ch->deployment, to, plan_goal_shrinks(p), &w);
-	bool shrinks = w.behind == 0 && w.out == 0;
-	if (shrinks && ret->n_batches == 0) { /* taking away needs no canary */
+	if (p->row.kind == PLAN_KIND_DRAIN) /* of whatever is on one base: no deployment's own way of rolling */
+		*ret = strategy_unset;
+	bool shrinks;
+	int64_t total = work_in_all(p, &shrinks);
+	if ((shrinks || p->row.kind == PLAN_KIND_DRAIN) && ret->n_batches == 0) { /* taking away needs no canary */
 		ret->batches[0] = (struct amount){ AMOUNT_ALL, 0 };
 		ret->n_batches = 1;
 	}
-	strategy_resolve(ret, w.total, (enum upgrade_policy)ch->deployment->group->row.upgrade_policy,
+	strategy_resolve(ret, total, (enum upgrade_policy)ch->deployment->group->row.upgrade_policy,
 	    (enum placement)ch->deployment->group->row.placement);
 }

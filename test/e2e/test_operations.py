@@ -158,6 +158,9 @@ def test_bases(shared, by):
     assert by.call("Bases.CordonBase", {"base": name})["cordoned"]
     assert not by.call("Bases.UncordonBase", {"base": name}).get("cordoned")
     assert by.call("Bases.ReadyBase", {"base": name})["ready"]
+    by.call("Bases.DrainBase", {"base": name, "meta": {"reason": "new disk"}})
+    assert shared.api.get(f"/v1/bases/{name}").json["cordonReason"] == "new disk"
+    assert not by.call("Bases.UndrainBase", {"base": name}).get("cordoned")
     assert "berth-base" in by.call("Bases.LogsBase", {"base": name, "bytes": 4000})["text"]
     shared.agents[name].stop()
     cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["state"] in ("stopped", "silent", "lost"))
@@ -192,6 +195,8 @@ def test_deployments(shared, by):
     assert by.call("Deployments.ExplainDeployment", {"deployment": name})["summary"]
     assert len(by.call("Deployments.ListRevisions", {"deployment": name})["revisions"]) == 2
     ended(shared, by.call("Deployments.RollbackDeployment", {"deployment": name, "to": 1}))
+    ended(shared, by.call("Deployments.RestartDeployment", {"deployment": name}))
+    ended(shared, by.call("Deployments.ReplaceDeployment", {"deployment": name}))
     ended(shared, by.call("Deployments.OfflineDeployment", {"deployment": name}))
     items = by.call("Deployments.BulkDeployments", {"deployments": [one, {"name": f"{name}-bad", "module": "nosuch", "version": "1", "group": "demo"}]})["items"]
     assert items[1]["problem"]["code"] == "not_found", items
@@ -245,6 +250,7 @@ def test_plans(shared, by):
 
 def test_what_is_and_what_happened(shared, by):
     by.call("Instances.ListInstances", {"base": "n1"})
+    by.call("Endpoints.ListEndpoints", {"base": "n1"})
     by.call("Findings.ListFindings")
     events = by.call("Events.ListEvents", {"after": 0, "limit": 5})["events"]
     assert [int(e["number"]) for e in events] == [1, 2, 3, 4, 5]

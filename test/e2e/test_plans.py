@@ -68,3 +68,54 @@ def test_a_frozen_group_starts_nothing_and_says_why(three):
     assert "sale weekend" in three.berth("why", "hello").stdout
     assert three.berth("unfreeze", "demo").returncode == 0
     assert three.ended(plan["id"])["state"] == "succeeded"
+
+
+def test_a_drained_base_is_empty_and_stays_so(three):
+    three.deploy("hello:1.0.0", replicas=2)
+    busy = three.on("hello")[0]
+    free = ({"n1", "n2", "n3"} - set(three.on("hello"))).pop()
+    done = three.berth("base", "drain", busy, "--reason", "new disk", "--timeout", "60s")
+    assert done.returncode == 0, said(done)
+    assert not three.instances(base=busy) and free in three.on("hello") and len(three.on("hello")) == 2
+    again = three.berth("base", "drain", busy)
+    assert again.returncode == 0, said(again)
+    waiting = three.deploy("hello:1.0.0", replicas=3, wait=1, status=(200, 202))
+    assert "cordoned" in waiting["waitingFor"][0]["text"], waiting
+    assert three.berth("base", "undrain", busy).returncode == 0
+    assert three.ended(waiting["id"])["state"] == "succeeded"
+    assert busy in three.on("hello")
+    three.sound()
+
+
+def test_replace_goes_elsewhere_and_restart_stays(three):
+    three.deploy("hello:1.0.0", replicas=1)
+    (before,) = three.instances(module="hello")
+    done = three.berth("restart", "hello", "--timeout", "60s")
+    assert done.returncode == 0, said(done)
+    (restarted,) = three.instances(module="hello")
+    assert restarted["base"] == before["base"] and restarted["id"] > before["id"]
+    done = three.berth("replace", "hello", "--base", before["base"], "--timeout", "60s")
+    assert done.returncode == 0, said(done)
+    (moved,) = three.instances(module="hello")
+    assert moved["base"] != before["base"] and moved["state"] == "ready"
+    three.sound()
+
+
+def test_surge_leaves_nothing_unanswered(three):
+    three.deploy("hello:1.0.0", replicas=2)
+    done = three.deploy("hello:2.0.0", replicas=2, strategy={"minReady": "0s", "upgradePolicy": "surge"})
+    assert done["state"] == "succeeded" and three.on("hello") == three.on("hello", "2.0.0") and len(three.on("hello")) == 2
+    order = [(t["kind"], t["state"]) for t in sorted(three.plan(done["id"])["tasks"], key=lambda t: t["id"])]
+    assert order == [("install", "succeeded"), ("uninstall", "succeeded")] * 2, order
+
+
+def test_endpoints_say_where_a_module_answers(three):
+    three.deploy("hello:1.0.0", replicas=2)
+    found = three.api.get("/v1/endpoints", module="hello", ready="true").json["endpoints"]
+    found.sort(key=lambda e: e["base"])
+    assert [e["base"] for e in found] == three.on("hello") and all(e["address"] and e["version"] == "1.0.0" for e in found), found
+    assert three.sql("select base, address, ready from dash.endpoint_current where module = 'hello' order by base") == [(e["base"], e["address"], True) for e in found]
+    shown = three.berth("endpoints", "hello", "--ready", "-o", "name")
+    assert sorted(shown.stdout.split()) == sorted(e["address"] for e in found), said(shown)
+    three.agents[found[0]["base"]].stop()
+    cells.until(lambda: [e["base"] for e in three.api.get("/v1/endpoints", ready="true").json["endpoints"]] == [found[1]["base"]])

@@ -72,6 +72,8 @@ static const char *const filters[] = {
 	"capacity where tenant = 'default' and base_group = 'group-7'",
 	"instance_current where tenant = 'default' and base = 'base-77'",
 	"instance_current where tenant = 'default' and deployment = 'deployment-7'",
+	"endpoint_current where tenant = 'default' and base = 'base-77'",
+	"endpoint_current where tenant = 'default' and module = 'module-7'",
 	"instance_current where tenant = 'default' and module = 'module-7'",
 	"deployment_current where tenant = 'default' and deployment = 'deployment-7'",
 	"drift where tenant = 'default' and base = 'base-77'",

@@ -14,7 +14,20 @@
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
 
-enum wish { WISH_DEPLOY, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISHES };
+enum wish {
+	WISH_DEPLOY,
+	WISH_SCALE,
+	WISH_OFFLINE,
+	WISH_CORDON,
+	WISH_LIMIT,
+	WISH_VERB,
+	WISH_ROLLBACK,
+	WISH_DELETE,
+	WISH_FREEZE,
+	WISH_DRAIN,
+	WISH_ANEW,
+	WISHES
+};
 
 struct request {
 	struct core_op op;
@@ -58,6 +71,7 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	spec.replicas = q->n;
 	st.min_ready_us = 500 * US_PER_MS;
 	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + (q->n + q->version) % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
+	st.upgrade_policy = q->n == 2 ? UPGRADE_POLICY_SURGE : UPGRADE_POLICY_AUTO;
 	st.confirm = q->n == 5 ? CONFIRM_EACH : q->n == 4 ? CONFIRM_BETA : CONFIRM_NONE;
 	st.soak_us = q->n == 3 ? 8 * US_PER_S : 0;
 	spec.strategy = &st;
@@ -102,6 +116,10 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 		return b == NULL ? E_NOT_FOUND : change_cordon(c, &q->op.who, b, q->n % 3 == 0, err);
 	case WISH_LIMIT:
 		return b == NULL ? E_NOT_FOUND : change_base(c, &q->op.who, b, true, 2 + q->n, NULL, NULL, err);
+	case WISH_DRAIN:
+		return b == NULL ? E_NOT_FOUND : q->n < 3 ? change_drain(c, &q->op.who, b, &p, err) : change_undrain(c, &q->op.who, b, err);
+	case WISH_ANEW:
+		return d == NULL ? E_NOT_FOUND : change_anew(c, &q->op.who, d, q->n % 3 == 0 ? b : NULL, q->n % 2 == 0, &p, err);
 	case WISH_FREEZE:
 		return change_freeze(c, &q->op.who, fleet_group(t, "g"), q->n < 2, err);
 	case WISH_VERB:
@@ -141,7 +159,7 @@ static void submit(void *arg) {
 }
 
 static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT,
-	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE };
+	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
@@ -154,7 +172,8 @@ static void next_wish(void *arg) {
 	q->version = (int)rng_below(&s->rng, N_VERSIONS);
 	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
 	q->n = (int64_t)rng_below(&s->rng, 6);
-	q->verb = (enum plan_verb)rng_below(&s->rng, VERB_COUNT);
+	int verb = (int)rng_below(&s->rng, VERB_COUNT + 4);
+	q->verb = verb < VERB_COUNT ? (enum plan_verb)verb : VERB_UNDO; /* few plans live long enough for it */
 	q->op.apply = apply;
 	q->op.done = done;
 	q->op.who.actor = "pipeline";

@@ -17,6 +17,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
 	&berth__v1__deployments__descriptor,
 	&berth__v1__plans__descriptor,
 	&berth__v1__instances__descriptor,
+	&berth__v1__endpoints__descriptor,
 	&berth__v1__findings__descriptor,
 	&berth__v1__events__descriptor,
 	&berth__v1__tokens__descriptor,

@@ -1,0 +1,86 @@
+/* Plans that keep what is wanted and change where or since when it is there: drain, replace, restart. */
+#include "core/conductor.h"
+#include "core/launch.h"
+#include "plan/memo.h"
+
+/* The unfinished plan of that kind about just that, or NULL: two people pressing at once get the same one. */
+static struct plan *under_way(struct core *c, enum plan_kind kind, const struct deployment *d, int64_t base_id) {
+	struct plan *p = d != NULL ? d->plan : fleet_plans(c->fleet);
+	if (d != NULL && d->n_queued > 0)
+		p = fleet_plans(c->fleet);
+	for (; p != NULL; p = p->hh_id.next) {
+		bool same = p->row.kind == (int)kind && !word_terminal(WORD_PLAN, p->row.state) && plan_memo(p)->base_id == base_id;
+		if (same && (d == NULL || plan_touches(p, d)))
+			return p;
+	}
+	return NULL;
+}
+
+/* ---- drain --------------------------------------------------------------------------------------------------------------------------- */
+static size_t deployments_on(const struct base *b, struct deployment **ret) {
+	const struct instance *i;
+	size_t n = 0;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		bool known = i->deployment == NULL || i->deployment->current == NULL || !i->row.wanted;
+		for (size_t k = 0; k < n && !known; k++)
+			known = ret[k] == i->deployment;
+		if (!known)
+			ret[n++] = i->deployment;
+	}
+	return n;
+}
+
+int change_drain(struct core *c, const struct core_who *who, struct base *b, struct plan **ret_plan, struct err *err) {
+	struct core_who why = *who;
+	if (why.reason == NULL || *why.reason == '\0')
+		why.reason = "drained";
+	*ret_plan = under_way(c, PLAN_KIND_DRAIN, NULL, b->row.id);
+	int r = change_cordon(c, &why, b, true, err);
+	if (r != 0 || *ret_plan != NULL)
+		return r;
+	ARENA_AUTO a = arena_new();
+	struct deployment **d = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof(struct deployment *));
+	size_t n = deployments_on(b, d);
+	struct launch x = { .kind = PLAN_KIND_DRAIN, .base_id = b->row.id };
+	if (n > 0)
+		*ret_plan = launch_over(c, who, d, n, &x);
+	return 0;
+}
+
+int change_undrain(struct core *c, const struct core_who *who, struct base *b, struct err *err) {
+	struct plan *p = under_way(c, PLAN_KIND_DRAIN, NULL, b->row.id);
+	if (p != NULL)
+		plan_stop(&c->plans, p, "its base is not drained any more");
+	return change_cordon(c, who, b, false, err);
+}
+
+/* ---- replace, restart ------------------------------------------------------------------------------------------------------------------
+ */
+/* The highest number among its instances there; 0 = there is none. */
+static int64_t newest_instance(const struct deployment *d, const struct base *only) {
+	const struct instance *i;
+	int64_t id = 0;
+	TAILQ_FOREACH(i, &d->instances, deployment_link)
+		if (i->row.wanted && (only == NULL || i->base == only) && i->row.id > id)
+			id = i->row.id;
+	return id;
+}
+
+int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart,
+    struct plan **ret_plan, struct err *err) {
+	enum plan_kind kind = restart ? PLAN_KIND_RESTART : PLAN_KIND_REPLACE;
+	int64_t base_id = only == NULL ? 0 : only->row.id;
+	if (d->row.offline || d->current == NULL)
+		return err_set(err, E_STATE, "deployment %s is offline; deploy it to bring it back", d->row.name);
+	if (only != NULL && only->group != d->group)
+		return err_field(err, E_INVALID, "/base", "base %s is in group %s; deployment %s is in %s", only->row.name,
+		    only->group->row.name, d->row.name, d->group->row.name);
+	*ret_plan = under_way(c, kind, d, base_id);
+	struct launch x = { .kind = kind, .base_id = base_id, .before = newest_instance(d, only) };
+	if (*ret_plan == NULL && x.before != 0)
+		*ret_plan = launch_over(c, who, &d, 1, &x);
+	else if (*ret_plan == NULL && only != NULL)
+		return err_field(err, E_NOT_FOUND, "/base", "base %s has no instance of %s; berth show %s lists where it is",
+		    only->row.name, d->row.name, d->row.name);
+	return 0;
+}
