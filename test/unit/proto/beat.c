@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/name.h"
-#include "suite.h"
+#include "../../suite.h"
 
 struct row {
 	const char *text;
