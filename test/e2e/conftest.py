@@ -121,11 +121,13 @@ class Fleet(cells.Cell):
         return ""
 
     def sound(self):
-        """What holds at all times: nobody over its limit, events without gaps."""
+        """What holds at all times: nobody over its limit; events without gaps, but for the one that a person made by accepting an older
+        database: numbers go on above what was seen of the one that is gone."""
         over = self.sql("select id, units_used, units_ceiling from base where units_used > units_ceiling")
         assert not over, over
         (count, first, last), = self.sql("select count(*), min(event), max(event) from dash.event_recent")
-        assert count == last - first + 1, (count, first, last)
+        accepted = any("--accept-older" in server.options for server in self.servers.values())
+        assert count == last - first + 1 or accepted, (count, first, last)
         return self
 
 
