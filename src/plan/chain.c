@@ -266,7 +266,10 @@ struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch,
 	const struct instance *partner = t->row.partner_id == 0 ? NULL : fleet_instance(e->fleet, t->row.partner_id);
 	bool elsewhere = partner != NULL && partner->base != i->base;
 	if (c == NULL) {
-		enum chain_form form = install ? (t->row.partner_id != 0 && !elsewhere ? CHAIN_INSTALL_FIRST : CHAIN_INSTALL)
+		/* In place the old one's removal may be over already: then it must not be removed once more after its successor came. */
+		bool removed = partner != NULL && partner->row.commanded == TASK_KIND_UNINSTALL && partner->row.state != INSTANCE_READY;
+		enum chain_form beside = removed ? CHAIN_IN_PLACE : CHAIN_INSTALL_FIRST;
+		enum chain_form form = install ? (t->row.partner_id != 0 && !elsewhere ? beside : CHAIN_INSTALL)
 		                               : (t->row.partner_id != 0 ? CHAIN_IN_PLACE : CHAIN_REMOVE);
 		c = chain_new(p, ch, i->base, form, t->row.batch);
 	}
