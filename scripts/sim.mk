@@ -9,3 +9,4 @@ $(O)/test/berth-sim: $(call objs,test/sim) $(SIM_BRAIN) $(call libs,base loop ht
 .PHONY: sim test-sim
 sim test-sim: $(O)/test/berth-sim ## the simulation: SEEDS=n SEED=first
 	$(Q)$(O)/test/berth-sim --seeds $(SEEDS) --first $(SEED)
+	$(Q)$(O)/test/berth-sim --seeds 50 --first $(SEED) --twice

@@ -71,8 +71,7 @@ bool agent_holds_version(const struct agent *a, const char *module, const char *
 	return b != NULL;
 }
 
-/* ---- the fake base
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the fake base ------------------------------------------------------------------------------------------------------------------ */
 static struct chore *chore_new(struct agent *a, int64_t id) {
 	struct chore *c = calloc(1, sizeof *c);
 	*c = (struct chore){ .a = a, .life = a->life, .base_life = a->base_life, .id = id };
@@ -222,8 +221,7 @@ void agent_base_kill(struct agent *a) {
 	sim_after(a->sim, sim_delay(a->sim, 100, 5000), base_exit, chore_new(a, 0));
 }
 
-/* ---- the agent
- * -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the agent ---------------------------------------------------------------------------------------------------------------------- */
 static void tick(void *arg) {
 	struct chore *c = arg;
 	struct agent *a = c->a;

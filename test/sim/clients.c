@@ -41,11 +41,12 @@ struct request {
 	char note[80];
 };
 
-struct acked {
-	char deployment[16];
-	int64_t revision;
+/* What was acknowledged, per module: its deployment has the module's name. */
+struct clients {
+	struct sim *sim;
+	int64_t revision[N_MODULES]; /* the highest */
+	bool delete_asked[N_MODULES];
 };
-static struct acked acks[N_MODULES]; /* highest acknowledged revision; one run at a time */
 
 static struct node *active_node(struct sim *s) {
 	for (int i = 0; i < s->n_nodes; i++)
@@ -56,8 +57,7 @@ static struct node *active_node(struct sim *s) {
 
 static void submit(void *arg);
 
-/* ---- what it asks for
- * ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- what it asks for --------------------------------------------------------------------------------------------------------------- */
 static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	struct deploy_spec spec = { .module = modules[q->module], .group = "g", .online = true };
 	struct strategy st = strategy_unset;
@@ -133,12 +133,10 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 static void done(struct core_op *op, const struct err *err) {
 	struct request *q = (struct request *)(void *)op;
 	struct sim *s = q->sim;
-	if (err == NULL && q->revision > acks[q->module].revision) {
-		acks[q->module].revision = q->revision;
+	if (err == NULL && q->revision > s->clients->revision[q->module]) {
+		s->clients->revision[q->module] = q->revision;
 		sim_trace(s, "acknowledged: %s at revision %lld", modules[q->module], (long long)q->revision);
 	}
-	if (err == NULL && q->wish == WISH_DELETE)
-		acks[q->module].revision = 0;
 	bool again = err != NULL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
 	if (again)
 		sim_after(s, sim_delay(s, 50 * US_PER_MS, 2 * US_PER_S), submit, q);
@@ -150,6 +148,7 @@ static void submit(void *arg) {
 	struct request *q = arg;
 	struct node *n = active_node(q->sim);
 	q->tries++;
+	q->sim->clients->delete_asked[q->module] |= q->wish == WISH_DELETE;
 	if (n != NULL)
 		core_submit(node_core(n), &q->op);
 	else if (q->tries < 20 && !q->sim->calm)
@@ -183,8 +182,7 @@ static void next_wish(void *arg) {
 	sim_after(s, sim_delay(s, 200 * US_PER_MS, 15 * US_PER_S), next_wish, s);
 }
 
-/* ---- the stage
- * ----------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the stage ---------------------------------------------------------------------------------------------------------------------- */
 struct setup {
 	struct core_op op;
 	struct sim *sim;
@@ -252,31 +250,49 @@ static void try_setup(void *arg) {
 		core_submit(node_core(n), &x->op);
 }
 
-void clients_start(struct sim *s) {
+struct clients *clients_new(struct sim *s) {
+	struct clients *c = calloc(1, sizeof *c);
+	c->sim = s;
+	return c;
+}
+
+void clients_free(struct clients *c) {
+	free(c);
+}
+
+void clients_start(struct clients *c) {
 	struct setup *x = calloc(1, sizeof *x);
-	memset(acks, 0, sizeof acks);
-	x->sim = s;
+	x->sim = c->sim;
 	x->op.apply = setup_apply;
 	x->op.done = setup_done;
 	try_setup(x);
 }
 
-void clients_check(struct sim *s) {
+void clients_deleted(struct clients *c, const char *deployment) {
+	for (int m = 0; m < N_MODULES; m++) {
+		if (strcmp(modules[m], deployment) != 0)
+			continue;
+		if (!c->delete_asked[m])
+			sim_fail(c->sim, "deployment %s is gone, and nobody asked for that", deployment);
+		c->revision[m] = 0;
+	}
+}
+
+void clients_check(struct clients *c) {
 	for (int m = 0; m < N_MODULES; m++) {
 		int64_t have = 0;
-		for (size_t i = 0; i < store_rows(s->store, TABLE_deployment); i++) {
-			const struct row_deployment *d = store_row(s->store, TABLE_deployment, i);
+		for (size_t i = 0; i < store_rows(c->sim->store, TABLE_deployment); i++) {
+			const struct row_deployment *d = store_row(c->sim->store, TABLE_deployment, i);
 			if (strcmp(d->name, modules[m]) == 0)
 				have = d->revision;
 		}
-		if (have < acks[m].revision)
-			sim_fail(s, "revision %lld of %s was acknowledged; the ledger has %lld", (long long)acks[m].revision, modules[m],
+		if (have < c->revision[m])
+			sim_fail(c->sim, "revision %lld of %s was acknowledged; the ledger has %lld", (long long)c->revision[m], modules[m],
 			    (long long)have);
 	}
 }
 
-/* ---- when the storm is over, everything is as wanted or somebody is told why not
- * ------------------------------------------------------------------ */
+/* ---- when the storm is over, everything is as wanted or somebody is told why not ---------------------------------------------------- */
 static struct agent *agent_called(struct sim *s, const char *name) {
 	for (int i = 0; i < s->n_agents; i++)
 		if (strcmp(agent_name(s->agents[i]), name) == 0)

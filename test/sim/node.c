@@ -42,8 +42,7 @@ struct letter {
 
 static void turn(void *arg);
 
-/* ---- time of the node: a frozen process sees nothing until it wakes
- * ---------------------------------------------------------------------- */
+/* ---- time of the node: a frozen process sees nothing until it wakes ----------------------------------------------------------------- */
 struct visit {
 	struct node *node;
 	uint64_t life;
@@ -102,8 +101,7 @@ static void turn(void *arg) {
 	arm(n);
 }
 
-/* ---- driver
- * --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- driver ------------------------------------------------------------------------------------------------------------------------- */
 static void deliver(void *arg) {
 	struct letter *x = arg;
 	struct driver_link *k = x->link;
@@ -300,8 +298,7 @@ static void state_changed(void *arg, const struct core_state *st) {
 	sim_after(n->sim, 10, leave, x);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------------------------------------------- */
 static void node_boot(void *arg) {
 	struct node *n = arg;
 	struct core_config cfg;

@@ -1,138 +1,159 @@
-/* Runs seeds. sim [--seeds N] [--first S] [--trace] [--quiet]: a failing seed prints how to replay it. */
+/* The program: seeds in forked workers, one after the other in each, and what became of them.
+ *
+ * berth-sim [--seeds N] [--first S] [--jobs J] [--trace] [--twice]: a failing seed prints how to replay it. */
 #include "sim.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#define STORM_US (120 * US_PER_S)
-#define CALM_STEP_US (60 * US_PER_S)
-#define CALM_US (1800 * US_PER_S)
+#define MAX_JOBS 64
 
-static const struct faults kinds[] = {
-	{ 0 },
-	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_retry_slow = 20 },
-	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100 },
-	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
-	{ .install_fail = 150, .base_kill = 10 },
-	{ .commit_lost_before = 10,
-	    .commit_lost_after = 10,
-	    .commit_late = 10,
-	    .commit_retry_slow = 10,
-	    .link_cut = 20,
-	    .node_kill = 8,
-	    .node_freeze = 8,
-	    .agent_kill = 10,
-	    .agent_disk_lost = 200,
-	    .base_kill = 10,
-	    .install_fail = 50,
-	    .report_late = 50 },
+/* What the workers share: the next seed to take, and what each is at. */
+struct shared {
+	atomic_ullong next, failed;
+	unsigned long long at[MAX_JOBS];
 };
 
-static void storm(void *arg) {
-	struct sim *s = arg;
-	if (s->calm)
-		return;
-	struct agent *a = s->agents[rng_below(&s->rng, (uint64_t)s->n_agents)];
-	struct node *n = s->nodes[rng_below(&s->rng, (uint64_t)s->n_nodes)];
-	if (sim_chance(s, s->f.node_kill))
-		node_kill(n);
-	if (sim_chance(s, s->f.node_freeze))
-		node_freeze(n, sim_delay(s, US_PER_S, 25 * US_PER_S));
-	if (sim_chance(s, s->f.agent_kill))
-		agent_kill(a, sim_chance(s, s->f.agent_disk_lost));
-	if (sim_chance(s, s->f.base_kill))
-		agent_base_kill(a);
-	if (sim_chance(s, s->f.link_cut))
-		agent_cut(a);
-	sim_after(s, sim_delay(s, 100 * US_PER_MS, 2 * US_PER_S), storm, s);
+struct options {
+	unsigned long long n, first;
+	int jobs;
+	bool trace, twice;
+	const char *program;
+};
+
+static void replay(const struct options *o, unsigned long long seed, const char *why) {
+	printf("seed %llu: %s\n  replay: %s --first %llu --seeds 1 --trace\n", seed, why, o->program, seed);
+	fflush(stdout);
 }
 
-/* Runs until everything is as wanted, at most CALM_US; `whole` goes the full length, to see that it stays so. */
-static void settle(struct sim *s, bool whole) {
-	for (int64_t until = STORM_US + CALM_STEP_US; s->failure[0] == '\0'; until += CALM_STEP_US) {
-		while (s->failure[0] == '\0' && s->now_us < until && sim_step(s))
+/* The same seed gives the same run, to the byte of its trace. */
+static bool run_twice(unsigned long long seed, char *why, size_t n) {
+	char *text[2] = { NULL, NULL };
+	size_t len[2] = { 0, 0 };
+	bool ok = true;
+	for (int i = 0; i < 2; i++) {
+		FILE *f = open_memstream(&text[i], &len[i]);
+		if (f == NULL)
+			abort();
+		ok &= storm_run(seed, f, why, n);
+		fclose(f);
+	}
+	bool same = len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
+	if (ok && !same)
+		snprintf(why, n, "the same seed gave two different runs");
+	free(text[0]);
+	free(text[1]);
+	return ok && same;
+}
+
+static bool run_one(const struct options *o, unsigned long long seed, char *why, size_t n) {
+	return o->twice ? run_twice(seed, why, n) : storm_run(seed, o->trace ? stdout : NULL, why, n);
+}
+
+static void work(const struct options *o, struct shared *s, int job) {
+	char why[512];
+	for (unsigned long long k; (k = atomic_fetch_add(&s->next, 1)) < o->n;) {
+		s->at[job] = o->first + k;
+		if (run_one(o, s->at[job], why, sizeof why))
 			continue;
-		if (s->failure[0] != '\0' || (whole && until < CALM_US))
-			continue;
-		settle_check(s);
-		if (s->failure[0] == '\0' || until >= CALM_US)
-			return;
-		s->failure[0] = '\0';
+		atomic_fetch_add(&s->failed, 1);
+		replay(o, s->at[job], why);
 	}
 }
 
-static bool run_seed(uint64_t seed, bool trace, char *ret_why, size_t n) {
-	struct sim s;
-	sim_init(&s, seed, trace);
-	s.f = kinds[seed % (sizeof kinds / sizeof *kinds)];
-	s.store = store_new(&s);
-	s.n_nodes = seed % 2 == 0 ? 1 : 2;
-	s.n_agents = 2 + (int)rng_below(&s.rng, 7);
-	for (int i = 0; i < s.n_nodes; i++)
-		s.nodes[i] = node_new(&s, i);
-	for (int i = 0; i < s.n_agents; i++)
-		s.agents[i] = agent_new(&s, i, "g");
-	clients_start(&s);
-	sim_after(&s, 5 * US_PER_S, storm, &s);
-	while (s.failure[0] == '\0' && s.now_us < STORM_US && sim_step(&s))
-		if (s.steps % 64 == 0)
-			store_check(s.store);
-	s.calm = true;
-	sim_trace(&s, "---- calm ----");
-	settle(&s, seed % 16 == 0);
-	if (s.failure[0] == '\0') {
-		store_check(s.store);
-		clients_check(&s);
+static pid_t worker_start(const struct options *o, struct shared *s, int job) {
+	pid_t pid = fork();
+	if (pid < 0)
+		abort();
+	if (pid > 0)
+		return pid;
+	work(o, s, job);
+	exit(0);
+}
+
+/* A seed that ends its process (an assertion, a sanitizer) is a failed one; another worker goes on behind it. */
+static void worker_died(const struct options *o, struct shared *s, int job, int status) {
+	char why[64];
+	snprintf(why, sizeof why, WIFSIGNALED(status) ? "ended by signal %d" : "ended with status %d",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	atomic_fetch_add(&s->failed, 1);
+	replay(o, s->at[job], why);
+}
+
+static void work_in_parallel(const struct options *o, struct shared *s) {
+	pid_t pids[MAX_JOBS];
+	int running = o->jobs, status;
+	fflush(NULL);
+	for (int j = 0; j < o->jobs; j++)
+		pids[j] = worker_start(o, s, j);
+	while (running > 0) {
+		pid_t pid = waitpid(-1, &status, 0);
+		if (pid < 0 && errno == EINTR)
+			continue;
+		for (int j = 0; j < o->jobs; j++) {
+			if (pids[j] != pid)
+				continue;
+			if (status != 0) {
+				worker_died(o, s, j, status);
+				pids[j] = worker_start(o, s, j);
+			} else {
+				running--;
+			}
+		}
 	}
-	snprintf(ret_why, n, "%s", s.failure);
-	s.trace = false;
-	for (int i = 0; i < s.n_nodes; i++)
-		node_kill(s.nodes[i]);
-	for (int i = 0; i < s.n_agents; i++)
-		agent_kill(s.agents[i], false);
-	sim_drain(&s);
-	for (int i = 0; i < s.n_nodes; i++)
-		node_free(s.nodes[i]);
-	for (int i = 0; i < s.n_agents; i++)
-		agent_free(s.agents[i]);
-	store_free(s.store);
-	sim_deinit(&s);
-	return ret_why[0] == '\0';
+}
+
+static bool options_read(int argc, char **argv, struct options *o) {
+	static const struct option longs[] = { { "seeds", 1, NULL, 'n' }, { "first", 1, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
+		{ "trace", 0, NULL, 't' }, { "twice", 0, NULL, '2' }, { 0 } };
+	*o = (struct options){ .n = 200, .first = 1, .jobs = (int)sysconf(_SC_NPROCESSORS_ONLN), .program = argv[0] };
+	for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+		if (c == 'n')
+			o->n = strtoull(optarg, NULL, 10);
+		else if (c == 'f')
+			o->first = strtoull(optarg, NULL, 10);
+		else if (c == 'j')
+			o->jobs = (int)strtol(optarg, NULL, 10);
+		else if (c == 't')
+			o->trace = true;
+		else if (c == '2')
+			o->twice = true;
+		else
+			return false;
+	}
+	if (o->jobs < 1 || o->trace)
+		o->jobs = 1;
+	if (o->jobs > MAX_JOBS)
+		o->jobs = MAX_JOBS;
+	return true;
 }
 
 int main(int argc, char **argv) {
-	static const struct option longs[] = { { "seeds", 1, NULL, 'n' }, { "first", 1, NULL, 'f' }, { "trace", 0, NULL, 't' }, { 0 } };
-	unsigned long long n = 200, first = 1;
-	bool trace = false;
+	struct options o;
+	if (!options_read(argc, argv, &o))
+		return 2;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)mallopt(M_MXFAST, 0); /* freed arenas would have glibc consolidate its fast bins each time: a third of the run */
-	for (int o; (o = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-		if (o == 'n')
-			n = strtoull(optarg, NULL, 10);
-		else if (o == 'f')
-			first = strtoull(optarg, NULL, 10);
-		else if (o == 't')
-			trace = true;
-		else
-			return 2;
-	}
-	if (!trace)
+	if (!o.trace)
 		log_setup("sim", LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT, open("/dev/null", O_WRONLY | O_CLOEXEC));
-	unsigned long long failed = 0;
-	for (unsigned long long seed = first; seed < first + n; seed++) {
-		char why[512];
-		if (getenv("SIM_VERBOSE") != NULL)
-			fprintf(stderr, "seed %llu\n", seed);
-		if (run_seed(seed, trace, why, sizeof why))
-			continue;
-		failed++;
-		printf("seed %llu: %s\n  replay: %s --first %llu --seeds 1 --trace\n", seed, why, argv[0], seed);
-	}
-	printf("simulation: %llu passed, %llu failed\n", n - failed, failed);
+	struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s == MAP_FAILED)
+		abort();
+	if (o.jobs == 1 && o.n == 1) /* a debugger stays with it */
+		work(&o, s, 0);
+	else
+		work_in_parallel(&o, s);
+	unsigned long long failed = atomic_load(&s->failed);
+	printf("simulation%s: %llu passed, %llu failed\n", o.twice ? " twice" : "", o.n - failed, failed);
 	return failed == 0 ? 0 : 1;
 }

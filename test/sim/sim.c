@@ -16,7 +16,7 @@ static wall_t sim_wall(void *arg) {
 	return (wall_t){ s->now_us + INT64_C(1790000000) * US_PER_S };
 }
 
-void sim_init(struct sim *s, uint64_t seed, bool trace) {
+void sim_init(struct sim *s, uint64_t seed, FILE *trace) {
 	*s = (struct sim){ .seed = seed, .trace = trace };
 	rng_init(&s->rng, seed);
 	s->clock = (struct clock){ sim_mono, sim_wall, s };
@@ -68,7 +68,7 @@ bool sim_step(struct sim *s) {
 
 void sim_drain(struct sim *s) {
 	s->calm = s->over = true;
-	s->trace = false;
+	s->trace = NULL;
 	while (sim_step(s))
 		continue;
 }
@@ -82,13 +82,13 @@ int64_t sim_delay(struct sim *s, int64_t lo, int64_t hi) {
 }
 
 void sim_trace(struct sim *s, const char *fmt, ...) {
-	if (!s->trace)
+	if (s->trace == NULL)
 		return;
 	va_list ap;
 	va_start(ap, fmt);
-	printf("%10.4f ", (double)s->now_us / US_PER_S);
-	vprintf(fmt, ap);
-	putchar('\n');
+	fprintf(s->trace, "%10.4f ", (double)s->now_us / US_PER_S);
+	vfprintf(s->trace, fmt, ap);
+	fputc('\n', s->trace);
 	va_end(ap);
 }
 

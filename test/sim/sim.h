@@ -14,9 +14,9 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 
-/* ---- virtual time ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- virtual time ------------------------------------------------------------------------------------------------------------------- */
 typedef void (*sim_fn)(void *arg);
 struct sim_event {
 	int64_t at;
@@ -36,6 +36,7 @@ struct faults { /* chance in 1000 per occasion; all 0 once the storm is over */
 struct store;
 struct node;
 struct agent;
+struct clients;
 
 struct sim {
 	uint64_t seed;
@@ -47,18 +48,19 @@ struct sim {
 	uint64_t seq;
 	struct faults f;
 	struct store *store;
+	struct clients *clients;
 	struct node *nodes[MAX_NODES];
 	int n_nodes;
 	struct agent *agents[MAX_BASES];
 	int n_agents;
-	bool calm; /* the storm is over */
-	bool over; /* the run is over: events that are left only free what they carry */
-	bool trace;
+	bool calm;             /* the storm is over */
+	bool over;             /* the run is over: events that are left only free what they carry */
+	FILE *trace;           /* NULL: none */
 	char failure[512];     /* first broken invariant */
 	uint64_t steps, still; /* still: events since time last moved */
 };
 
-void sim_init(struct sim *s, uint64_t seed, bool trace);
+void sim_init(struct sim *s, uint64_t seed, FILE *trace);
 void sim_deinit(struct sim *s);
 void sim_after(struct sim *s, int64_t us, sim_fn fn, void *arg);
 bool sim_step(struct sim *s);  /* one event; false when none is left */
@@ -68,8 +70,7 @@ int64_t sim_delay(struct sim *s, int64_t lo, int64_t hi);
 void sim_trace(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- the ledger that all servers share
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the ledger that all servers share ---------------------------------------------------------------------------------------------- */
 struct store *store_new(struct sim *s);
 void store_free(struct store *st);
 struct ledger *store_connect(struct store *st, const int64_t *frozen_until); /* one server's connections; freed with the store */
@@ -80,8 +81,7 @@ const void *store_find(const struct store *st, enum table t, const void *key_row
 int64_t store_epoch(const struct store *st);
 void store_check(struct store *st); /* invariants of what is durable */
 
-/* ---- a server
- * ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- a server ----------------------------------------------------------------------------------------------------------------------- */
 struct node *node_new(struct sim *s, int index);
 void node_free(struct node *n);
 void node_kill(struct node *n); /* and starts again a while later */
@@ -93,8 +93,7 @@ struct driver_link *node_accept(struct node *n, struct agent *a);
 void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m); /* agent → server, in order, delayed */
 void link_cut(struct driver_link *k);                                  /* both sides learn of it */
 
-/* ---- a base with its agent
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- a base with its agent ---------------------------------------------------------------------------------------------------------- */
 struct agent *agent_new(struct sim *s, int index, const char *group);
 void agent_free(struct agent *a);
 void agent_kill(struct agent *a, bool disk_too);
@@ -106,13 +105,16 @@ int agent_holds(const struct agent *a); /* modules on the base now */
 bool agent_holds_version(const struct agent *a, const char *module, const char *version, bool *ret_active);
 const char *agent_name(const struct agent *a);
 
-/* ---- people and pipelines
- * --------------------------------------------------------------------------------------------------------------------- */
-void clients_start(struct sim *s); /* modules, versions, a group, a join token; then wishes */
-void clients_check(struct sim *s); /* what was acknowledged is there */
+/* ---- people and pipelines ----------------------------------------------------------------------------------------------------------- */
+struct clients *clients_new(struct sim *s);
+void clients_free(struct clients *c);
+void clients_start(struct clients *c); /* modules, versions, a group, a join token; then wishes */
+void clients_check(struct clients *c); /* what was acknowledged is there */
+/* The ledger removes that deployment: somebody must have asked for it. */
+void clients_deleted(struct clients *c, const char *deployment);
 
-/* ---- at the end
- * --------------------------------------------------------------------------------------------------------------------------------- */
-void settle_check(struct sim *s);
+/* ---- one seed ----------------------------------------------------------------------------------------------------------------------- */
+bool storm_run(uint64_t seed, FILE *trace, char *ret_why, size_t n); /* false: *ret_why tells the first broken invariant */
+void settle_check(struct sim *s);                                    /* at the end */
 
 #endif

@@ -75,8 +75,7 @@ void store_free(struct store *st) {
 	free(st);
 }
 
-/* ---- rows, sorted by key
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- rows, sorted by key ------------------------------------------------------------------------------------------------------------ */
 static size_t row_at(const struct store *st, enum table t, const void *key, bool *ret_found) {
 	const struct rows *r = &st->tables[t];
 	size_t lo = 0, hi = r->n;
@@ -145,8 +144,7 @@ static void row_drop(struct store *st, enum table t, const void *key) {
 	r->n--;
 }
 
-/* ---- commit
- * -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- commit ------------------------------------------------------------------------------------------------------------------------- */
 static struct changeset *changeset_clone(const struct changeset *cs) {
 	struct changeset *c = changeset_new();
 	c->epoch = cs->epoch;
@@ -186,11 +184,21 @@ static void events_follow(struct store *st, const struct changeset *cs) {
 	}
 }
 
+static void deployments_leave(struct store *st, const struct changeset *cs) {
+	const struct change_rows *d = &cs->tables[TABLE_deployment];
+	for (size_t i = 0; i < d->n_deletes; i++) {
+		const struct row_deployment *r = store_find(st, TABLE_deployment, d->deletes[i]);
+		if (r != NULL)
+			clients_deleted(st->sim->clients, r->name);
+	}
+}
+
 static int apply(struct store *st, const struct changeset *cs, struct err *err) {
 	if (cs->epoch != st->epoch)
 		return err_set(err, E_FENCED, "epoch %lld is in force, not %lld", (long long)st->epoch, (long long)cs->epoch);
 	if (!within_ceilings(st, cs))
 		return err_field(err, E_DB_REFUSED, "base_units_within_ceiling", "constraint base_units_within_ceiling");
+	deployments_leave(st, cs);
 	for (int t = TABLE_COUNT - 1; t >= 0; t--)
 		for (size_t i = 0; i < cs->tables[t].n_deletes; i++)
 			row_drop(st, (enum table)t, cs->tables[t].deletes[i]);
@@ -198,6 +206,7 @@ static int apply(struct store *st, const struct changeset *cs, struct err *err) 
 	for (int t = 0; t < TABLE_COUNT; t++)
 		for (size_t i = 0; t != TABLE_event && i < cs->tables[t].n_upserts; i++)
 			row_put(st, (enum table)t, cs->tables[t].upserts[i]);
+	store_check(st);
 	return 0;
 }
 
@@ -280,8 +289,7 @@ static void st_commit(struct ledger *l, const struct changeset *cs, ledger_done 
 	}
 }
 
-/* ---- load and recover
- * -------------------------------------------------------------------------------------------------------------------- */
+/* ---- load and recover --------------------------------------------------------------------------------------------------------------- */
 static bool task_open(const struct row_task *t) {
 	return !word_terminal(WORD_TASK, t->state);
 }
@@ -407,8 +415,7 @@ static void st_recover(struct ledger *l, ledger_loaded_fn done, void *arg) {
 	sim_after(c->from->store->sim, sim_delay(c->from->store->sim, 10 * US_PER_MS, 2 * US_PER_S), recover_arrives, c);
 }
 
-/* ---- lease
- * --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- lease -------------------------------------------------------------------------------------------------------------------------- */
 static void lease_answer(void *arg) {
 	struct call *c = arg;
 	if (asleep(c, lease_answer))
@@ -512,8 +519,7 @@ void store_disconnect(struct ledger *l) {
 	((struct session *)(void *)l)->dead = true;
 }
 
-/* ---- what is durable
- * ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- what is durable ---------------------------------------------------------------------------------------------------------------- */
 static int64_t units_on(const struct store *st, int64_t base) {
 	int64_t n = 0;
 	for (size_t i = 0; i < st->tables[TABLE_instance].n; i++) {
