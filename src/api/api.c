@@ -195,12 +195,13 @@ void api_start(struct api *a, struct api_call *call) {
 	if (call->bearer != NULL)
 		sha256_of(call->bearer, strlen(call->bearer), op->bearer_hash);
 	struct err err = ERR_INIT;
-	if (a->draining) {
-		err_set(&err, E_UNAVAILABLE, "this server is stopping; ask again, another one takes over");
+	int rc = clear_apply(call, op->meta, &err);
+	if (rc == 0 && a->draining)
+		rc = err_set(&err, E_UNAVAILABLE, "this server is stopping; ask again, another one takes over");
+	if (rc != 0)
 		op_fail_later(op, &err);
-		return;
-	}
-	op_again(op);
+	else
+		op_again(op);
 }
 
 void api_cancel(struct api *a, struct api_call *call) {

@@ -88,8 +88,8 @@ int op_base_update(struct api_op *op, struct err *err) {
 		rc = refuse_dry_run(op, err);
 	if (rc == 0)
 		rc = change_base(op->api->core, &op->core.who, b, want->has_install_limit, want->install_limit,
-		    want->n_labels > 0 ? entries_json(want->labels, want->n_labels, op->arena) : NULL,
-		    want->n_taints > 0 ? strings_print(want->taints, want->n_taints, op->arena) : NULL, err);
+		    GIVEN(want->labels) ? entries_json(want->labels, want->n_labels, op->arena) : NULL,
+		    GIVEN(want->taints) ? strings_print(want->taints, want->n_taints, op->arena) : NULL, err);
 	return rc != 0 ? rc : answer(op, b);
 }
 

@@ -28,6 +28,9 @@ struct remote;
 /* Sets a scalar of a proto2 message together with its presence. */
 #define PUT(m, field, value) ((m)->has_##field = 1, (m)->field = (value))
 
+/* A list or map of the request that is to be set, to nothing as well (empty.c). */
+#define GIVEN(list) ((list) != NULL)
+
 typedef int (*op_handler)(struct api_op *op, struct err *err);
 
 struct api_op {
@@ -116,6 +119,11 @@ struct idem_counts *idem_counts_new(void);
 void idem_counts_free(struct idem_counts *k);
 int idem_replay(struct api_op *op, bool *ret_found, struct err *err); /* fills the answer from the stored one */
 void idem_store(struct api_op *op);
+
+/* empty.c */
+struct sha256;
+int clear_apply(const struct api_call *call, const Berth__V1__Meta *meta, struct err *err); /* marks what meta.clear names as given */
+void empty_digest(const struct api_call *call, struct sha256 *d); /* what is given as empty, which packed bytes do not show */
 
 /* plan.c: the answer is the plan as the ledger has it. */
 void plan_answer_from_history(struct api_op *op, int64_t id);

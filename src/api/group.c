@@ -29,7 +29,7 @@ static void wish_apply(const struct api_op *op, const Berth__V1__BaseGroup *want
 		row->runtime = (int)want->runtime;
 	if (want->has_install_limit)
 		row->install_limit = want->install_limit;
-	if (want->n_labels > 0)
+	if (GIVEN(want->labels))
 		row->labels = entries_json(want->labels, want->n_labels, op->arena);
 	if (want->zone_key != NULL)
 		row->zone_key = want->zone_key;

@@ -120,6 +120,7 @@ static void body_hash(const struct api_op *op, uint8_t ret[16]) {
 	protobuf_c_message_pack(m, bytes);
 	struct sha256 *d = sha256_new();
 	sha256_add(d, bytes, n);
+	empty_digest(op->call, d);
 	half_digest(d, ret);
 	free(bytes);
 }

@@ -161,11 +161,11 @@ int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy
 		rc = etag_wanted(op, &ret->if_match, err);
 	if (rc != 0)
 		return rc;
-	ret->has_args = m->n_args > 0;
+	ret->has_args = GIVEN(m->args);
 	ret->args = strings_print(m->args, m->n_args, op->arena);
-	ret->has_env = m->n_env > 0;
+	ret->has_env = GIVEN(m->env);
 	ret->env = entries_json(m->env, m->n_env, op->arena);
-	ret->has_labels = m->n_labels > 0;
+	ret->has_labels = GIVEN(m->labels);
 	ret->labels = entries_json(m->labels, m->n_labels, op->arena);
 	if (m->strategy == NULL)
 		return 0;

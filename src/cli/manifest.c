@@ -43,13 +43,16 @@ const struct kind *manifest_kind(const json_t *doc) {
 	return find(field_str(doc, "kind"));
 }
 
+static bool is_empty(const json_t *v) {
+	return (json_is_object(v) && json_object_size(v) == 0) || (json_is_array(v) && json_array_size(v) == 0);
+}
+
 json_t *manifest_export(const struct kind *k, const json_t *resource) {
 	json_t *doc = json_object();
 	json_object_set_new(doc, "kind", json_string(k->name));
 	for (const char *const *f = k->own; *f != NULL; f++) {
 		json_t *v = json_object_get(resource, *f);
-		bool empty = (json_is_object(v) && json_object_size(v) == 0) || (json_is_array(v) && json_array_size(v) == 0);
-		if (v != NULL && !json_is_null(v) && !empty)
+		if (v != NULL && !json_is_null(v) && !is_empty(v))
 			json_object_set(doc, *f, v);
 	}
 	return doc;
@@ -70,10 +73,10 @@ static int normalise(const struct kind *k, const json_t *doc, struct arena *a, j
 	json_print(m, false, &out);
 	JSON_AUTO whole = json_loadb(buf_str(&out), out.len, 0, NULL);
 	*ret = manifest_export(k, whole);
-	/* Printing leaves empty lists out; in a file `args: []` is a wish. */
+	/* Printing leaves empty lists and maps out; in a file `args: []` is a wish. */
 	for (const char *const *f = k->own; *f != NULL; f++) {
 		json_t *v = json_object_get(doc, *f);
-		if (json_is_array(v) && json_array_size(v) == 0)
+		if (is_empty(v))
 			json_object_set(*ret, *f, v);
 	}
 	return 0;
@@ -129,9 +132,8 @@ static void add_side(char sign, const char *key, const json_t *v, struct buf *ou
 /* A given object (strategy) is compared field by field: those not given keep their value. Maps of a person's own keys are whole. */
 static bool covers(const char *key, const json_t *is, const json_t *wanted) {
 	bool whole = strcmp(key, "env") == 0 || strcmp(key, "labels") == 0;
-	bool nothing = json_is_array(wanted) && json_array_size(wanted) == 0;
 	if (is == NULL || whole || !json_is_object(wanted))
-		return json_equal(is, wanted) || (is == NULL && nothing);
+		return json_equal(is, wanted) || (is == NULL && is_empty(wanted));
 	union {
 		const json_t *in;
 		json_t *out;

@@ -101,8 +101,15 @@ json_t *amount_json(const char *text) {
 	return end != text && *end == '\0' ? json_integer(n) : json_string(text);
 }
 
+/* --label '' and the like: none at all. */
+static bool takes_all_away(char *const *texts) {
+	return texts != NULL && texts[0] != NULL && texts[0][0] == '\0' && texts[1] == NULL;
+}
+
 int pairs_json(struct cli *c, char *const *pairs, const char *what, json_t **ret, struct err *err) {
 	json_t *o = json_object();
+	if (takes_all_away(pairs))
+		pairs = NULL;
 	for (; pairs != NULL && *pairs != NULL; pairs++) {
 		const char *eq = strchr(*pairs, '=');
 		if (eq == NULL || eq == *pairs) {
@@ -124,6 +131,8 @@ int pairs_json(struct cli *c, char *const *pairs, const char *what, json_t **ret
 
 json_t *strings_json(char *const *texts) {
 	json_t *a = json_array();
+	if (takes_all_away(texts))
+		texts = NULL;
 	for (; texts != NULL && *texts != NULL; texts++)
 		json_array_append_new(a, json_string(*texts));
 	return a;

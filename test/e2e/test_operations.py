@@ -205,6 +205,31 @@ def test_deployments(shared, by):
     cells.until(lambda: shared.api.get(f"/v1/deployments/{name}").status == 404)
 
 
+def test_what_is_given_as_empty_becomes_empty(shared, by):
+    """A list that is not there keeps its value; an empty one, or one named in meta.clear, takes it away."""
+    group, base = f"empty-{by.name}", f"emptied-{by.name}"
+    by.call("Groups.CreateGroup", {"group": {"name": group, "labels": {"tier": "web"}}})
+    assert by.call("Groups.UpdateGroup", {"group_name": group, "group": {"installLimit": 4}})["labels"]
+    assert not by.call("Groups.UpdateGroup", {"group_name": group, "group": {}, "meta": {"clear": "labels" if by.name == "rest" else ["labels"]}}).get("labels")
+    by.call("Groups.DeleteGroup", {"group": group})
+    shared.join([base])
+    path = f"/v1/bases/{base}"
+    assert shared.api.call("PATCH", path, {"labels": {"disk": "ssd"}, "taints": ["slow"]}).json["taints"] == ["slow"]
+    assert shared.api.call("PATCH", path, {"installLimit": 6}).json["labels"] == {"disk": "ssd"}
+    now = shared.api.call("PATCH", path, {"labels": {}, "taints": []}).json
+    assert "labels" not in now and "taints" not in now
+    wrong = shared.api.call("PATCH", path + "?clear=zone", {})
+    assert wrong.status == 400 and wrong.json["errors"][0]["pointer"] == "/meta/clear", wrong
+    key = {"Idempotency-Key": f"empty-{by.name}"}
+    made = {"module": "hello", "version": "1.0.0", "name": f"empty-{by.name}", "group": "demo", "replicas": 0}
+    assert shared.api.call("POST", "/v1/deployments", made | {"env": {}}, key).status in (200, 202)
+    assert shared.api.call("POST", "/v1/deployments", made, key).status == 422  # another request
+    by.call("Deployments.DeleteDeployment", {"deployment": f"empty-{by.name}"})
+    shared.agents[base].stop()
+    cells.until(lambda: shared.api.get(path).json["state"] in ("stopped", "silent", "lost"))
+    by.call("Bases.ForgetBase", {"base": base})
+
+
 def test_plans(shared, by):
     name = f"plan-{by.name}"
     shared.push("slow"), shared.push("broken")
