@@ -61,7 +61,8 @@ $(GEN_STAMP): $(PROTOS) $(addprefix proto/,$(PROTO_EXT))
 	$(Q)protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$(O)/gen/berth.desc $(patsubst proto/%,%,$(PROTOS)) $(PROTO_EXT)
 	@# protobuf-c calls the header of each message struct "base", which is a field name of ours: it becomes "pb"
 	$(Q)find $(O)/gen -name '*.pb-c.[ch]' -exec sed -i 's/ProtobufCMessage base;/ProtobufCMessage pb;/; s/message->base\.descriptor/message->pb.descriptor/' {} +
-	$(Q)touch $@
+	@# what was made has to be newer than the stamp it depends on, or every make (and make -q) takes it for stale
+	$(Q)touch $@ && touch $(PB_C) $(PB_H) $(O)/gen/berth.desc
 $(PB_C) $(PB_H) $(O)/gen/berth.desc: $(GEN_STAMP) ;
 
 $(O)/gen/%.pb-c.o: $(O)/gen/%.pb-c.c
@@ -122,8 +123,13 @@ PROGRAMS := $(O)/berthd $(O)/berth $(O)/berth-agent $(O)/berth-base
 EXAMPLES := $(patsubst %/Makefile,%,$(wildcard examples/*/Makefile))
 .PHONY: all examples
 all: deps-check $(PROGRAMS) examples ## build the programs and the example modules (default BUILD=debug)
-examples: ## build the example modules
-	$(Q)for d in $(EXAMPLES); do $(MAKE) --no-print-directory -s -C $$d INCLUDE=$(CURDIR)/include OUT=$(abspath $(O))/examples CC=$(CC) || exit 1; done
+examples: $(EXAMPLES:examples/%=$(O)/examples/.%) ## build the example modules
+define example
+$(O)/examples/.$(1): $(wildcard examples/$(1)/*.c) examples/$(1)/Makefile include/berth/module.h
+	$$(call say,MAKE,examples/$(1))
+	+$$(Q)$$(MAKE) --no-print-directory -s -C examples/$(1) INCLUDE=$$(CURDIR)/include OUT=$$(abspath $$(O))/examples CC='$$(CC)' && touch $$@
+endef
+$(foreach e,$(EXAMPLES:examples/%=%),$(eval $(call example,$(e))))
 .DEFAULT_GOAL := all
 
 # ---- tests --------------------------------------------------------------------------------------------------------------------

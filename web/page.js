@@ -216,4 +216,12 @@ $("token-form").addEventListener("submit", (submit) => {
   start();
 });
 $("forget").addEventListener("click", () => login(""));
+
+// A link may let its reader in: http://HOST/#token=…; the fragment is not sent to the server, and leaves the address at once.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) {
+  token = given;
+  sessionStorage.setItem("berth.token", token);
+  history.replaceState(null, "", location.pathname);
+}
 start();
