@@ -274,6 +274,8 @@ static int make_cache(struct agent *a, const struct agent_options *o, struct err
 		.reserve_bytes = o->reserve,
 		.parallel = 4,
 		.ca_file = o->tls_ca,
+		.cert_file = o->tls_cert,
+		.key_file = o->tls_key,
 		.pinned = pinned,
 		.arg = a };
 	int rc = fetcher_new(a->loop, &a->fetcher, err);
@@ -313,8 +315,10 @@ static int make_base(struct agent *a, const struct agent_options *o, char **comm
 
 static int make_link(struct agent *a, const struct agent_options *o, struct err *err) {
 	struct link_config c = { .servers = (const char *const *)o->server,
-		.tls = o->tls || o->tls_ca != NULL,
+		.tls = o->tls || o->tls_ca != NULL || o->tls_cert != NULL,
 		.ca_file = o->tls_ca,
+		.cert_file = o->tls_cert,
+		.key_file = o->tls_key,
 		.agent_version = BERTH_VERSION };
 	struct link_events events = { on_up, on_down, on_message, on_drained };
 	random_bytes(&c.seed, sizeof c.seed);

@@ -294,6 +294,8 @@ static void transfer(void *arg) {
 		.connect_us = CONNECT_US,
 		.idle_us = IDLE_US,
 		.ca_file = c->ca_file,
+		.cert_file = c->cert_file,
+		.key_file = c->key_file,
 		.resume_from = (uint64_t)p->have,
 		.on_body = on_body };
 	p->body_seen = false;
@@ -401,6 +403,8 @@ int cache_new(struct loop *l, struct fetcher *f, const struct cache_config *cfg,
 	c->reserve_bytes = cfg->reserve_bytes;
 	c->parallel = cfg->parallel;
 	c->ca_file = cfg->ca_file;
+	c->cert_file = cfg->cert_file;
+	c->key_file = cfg->key_file;
 	c->pinned = cfg->pinned;
 	c->done = done;
 	c->arg = cfg->arg;

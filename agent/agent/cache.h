@@ -21,7 +21,7 @@ struct cache_config {
 	int64_t max_artifact;  /* a larger one is not fetched */
 	int64_t reserve_bytes; /* left free on the disk */
 	unsigned parallel;     /* transfers at a time */
-	const char *ca_file;
+	const char *ca_file, *cert_file, *key_file; /* or NULL */
 	bool (*pinned)(void *arg, const char *sha256);
 	void *arg;
 };

@@ -40,7 +40,7 @@ struct cache {
 	struct worker *worker;
 	char dir[PATH_MAX - 128], staging[PATH_MAX - 128];
 	char *prefix, *key;
-	const char *ca_file;
+	const char *ca_file, *cert_file, *key_file;
 	int64_t cache_bytes, max_artifact, reserve_bytes;
 	unsigned parallel, running;
 	bool closing;

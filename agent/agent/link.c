@@ -177,6 +177,28 @@ void link_start(struct link *k) {
 	timer_set(&k->again, 0);
 }
 
+static int read_pems(struct link *k, const struct link_config *cfg, struct err *err) {
+	const struct {
+		const char *file;
+		char **to;
+	} rows[] = { { cfg->ca_file, &k->ca }, { cfg->cert_file, &k->cert }, { cfg->key_file, &k->key } };
+	int rc = 0;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows && rc == 0; i++)
+		if (rows[i].file != NULL)
+			rc = file_read(rows[i].file, MAX_PEM, rows[i].to, NULL, err);
+	return rc;
+}
+
+static void memory_free(struct link *k) {
+	for (size_t i = 0; i < k->n_servers; i++)
+		free(k->servers[i]);
+	free(k->servers);
+	free(k->ca);
+	free(k->cert);
+	free(k->key);
+	free(k);
+}
+
 int link_new(struct loop *l, struct cq *cq, const struct link_config *cfg, const struct link_events *events, void *arg, struct link **ret,
     struct err *err) {
 	struct link *k = calloc(1, sizeof *k);
@@ -192,13 +214,10 @@ int link_new(struct loop *l, struct cq *cq, const struct link_config *cfg, const
 	for (size_t i = 0; cfg->servers[i] != NULL; i++)
 		add_server(k, cfg->servers[i]);
 	int rc = k->n_servers == 0 ? err_set(err, E_INVALID, "no server address; give --server HOST:PORT") : 0;
-	if (rc == 0 && cfg->ca_file != NULL)
-		rc = file_read(cfg->ca_file, MAX_PEM, &k->ca, NULL, err);
+	if (rc == 0)
+		rc = read_pems(k, cfg, err);
 	if (rc != 0) {
-		for (size_t i = 0; i < k->n_servers; i++)
-			free(k->servers[i]);
-		free(k->servers);
-		free(k);
+		memory_free(k);
 		return rc;
 	}
 	timer_init(&k->again, l, dial, k);
@@ -215,9 +234,5 @@ void link_free(struct link *k) {
 	timer_deinit(&k->again);
 	timer_deinit(&k->late);
 	deferred_deinit(&k->finished);
-	for (size_t i = 0; i < k->n_servers; i++)
-		free(k->servers[i]);
-	free(k->servers);
-	free(k->ca);
-	free(k);
+	memory_free(k);
 }

@@ -17,7 +17,8 @@ struct link;
 struct link_config {
 	const char *const *servers; /* "host:port"; NULL-terminated; copied */
 	bool tls;
-	const char *ca_file; /* PEM; NULL: the system's */
+	const char *ca_file;              /* PEM; NULL: the system's */
+	const char *cert_file, *key_file; /* PEM, both or none: who we are, for servers that ask */
 	const char *agent_version;
 	uint64_t seed;
 };

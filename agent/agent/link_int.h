@@ -20,7 +20,7 @@ struct parcel {
 struct link {
 	struct loop *loop;
 	struct cq *cq;
-	char **servers, *ca, *server;
+	char **servers, *ca, *cert, *key, *server;
 	size_t n_servers, next;
 	bool tls, up, slow, finishing, said, high;
 	int64_t pause_us;

@@ -189,8 +189,9 @@ static grpc_channel *channel_open(const struct link *k, const char *address) {
 		    .value.string = (char *)(uintptr_t) "berth-agent/" BERTH_VERSION },
 	};
 	grpc_channel_args list = { .num_args = sizeof args / sizeof *args, .args = args };
+	grpc_ssl_pem_key_cert_pair pair = { k->key, k->cert };
 	grpc_channel_credentials *creds =
-	    k->tls ? grpc_ssl_credentials_create(k->ca, NULL, NULL, NULL) : grpc_insecure_credentials_create();
+	    k->tls ? grpc_ssl_credentials_create(k->ca, k->cert != NULL ? &pair : NULL, NULL, NULL) : grpc_insecure_credentials_create();
 	grpc_channel *c = grpc_channel_create(address, creds, &list);
 	grpc_channel_credentials_release(creds);
 	return c;

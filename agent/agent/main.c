@@ -54,6 +54,8 @@ static int check(const struct agent_options *o, bool has_command, struct err *er
 	bool has_url = o->arklet != NULL || o->base_url != NULL;
 	if (o->server == NULL || o->server[0] == NULL)
 		return err_set(err, E_INVALID, "no server address; give --server HOST:PORT");
+	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
+		return err_set(err, E_INVALID, "--tls-cert and --tls-key belong together");
 	if (has_command == has_url)
 		return err_set(err, E_INVALID, "%s",
 		    has_command ? "a command and --arklet exclude each other"

@@ -1,5 +1,5 @@
-/* Lists and maps that a change makes empty. In JSON `"labels": {}` says so; protobuf has no presence for lists, so gRPC callers name them in
- * meta.clear. Inside, a list that is given has a pointer, also when it holds nothing: GIVEN() in call.h. */
+/* Lists and maps that a change makes empty. In JSON `"labels": {}` says so; protobuf has no presence for lists, so gRPC callers name them
+ * in meta.clear. Inside, a list that is given has a pointer, also when it holds nothing: GIVEN() in call.h. */
 #include <string.h>
 
 #include "api/call.h"

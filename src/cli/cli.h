@@ -46,7 +46,7 @@ struct options {
 struct context {
 	char *name;                                               /* "" when there is none */
 	char *address;                                            /* comma list; never NULL once resolved */
-	char *token, *group, *tenant, *ca_file, *database, *data; /* NULL: not set */
+	char *token, *group, *tenant, *ca_file, *client_cert, *client_key, *database, *data; /* NULL: not set */
 };
 
 struct cli {

@@ -292,6 +292,14 @@ static int on_read(void *arg, char *buf, size_t n) {
 	return x->request.read(x->request.read_arg, buf, n);
 }
 
+/* Whom to trust, and who we are. */
+static void identify(const struct client *cl, struct fetch_spec *spec) {
+	const struct context *to = &cl->cli->ctx;
+	spec->ca_file = to->ca_file;
+	spec->cert_file = to->client_cert;
+	spec->key_file = to->client_key;
+}
+
 static int start_try(struct exchange *x) {
 	const struct request *q = &x->request;
 	if (q->rewind != NULL && q->rewind(q->read_arg) != 0)
@@ -309,8 +317,8 @@ static int start_try(struct exchange *x) {
 		            : q->total_us > 0 ? q->total_us
 		                              : CALL_TIMEOUT,
 		.max_body = 256u << 20,
-		.ca_file = x->client->cli->ctx.ca_file,
 	};
+	identify(x->client, &spec);
 	x->fetch = fetch_start(x->client->fetcher, &spec, on_fetched, x);
 	return 0;
 }
@@ -398,8 +406,8 @@ int client_probe(struct client *cl, size_t i, const char *path, struct probe *re
 	struct fetch_spec spec = { .method = "GET",
 		.url = arena_printf(cl->arena, "%s%s", cl->addresses[i], path),
 		.connect_us = CONNECT_TIMEOUT,
-		.total_us = 5 * US_PER_S,
-		.ca_file = cl->cli->ctx.ca_file };
+		.total_us = 5 * US_PER_S };
+	identify(cl, &spec);
 	*err = ERR_INIT;
 	fetch_start(cl->fetcher, &spec, on_probed, &p);
 	loop_run(cl->cli->loop);
@@ -445,9 +453,9 @@ struct stream *client_stream(struct client *cl, const struct request *q, int (*o
 		.headers = headers,
 		.connect_us = CONNECT_TIMEOUT,
 		.idle_us = q->quiet ? 0 : 60 * US_PER_S, /* streams of events bring a comment more often than that */
-		.ca_file = cl->cli->ctx.ca_file,
 		.on_body = on_stream_piece,
 	};
+	identify(cl, &spec);
 	s->fetch = fetch_start(cl->fetcher, &spec, on_stream_done, s);
 	return s;
 }

@@ -78,6 +78,8 @@ static int set(struct cli *c, struct context_file *f, struct err *err) {
 		{ "tenant", "tenant", c->opt.tenant },
 		{ "group", "group", c->opt.group },
 		{ "ca-file", "ca_file", c->opt.ca_file },
+		{ "client-cert", "client_cert", c->opt.client_cert },
+		{ "client-key", "client_key", c->opt.client_key },
 		{ "database", "database", c->opt.database },
 		{ "data", "data", c->opt.data },
 	};

@@ -227,7 +227,9 @@ int context_resolve(const struct options *opt, struct arena *a, struct context *
 		.token = pick(opt->token, "BERTH_TOKEN", context_get(f, name, "token"), a),
 		.tenant = pick(opt->tenant, "BERTH_TENANT", context_get(f, name, "tenant"), a),
 		.group = pick(NULL, NULL, context_get(f, name, "group"), a),
-		.ca_file = pick(opt->ca_file, NULL, context_get(f, name, "ca_file"), a),
+		.ca_file = pick(opt->ca_file, "BERTH_CA_FILE", context_get(f, name, "ca_file"), a),
+		.client_cert = pick(opt->client_cert, "BERTH_CLIENT_CERT", context_get(f, name, "client_cert"), a),
+		.client_key = pick(opt->client_key, "BERTH_CLIENT_KEY", context_get(f, name, "client_key"), a),
 		.database = pick(opt->database, NULL, context_get(f, name, "database"), a),
 		.data = pick(opt->data, NULL, context_get(f, name, "data"), a),
 	};

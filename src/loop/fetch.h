@@ -25,6 +25,7 @@ struct fetch_spec {
 	bool fresh_connection;                 /* one request per connection */
 	bool no_redirect;                      /* default: follow up to 5, same scheme, without Authorization to another host */
 	const char *ca_file;
+	const char *cert_file, *key_file; /* our own, PEM, for servers that ask who we are; both or none */
 	const char *unix_socket;
 	bool insecure;
 	const char *proxy;    /* NULL: none, whatever http_proxy says in the environment */

@@ -88,6 +88,10 @@ static void set_connection(struct fetch *x, const struct fetch_spec *spec) {
 		SET(x, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
 	if (spec->ca_file != NULL)
 		SET(x, CURLOPT_CAINFO, spec->ca_file);
+	if (spec->cert_file != NULL) {
+		SET(x, CURLOPT_SSLCERT, spec->cert_file);
+		SET(x, CURLOPT_SSLKEY, spec->key_file);
+	}
 	SET(x, CURLOPT_SSL_VERIFYPEER, spec->insecure ? 0L : 1L);
 	SET(x, CURLOPT_SSL_VERIFYHOST, spec->insecure ? 0L : 2L);
 }

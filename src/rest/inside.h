@@ -106,7 +106,7 @@ void page(struct exchange *x);
 /* proxy.c */
 bool proxy_wanted(struct exchange *x, struct err *err); /* true: forward; err filled: answer that */
 void proxy_head(struct exchange *x);
-int proxy_tls_new(const char *ca_file, struct proxy_tls **ret, struct err *err);
+int proxy_tls_new(const struct rest_config *config, struct proxy_tls **ret, struct err *err);
 void proxy_tls_free(struct proxy_tls *t);
 
 #endif

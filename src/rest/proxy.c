@@ -396,7 +396,20 @@ void proxy_head(struct exchange *x) {
 	bufferevent_socket_connect_hostname(p->bev, p->dns, AF_UNSPEC, host, port);
 }
 
-int proxy_tls_new(const char *ca_file, struct proxy_tls **ret, struct err *err) {
+static int tls_files(SSL_CTX *ctx, const struct rest_config *c, struct err *err) {
+	int ok =
+	    c->peer_ca_file != NULL ? SSL_CTX_load_verify_locations(ctx, c->peer_ca_file, NULL) : SSL_CTX_set_default_verify_paths(ctx);
+	const char *file = c->peer_ca_file;
+	if (ok == 1 && c->cert_file != NULL)
+		ok = SSL_CTX_use_certificate_chain_file(ctx, file = c->cert_file);
+	if (ok == 1 && c->key_file != NULL)
+		ok = SSL_CTX_use_PrivateKey_file(ctx, file = c->key_file, SSL_FILETYPE_PEM);
+	return ok == 1 ? 0
+	               : err_set(err, E_INVALID, "cannot use %s for requests to the other servers: %s",
+	                     file != NULL ? file : "the system's CAs", ERR_reason_error_string(ERR_get_error()));
+}
+
+int proxy_tls_new(const struct rest_config *config, struct proxy_tls **ret, struct err *err) {
 	struct proxy_tls *t = calloc(1, sizeof *t);
 	if (t == NULL)
 		abort();
@@ -405,13 +418,12 @@ int proxy_tls_new(const char *ca_file, struct proxy_tls **ret, struct err *err) 
 		abort();
 	SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
-	int ok = ca_file != NULL ? SSL_CTX_load_verify_locations(t->ctx, ca_file, NULL) : SSL_CTX_set_default_verify_paths(t->ctx);
-	if (ok != 1) {
+	int rc = tls_files(t->ctx, config, err);
+	if (rc != 0)
 		proxy_tls_free(t);
-		return err_set(err, E_INVALID, "cannot read the CA file %s: %s", ca_file, ERR_reason_error_string(ERR_get_error()));
-	}
-	*ret = t;
-	return 0;
+	else
+		*ret = t;
+	return rc;
 }
 
 void proxy_tls_free(struct proxy_tls *t) {

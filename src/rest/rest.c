@@ -117,7 +117,7 @@ int rest_new(struct loop *l, struct api *api, struct core *core, const struct re
 		r->config.sse_beat_us = 15 * US_PER_S;
 	if (r->config.max_proxied == 0)
 		r->config.max_proxied = 1000;
-	int rc = proxy_tls_new(r->config.peer_ca_file, &r->tls, err);
+	int rc = proxy_tls_new(&r->config, &r->tls, err);
 	if (rc != 0) {
 		free(r);
 		return rc;

@@ -18,9 +18,10 @@ struct rest;
 struct rest_config {
 	int join_tag; /* listener tag (http_server_listen) where only artifact contents, heartbeats and baselines are served, for bases; 0 =
 	                 there is none */
-	const char *peer_ca_file; /* whom to trust when the active server's address starts with https://; NULL = the system's */
-	int64_t sse_beat_us;      /* (15 s) comment line on quiet event streams */
-	unsigned max_proxied;     /* (1000) requests forwarded at a time while standing by */
+	const char *peer_ca_file;         /* whom to trust when the active server's address starts with https://; NULL = the system's */
+	const char *cert_file, *key_file; /* who we are, when it asks; or NULL */
+	int64_t sse_beat_us;              /* (15 s) comment line on quiet event streams */
+	unsigned max_proxied;             /* (1000) requests forwarded at a time while standing by */
 };
 
 /* config NULL = defaults. */

@@ -202,7 +202,10 @@ static int make_api(struct berthd *s, struct err *err) {
 }
 
 static int make_http(struct berthd *s, struct err *err) {
-	struct rest_config c = { .join_tag = s->opt.join_listen != NULL ? LISTEN_JOIN : 0, .peer_ca_file = s->opt.tls_peer_ca };
+	struct rest_config c = { .join_tag = s->opt.join_listen != NULL ? LISTEN_JOIN : 0,
+		.peer_ca_file = s->opt.tls_peer_ca,
+		.cert_file = s->opt.tls_cert,
+		.key_file = s->opt.tls_key };
 	struct http_limits l = { .max_connections = (unsigned)s->opt.max_connections, .max_per_address = (unsigned)s->opt.max_per_address };
 	int r = rest_new(s->loop, s->api, s->core, &c, &s->rest, err);
 	if (r == 0)
