@@ -144,7 +144,7 @@ int op_deployment_rollback(struct api_op *op, struct err *err) {
 	if (wants_dry_run(op))
 		return dry_rollback(op, d, to, err);
 	struct plan *p = NULL;
-	int rc = change_rollback(op->api->core, &op->core.who, d, to, &p, err);
+	int rc = change_rollback(op->api->core, &op->core.who, d, to, r->has_now && r->now, &p, err);
 	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, r->deployment), "it is at that revision already");
 }
 

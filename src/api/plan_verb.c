@@ -9,7 +9,7 @@ struct ended {
 	int64_t id;
 	enum plan_verb verb;
 	struct undo undo;
-	bool read; /* undo: its rows are here */
+	bool now, read; /* undo: at once; its rows are here */
 };
 
 static bool failed(struct api_op *op, const struct err *err) {
@@ -84,7 +84,7 @@ static void ended_check(struct api_op *op) {
 static int undo_ended(struct api_op *op, struct err *err) {
 	const struct ended *e = op->state;
 	struct plan *p = NULL;
-	int rc = change_undo(op->api->core, &op->core.who, &e->undo, &p, err);
+	int rc = change_undo(op->api->core, &op->core.who, &e->undo, e->now, &p, err);
 	if (rc == 0)
 		plan_reply(op, p, NULL, NULL);
 	return rc;
@@ -93,7 +93,7 @@ static int undo_ended(struct api_op *op, struct err *err) {
 /* ---- any verb
  * ------------------------------------------------------------------------------------------------------------------------------- */
 static int spec_read(struct api_op *op, const Berth__V1__PlanVerbRequest *r, struct verb_spec *ret, struct err *err) {
-	*ret = (struct verb_spec){ .batch = r->has_batch ? r->batch : 0, .task = r->has_task ? r->task : 0 };
+	*ret = (struct verb_spec){ .batch = r->has_batch ? r->batch : 0, .task = r->has_task ? r->task : 0, .now = r->has_now && r->now };
 	if (ret->batch < 0 || ret->task < 0)
 		return err_field(err, E_INVALID, ret->batch < 0 ? "/batch" : "/task", "batches and tasks are numbered from 1");
 	if (r->base != NULL && *r->base != '\0' && (ret->base = find_base(op, r->base, "/base", err)) == NULL)
@@ -102,7 +102,7 @@ static int spec_read(struct api_op *op, const Berth__V1__PlanVerbRequest *r, str
 }
 
 static int look_it_up(struct api_op *op, const Berth__V1__PlanVerbRequest *r, enum plan_verb v, struct err *err) {
-	struct ended e = { .id = r->plan, .verb = v };
+	struct ended e = { .id = r->plan, .verb = v, .now = r->has_now && r->now };
 	if (!r->has_plan || r->plan < 1)
 		return no_plan(r->plan, err);
 	op->state = arena_memdup(op->kept, &e, sizeof e);

@@ -45,6 +45,59 @@ static int batches_read(const Berth__V1__Strategy *m, const char *pointer, struc
 	return 0;
 }
 
+static int number_read(
+    bool has, int32_t v, int32_t least, int32_t most, const char *pointer, const char *field, int64_t *ret, struct err *err) {
+	if (!has)
+		return 0;
+	*ret = v;
+	if (v >= least && v <= most)
+		return 0;
+	char at[96];
+	snprintf(at, sizeof at, "%s/%s", pointer, field);
+	return err_field(err, E_INVALID, at, "must be between %d and %d", least, most);
+}
+
+static int text_read(const char *v, enum name_kind kind, const char *pointer, const char *field, char ret[STRATEGY_NAME], struct err *err) {
+	if (v == NULL || *v == '\0')
+		return 0;
+	char at[96];
+	snprintf(at, sizeof at, "%s/%s", pointer, field);
+	if (strlen(v) >= STRATEGY_NAME)
+		return err_field(err, E_INVALID, at, "at most %d characters", STRATEGY_NAME - 1);
+	snprintf(ret, STRATEGY_NAME, "%s", v);
+	return name_check(kind, v, at, "name", err);
+}
+
+/* How to cut: one way of the three, and a first one alone. */
+static int cut_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {
+	char at[96];
+	size_t len = 0;
+	if (m->has_batch_count + (m->n_batches > 0) + (m->batches_by != NULL && *m->batches_by != '\0') > 1) {
+		snprintf(at, sizeof at, "%s/batches", pointer);
+		return err_field(err, E_INVALID, at, "batches, batchCount and batchesBy are three ways to cut a plan; give one");
+	}
+	int rc = number_read(m->has_batch_count, m->batch_count, 1, STRATEGY_MAX_BATCHES, pointer, "batchCount", &s->batch_count, err);
+	if (rc == 0)
+		rc = text_read(m->batches_by, NAME_LABEL_KEY, pointer, "batchesBy", s->batches_by, err);
+	if (rc == 0 && m->beta != NULL && strcmp(m->beta, "*") == 0)
+		snprintf(s->beta, sizeof s->beta, "*");
+	else if (rc == 0)
+		rc = text_read(m->beta, NAME_PLAIN, pointer, "beta", s->beta, err);
+	for (size_t i = 0; rc == 0 && i < m->n_batch_order; i++) {
+		const char *v = m->batch_order[i];
+		snprintf(at, sizeof at, "%s/batchOrder/%zu", pointer, i);
+		if (*v == '\0' || strpbrk(v, ",\"\\") != NULL || len + strlen(v) + 2 > sizeof s->batch_order)
+			return err_field(
+			    err, E_INVALID, at, "must be a label's value without commas; %d characters in all", STRATEGY_TEXT - 1);
+		len += (size_t)snprintf(s->batch_order + len, sizeof s->batch_order - len, "%s%s", len == 0 ? "" : ",", v);
+	}
+	if (rc == 0 && m->n_batch_order > 0 && s->batches_by[0] == '\0') {
+		snprintf(at, sizeof at, "%s/batchOrder", pointer);
+		return err_field(err, E_INVALID, at, "is the order of the values of batchesBy, which is not given");
+	}
+	return rc;
+}
+
 static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {
 	const struct {
 		const Google__Protobuf__Duration *from;
@@ -55,6 +108,9 @@ static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct 
 		{ m->progress_deadline, &s->progress_us, "progressDeadline" },
 		{ m->soak, &s->soak_us, "soak" },
 		{ m->task_timeout, &s->task_timeout_us, "taskTimeout" },
+		{ m->install_timeout, &s->install_timeout_us, "installTimeout" },
+		{ m->uninstall_timeout, &s->uninstall_timeout_us, "uninstallTimeout" },
+		{ m->switch_timeout, &s->switch_timeout_us, "switchTimeout" },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		if (rows[i].from == NULL)
@@ -69,21 +125,11 @@ static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct 
 	return 0;
 }
 
-static int number_read(
-    bool has, int32_t v, int32_t least, int32_t most, const char *pointer, const char *field, int64_t *ret, struct err *err) {
-	if (!has)
-		return 0;
-	*ret = v;
-	if (v >= least && v <= most)
-		return 0;
-	char at[96];
-	snprintf(at, sizeof at, "%s/%s", pointer, field);
-	return err_field(err, E_INVALID, at, "must be between %d and %d", least, most);
-}
-
 int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *ret, struct err *err) {
 	*ret = strategy_unset;
 	int rc = batches_read(m, pointer, ret, err);
+	if (rc == 0)
+		rc = cut_read(m, pointer, ret, err);
 	if (rc == 0)
 		rc = times_read(m, pointer, ret, err);
 	if (rc == 0)
@@ -95,11 +141,15 @@ int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct stra
 	ret->max_unavailable = amount_read(m->max_unavailable);
 	ret->max_surge = amount_read(m->max_surge);
 	ret->failure_threshold = amount_read(m->failure_threshold);
+	ret->batch_failure_threshold = amount_read(m->batch_failure_threshold);
+	ret->retry_elsewhere = !m->has_retry_elsewhere ? CHOICE_UNSET : m->retry_elsewhere ? CHOICE_YES : CHOICE_NO;
 	rc = amount_check(ret->max_unavailable, 0, pointer, "maxUnavailable", err);
 	if (rc == 0)
 		rc = amount_check(ret->max_surge, 0, pointer, "maxSurge", err);
 	if (rc == 0)
 		rc = amount_check(ret->failure_threshold, 1, pointer, "failureThreshold", err);
+	if (rc == 0)
+		rc = amount_check(ret->batch_failure_threshold, 1, pointer, "batchFailureThreshold", err);
 	ret->upgrade_policy = m->has_upgrade_policy ? (enum upgrade_policy)m->upgrade_policy : UPGRADE_POLICY_NONE;
 	ret->placement = m->has_placement ? (enum placement)m->placement : PLACEMENT_NONE;
 	ret->on_failure = m->has_on_failure ? (enum on_failure)m->on_failure : ON_FAILURE_NONE;

@@ -28,14 +28,26 @@ static Google__Protobuf__Duration *given_duration(int64_t us, struct arena *a) {
 	return us < 0 ? NULL : pb_duration(us, a);
 }
 
-Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a) {
-	if (s == NULL || strcmp(strategy_print(s, a), "{}") == 0)
-		return NULL;
-	Berth__V1__Strategy *m = PB_NEW(Berth__V1__Strategy, berth__v1__strategy, a);
+static void view_cut(const struct strategy *s, struct arena *a, Berth__V1__Strategy *m) {
+	char value[STRATEGY_NAME];
 	m->n_batches = (size_t)s->n_batches;
 	m->batches = arena_alloc(a, ((size_t)s->n_batches + 1) * sizeof *m->batches);
 	for (int i = 0; i < s->n_batches; i++)
 		m->batches[i] = view_amount(s->batches[i], a);
+	if (s->batch_count > 0)
+		PUT(m, batch_count, (int32_t)s->batch_count);
+	m->batches_by = view_text(s->batches_by, a);
+	m->beta = view_text(s->beta, a);
+	m->batch_order = arena_alloc(a, STRATEGY_TEXT / 2 * sizeof *m->batch_order);
+	while (strategy_order(s, (int)m->n_batch_order, value))
+		m->batch_order[m->n_batch_order++] = arena_strdup(a, value);
+}
+
+Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a) {
+	if (s == NULL || strcmp(strategy_print(s, a), "{}") == 0)
+		return NULL;
+	Berth__V1__Strategy *m = PB_NEW(Berth__V1__Strategy, berth__v1__strategy, a);
+	view_cut(s, a, m);
 	if (s->upgrade_policy != UPGRADE_POLICY_NONE)
 		PUT(m, upgrade_policy, (Berth__V1__UpgradePolicy)s->upgrade_policy);
 	if (s->placement != PLACEMENT_NONE)
@@ -43,6 +55,9 @@ Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a) {
 	m->max_unavailable = view_amount(s->max_unavailable, a);
 	m->max_surge = view_amount(s->max_surge, a);
 	m->failure_threshold = view_amount(s->failure_threshold, a);
+	m->batch_failure_threshold = view_amount(s->batch_failure_threshold, a);
+	if (s->retry_elsewhere != CHOICE_UNSET)
+		PUT(m, retry_elsewhere, s->retry_elsewhere == CHOICE_YES);
 	if (s->max_in_flight > 0)
 		PUT(m, max_in_flight, (int32_t)s->max_in_flight);
 	if (s->retries >= 0)
@@ -51,6 +66,9 @@ Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a) {
 	m->progress_deadline = given_duration(s->progress_us, a);
 	m->soak = given_duration(s->soak_us, a);
 	m->task_timeout = given_duration(s->task_timeout_us, a);
+	m->install_timeout = given_duration(s->install_timeout_us, a);
+	m->uninstall_timeout = given_duration(s->uninstall_timeout_us, a);
+	m->switch_timeout = given_duration(s->switch_timeout_us, a);
 	if (s->on_failure != ON_FAILURE_NONE)
 		PUT(m, on_failure, (Berth__V1__OnFailure)s->on_failure);
 	if (s->confirm != CONFIRM_UNSET)

@@ -97,6 +97,7 @@ Berth__V1__Batch *view_batch(const struct row_batch *r, struct arena *a) {
 	PUT(m, failed, (int32_t)r->failed);
 	m->start_time = pb_time(r->started_at, a);
 	m->end_time = pb_time(r->ended_at, a);
+	m->label = view_text(r->label, a);
 	return m;
 }
 
@@ -205,7 +206,9 @@ static void plan_notes(const struct plan *x, struct arena *a, Berth__V1__Plan *m
 	struct plan_memo memo;
 	if (memo_parse(x->row.options, &memo, NULL) != 0)
 		return;
-	m->notes = arena_alloc(a, (memo.n_marks + 2) * sizeof *m->notes);
+	m->notes = arena_alloc(a, (memo.n_marks + 3) * sizeof *m->notes);
+	if (memo.now != 0)
+		m->notes[m->n_notes++] = arena_strdup(a, "goes back at once, whatever maxUnavailable says");
 	if (memo.undoes != 0)
 		m->notes[m->n_notes++] = arena_printf(a, "takes back what plan %" PRId64 " did", memo.undoes);
 	for (size_t i = 0; i < memo.n_marks; i++) {

@@ -59,6 +59,8 @@ int cmd_rollback(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
 	if (cli_given(c, "to"))
 		json_object_set_new(body, "to", json_integer(c->opt.to));
+	if (c->opt.now)
+		json_object_set_new(body, "now", json_true());
 	struct change ch = { .method = "POST",
 		.path = query_path(c->arena, "/v1/deployments/%s:rollback", c->argv[0]),
 		.body = body,

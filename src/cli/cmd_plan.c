@@ -187,6 +187,8 @@ int cmd_plan_ignore(struct cli *c, struct err *err) {
 
 int cmd_plan_undo(struct cli *c, struct err *err) {
 	JSON_AUTO body = json_object();
+	if (c->opt.now)
+		json_object_set_new(body, "now", json_true());
 	return verb(c, ":undo", body, true, err);
 }
 

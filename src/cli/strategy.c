@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/resource.h"
 
-enum form { FORM_WORD, FORM_AMOUNT, FORM_NUMBER, FORM_SPAN };
+enum form { FORM_WORD, FORM_AMOUNT, FORM_NUMBER, FORM_SPAN, FORM_YES };
 
 static const struct {
 	const char *option, *field;
@@ -17,12 +17,20 @@ static const struct {
 } fields[] = {
 	{ "max-unavailable", "maxUnavailable", offsetof(struct options, max_unavailable), FORM_AMOUNT },
 	{ "max-surge", "maxSurge", offsetof(struct options, max_surge), FORM_AMOUNT },
+	{ "batch-failure-threshold", "batchFailureThreshold", offsetof(struct options, batch_failure_threshold), FORM_AMOUNT },
+	{ "batch-count", "batchCount", offsetof(struct options, batch_count), FORM_NUMBER },
+	{ "batches-by", "batchesBy", offsetof(struct options, batches_by), FORM_WORD },
+	{ "beta", "beta", offsetof(struct options, beta), FORM_WORD },
+	{ "retry-elsewhere", "retryElsewhere", offsetof(struct options, retry_elsewhere), FORM_YES },
 	{ "failure-threshold", "failureThreshold", offsetof(struct options, failure_threshold), FORM_AMOUNT },
 	{ "max-in-flight", "maxInFlight", offsetof(struct options, max_in_flight), FORM_NUMBER },
 	{ "retries", "retries", offsetof(struct options, retries), FORM_NUMBER },
 	{ "min-ready", "minReady", offsetof(struct options, min_ready_us), FORM_SPAN },
 	{ "progress-deadline", "progressDeadline", offsetof(struct options, progress_us), FORM_SPAN },
 	{ "task-timeout", "taskTimeout", offsetof(struct options, task_timeout_us), FORM_SPAN },
+	{ "install-timeout", "installTimeout", offsetof(struct options, install_timeout_us), FORM_SPAN },
+	{ "uninstall-timeout", "uninstallTimeout", offsetof(struct options, uninstall_timeout_us), FORM_SPAN },
+	{ "switch-timeout", "switchTimeout", offsetof(struct options, switch_timeout_us), FORM_SPAN },
 	{ "soak", "soak", offsetof(struct options, soak_us), FORM_SPAN },
 	{ "on-failure", "onFailure", offsetof(struct options, on_failure), FORM_WORD },
 	{ "confirm", "confirm", offsetof(struct options, confirm), FORM_WORD },
@@ -35,6 +43,11 @@ static json_t *value_json(const struct cli *c, size_t i) {
 	char *text;
 	int64_t number;
 	char span[48];
+	bool yes;
+	if (fields[i].form == FORM_YES) {
+		memcpy(&yes, at, sizeof yes);
+		return json_boolean(yes);
+	}
 	if (fields[i].form == FORM_WORD || fields[i].form == FORM_AMOUNT) {
 		memcpy(&text, at, sizeof text);
 		return fields[i].form == FORM_WORD ? json_string(text) : amount_json(text);
@@ -43,37 +56,53 @@ static json_t *value_json(const struct cli *c, size_t i) {
 	return fields[i].form == FORM_NUMBER ? json_integer(number) : json_string(duration_format(number, span));
 }
 
-/* "1,25%,100%" */
-static int batches_json(struct cli *c, json_t **ret, struct err *err) {
+/* "1,25%,100%" as amounts, "a,b,c" as names. */
+static int list_json(struct cli *c, const char *option, const char *text, bool amounts, json_t **ret, struct err *err) {
 	json_t *list = json_array();
-	for (const char *p = c->opt.batches; *p != '\0';) {
+	for (const char *p = text; *p != '\0';) {
+		char one[64];
+		while (*p == ' ')
+			p++;
 		size_t n = strcspn(p, ",");
-		char one[16];
-		while (n > 0 && *p == ' ')
-			p++, n--;
 		if (n == 0 || n >= sizeof one) {
 			json_decref(list);
-			return cli_usage(c, err, "--batches '%.60s' is no list such as 1,25%%,100%%", c->opt.batches);
+			return cli_usage(c, err, "--%s '%.60s' is no list such as %s", option, text, amounts ? "1,25%,100%" : "a,b,c");
 		}
 		memcpy(one, p, n);
 		one[n] = '\0';
-		json_array_append_new(list, amount_json(one));
+		json_array_append_new(list, amounts ? amount_json(one) : json_string(one));
 		p += n + (p[n] == ',');
 	}
 	*ret = list;
 	return 0;
 }
 
+static int lists_json(struct cli *c, json_t *o, struct err *err) {
+	const struct {
+		const char *option, *field, *text;
+		bool amounts;
+	} rows[] = {
+		{ "batches", "batches", c->opt.batches, true },
+		{ "batch-order", "batchOrder", c->opt.batch_order, false },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		json_t *list = NULL;
+		if (!cli_given(c, rows[i].option))
+			continue;
+		int r = list_json(c, rows[i].option, rows[i].text, rows[i].amounts, &list, err);
+		if (r != 0)
+			return r;
+		json_object_set_new(o, rows[i].field, list);
+	}
+	return 0;
+}
+
 int strategy_json(struct cli *c, json_t **ret, struct err *err) {
 	json_t *o = json_object();
-	if (cli_given(c, "batches")) {
-		json_t *list = NULL;
-		int r = batches_json(c, &list, err);
-		if (r != 0) {
-			json_decref(o);
-			return r;
-		}
-		json_object_set_new(o, "batches", list);
+	int r = lists_json(c, o, err);
+	if (r != 0) {
+		json_decref(o);
+		return r;
 	}
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (cli_given(c, fields[i].option))

@@ -34,8 +34,9 @@ int change_delete(struct core *c, const struct core_who *who, struct deployment 
 /* Its instances anew, all or those on one base: elsewhere (replace), or where they are (restart). ret_plan NULL: there is none. */
 int change_anew(struct core *c, const struct core_who *who, struct deployment *d, const struct base *only, bool restart,
     struct plan **ret_plan, struct err *err);
+/* now, here and below: in one batch and whatever max_unavailable says; `who` must give the reason, which stays with the plan. */
 int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */,
-    struct plan **ret_plan, struct err *err);
+    bool now, struct plan **ret_plan, struct err *err);
 
 /* Verbs on plans; idempotent: already so is a success. E_STATE says why not and what is allowed. */
 enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_IGNORE, VERB_UNDO, VERB_STOP, VERB_COUNT };
@@ -43,6 +44,7 @@ enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_IGNORE,
 struct verb_spec {
 	int64_t batch, task;
 	const struct base *base;
+	bool now; /* of undo */
 };
 const char *plan_verb_name(enum plan_verb v);
 /* ret_plan: the plan to look at now: p, or the one that undoes it. */
@@ -56,7 +58,7 @@ struct undo {
 	int64_t deployment_id, from_revision, to_revision;
 };
 void undo_of(const struct plan *p, struct undo *ret);
-int change_undo(struct core *c, const struct core_who *who, const struct undo *u, struct plan **ret_plan, struct err *err);
+int change_undo(struct core *c, const struct core_who *who, const struct undo *u, bool now, struct plan **ret_plan, struct err *err);
 unsigned plan_verbs_allowed(struct core *c, const struct plan *p); /* bit set */
 
 /* A base that is reached by its arklet's address, without an agent. Already so: a success. The group is there. Texts are copied. */

@@ -108,6 +108,16 @@ static void resolve_rest(struct resolved *r, const struct deploy_spec *s) {
 	r->same = r->content_same && !back && now->row.replicas == r->replicas && strategy_same(&now->strategy, &r->strategy);
 }
 
+/* A base named first has to be one of the group. */
+static int resolve_beta(const struct resolved *r, struct err *err) {
+	const char *name = r->strategy.beta;
+	const struct base *b = *name == '\0' || strcmp(name, "*") == 0 ? NULL : fleet_base(r->tenant, name);
+	if (*name == '\0' || strcmp(name, "*") == 0 || (b != NULL && b->group == r->group))
+		return 0;
+	return err_field(err, E_INVALID, "/strategy/beta", "group %s has no base %s; see: berth base list --group %s", r->group->row.name,
+	    name, r->group->row.name);
+}
+
 static int resolve(struct core *c, int64_t tenant_id, const struct deploy_spec *s, struct resolved *r, struct err *err) {
 	*r = (struct resolved){ 0 };
 	r->tenant = fleet_tenant_by_id(c->fleet, tenant_id);
@@ -133,7 +143,7 @@ static int resolve(struct core *c, int64_t tenant_id, const struct deploy_spec *
 		e = resolve_runtime(r, err);
 	if (e == 0)
 		resolve_rest(r, s);
-	return e;
+	return e != 0 ? e : resolve_beta(r, err);
 }
 
 /* ---- making it so
@@ -279,14 +289,17 @@ static struct revision *revision_before(const struct deployment *d) {
 	return x;
 }
 
-int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to, struct plan **ret_plan, struct err *err) {
+int change_rollback(
+    struct core *c, const struct core_who *who, struct deployment *d, int64_t to, bool now, struct plan **ret_plan, struct err *err) {
+	if (now && reason_missing(who, err))
+		return err->code;
 	struct revision *x = to == 0 ? revision_before(d) : fleet_revision(d, to);
 	if (x == NULL)
 		return err_field(err, E_NOT_FOUND, "/to",
 		    to == 0 ? "deployment %s has no earlier revision"
 		            : "deployment %s does not keep that revision; see: berth revisions %s",
 		    d->row.name, d->row.name);
-	struct launch how = { .kind = PLAN_KIND_ROLLBACK, .supersede = true };
+	struct launch how = { .kind = PLAN_KIND_ROLLBACK, .supersede = true, .now = now };
 	*ret_plan = launch_revision(c, who, d, x, &how);
 	return 0;
 }

@@ -50,7 +50,7 @@ static Google__Protobuf__Duration *duration_new(int64_t us, struct arena *a) {
 static Berth__V1__CommandItem *item_new(struct core *c, const struct task *t, struct arena *a) {
 	Berth__V1__CommandItem *x = PB_NEW(Berth__V1__CommandItem, berth__v1__command_item, a);
 	const struct revision *r = t->instance->deployment == NULL ? NULL : t->instance->deployment->current;
-	int64_t timeout = r == NULL || r->strategy.task_timeout_us <= 0 ? 120 * US_PER_S : r->strategy.task_timeout_us;
+	int64_t timeout = strategy_timeout(r == NULL ? &strategy_unset : &r->strategy, (enum task_kind)t->row.kind);
 	x->has_kind = x->has_generation = x->has_task = x->has_activate = true;
 	x->kind = (Berth__V1__TaskKind)t->row.kind;
 	x->generation = t->row.generation;

@@ -49,7 +49,7 @@ struct revision *revision_record(struct core *c, const struct core_who *who, str
 /* ---- plans --------------------------------------------------------------------------------------------------------------------------- */
 static struct plan *plan_new(struct core *c, const struct core_who *who, struct tenant *t, const struct launch *x) {
 	ARENA_AUTO a = arena_new();
-	struct plan_memo memo = { .undoes = x->undoes, .base_id = x->base_id, .before = x->before };
+	struct plan_memo memo = { .undoes = x->undoes, .base_id = x->base_id, .before = x->before, .now = x->now };
 	struct row_plan row = {
 		.kind = x->kind,
 		.state = PLAN_QUEUED,

@@ -8,6 +8,7 @@ struct launch {
 	enum plan_kind kind;
 	int64_t undoes;          /* the plan it takes back */
 	bool supersede;          /* plans at work give way too */
+	bool now;                /* max_unavailable does not hold it up */
 	int64_t base_id, before; /* drain, replace, restart: what it is about (plan/memo.h) */
 };
 
@@ -35,6 +36,8 @@ struct plan *launch_over(struct core *c, const struct core_who *who, struct depl
 
 /* undo.c */
 int undo_check(struct core *c, const struct undo *u, struct deployment **ret, struct err *err);
+/* E_INVALID at /meta/reason when nobody says why. */
+bool reason_missing(const struct core_who *who, struct err *err);
 bool undo_by_itself(struct core *c, struct plan *p, const char *why);
 
 #endif

@@ -63,15 +63,27 @@ int undo_check(struct core *c, const struct undo *u, struct deployment **ret, st
 	return 0;
 }
 
-int change_undo(struct core *c, const struct core_who *who, const struct undo *u, struct plan **ret_plan, struct err *err) {
+bool reason_missing(const struct core_who *who, struct err *err) {
+	if (who->reason != NULL && *who->reason != '\0')
+		return false;
+	err_field(err, E_INVALID, "/meta/reason", "say why it must be now, whatever that interrupts; the reason stays with the plan");
+	return true;
+}
+
+int change_undo(struct core *c, const struct core_who *who, const struct undo *u, bool now, struct plan **ret_plan, struct err *err) {
 	struct deployment *d;
+	if (now && reason_missing(who, err))
+		return err->code;
 	*ret_plan = undo_under_way(c, u->plan);
-	if (*ret_plan != NULL)
+	if (*ret_plan != NULL) {
+		if (now)
+			plan_hurry(&c->plans, *ret_plan, who->reason);
 		return 0;
+	}
 	int r = undo_check(c, u, &d, err);
 	if (r != 0)
 		return r;
-	struct launch x = { .kind = PLAN_KIND_UNDO, .undoes = u->plan, .supersede = true };
+	struct launch x = { .kind = PLAN_KIND_UNDO, .undoes = u->plan, .supersede = true, .now = now };
 	if (u->from_revision == 0 && !takes_away(u))
 		*ret_plan = launch_away(c, who, d, &x);
 	else
@@ -88,5 +100,5 @@ bool undo_by_itself(struct core *c, struct plan *p, const char *why) {
 	undo_of(p, &u);
 	snprintf(reason, sizeof reason, "plan %lld: %s", (long long)p->row.id, why);
 	struct core_who who = { .tenant_id = p->row.tenant_id, .actor = "berth", .reason = reason };
-	return change_undo(c, &who, &u, &back, &err) == 0;
+	return change_undo(c, &who, &u, false, &back, &err) == 0;
 }

@@ -111,12 +111,12 @@ static int ignore(struct core *c, const struct core_who *who, struct plan *p, co
 	return plan_ignore(&c->plans, p, &scope, who->reason, who->actor) ? 0 : not_now(c, p, VERB_IGNORE, err);
 }
 
-static int undo(struct core *c, const struct core_who *who, struct plan *p, struct plan **ret_plan, struct err *err) {
+static int undo(struct core *c, const struct core_who *who, struct plan *p, bool now, struct plan **ret_plan, struct err *err) {
 	struct undo u;
 	undo_of(p, &u);
 	if (p->row.state == PLAN_SUPERSEDED)
 		return not_now(c, p, VERB_UNDO, err);
-	return change_undo(c, who, &u, ret_plan, err);
+	return change_undo(c, who, &u, now, ret_plan, err);
 }
 
 int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p, enum plan_verb v, const struct verb_spec *s,
@@ -138,7 +138,7 @@ int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p,
 	case VERB_IGNORE:
 		return ignore(c, who, p, s, err);
 	case VERB_UNDO:
-		return undo(c, who, p, ret_plan, err);
+		return undo(c, who, p, s->now, ret_plan, err);
 	case VERB_STOP:
 		ok = plan_stop(&c->plans, p, why);
 		break;

@@ -21,18 +21,33 @@ enum rounding { ROUND_DOWN, ROUND_UP };
 int64_t amount_of(struct amount a, int64_t total, enum rounding r);
 
 #define STRATEGY_MAX_BATCHES 32
-struct strategy { /* 0 / UNSET = not given: strategy_resolve() fills it */
-	struct amount batches[STRATEGY_MAX_BATCHES];
+#define STRATEGY_NAME 64
+#define STRATEGY_TEXT 256
+enum choice { CHOICE_UNSET, CHOICE_NO, CHOICE_YES };
+/* 0 / UNSET / "" = not given: strategy_resolve() fills it. Plain memory: it is copied and compared as a value.
+ * batches, batch_count and batches_by are three ways to cut; of a merge the one said last is left. */
+struct strategy {
+	struct amount batches[STRATEGY_MAX_BATCHES]; /* cumulative */
 	int n_batches;
+	int64_t batch_count;             /* so many, equal */
+	char batches_by[STRATEGY_NAME];  /* one per value of that label of the bases; "zone": of their zone */
+	char batch_order[STRATEGY_TEXT]; /* those values first, in this order, separated by commas */
+	char beta[STRATEGY_NAME];        /* the first batch is this base alone; "*": whichever comes first */
 	enum upgrade_policy upgrade_policy;
 	enum placement placement;
-	struct amount max_unavailable, max_surge, failure_threshold;
-	int64_t max_in_flight, retries;                              /* retries: -1 = not given */
-	int64_t min_ready_us, progress_us, soak_us, task_timeout_us; /* -1 = not given */
+	struct amount max_unavailable, max_surge, failure_threshold, batch_failure_threshold;
+	int64_t max_in_flight, retries;                                      /* retries: -1 = not given */
+	int64_t min_ready_us, progress_us, soak_us, task_timeout_us;         /* -1 = not given */
+	int64_t install_timeout_us, uninstall_timeout_us, switch_timeout_us; /* -1 = task_timeout_us */
 	enum on_failure on_failure;
 	enum confirm confirm;
+	enum choice retry_elsewhere;
 };
 extern const struct strategy strategy_unset;
+/* How long a base may take for a task of that kind; what is not given has its default. */
+int64_t strategy_timeout(const struct strategy *s, enum task_kind kind);
+/* The n-th value of batch_order; false: there are fewer. */
+bool strategy_order(const struct strategy *s, int n, char ret[STRATEGY_NAME]);
 
 /* Canonical JSON (keys in fixed order, only what is given); "{}" for nothing. In the arena. */
 char *strategy_print(const struct strategy *s, struct arena *a);

@@ -2,6 +2,7 @@
 #include "plan/live.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,6 +334,31 @@ void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c) {
 	chain_free(p, c);
 }
 
+bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *ch, struct revision *to, int64_t batch) {
+	const struct plan_live *l = p->live;
+	const struct batch *b = plan_batch(p, batch);
+	const struct failed_slot *x, *next;
+	int64_t tried = 0, most = l->s.retries < 1 ? 1 : l->s.retries;
+	if (l->s.retry_elsewhere != CHOICE_YES || b == NULL || word_terminal(WORD_PLAN, p->row.state) || to == NULL)
+		return false;
+	HASH_ITER(hh, l->failed, x, next)
+		tried += x->batch == 0;
+	return tried < most * b->row.size && room_for(e, p, ch->deployment, to, b) != NULL;
+}
+
+/* What failed on this base counts for nothing yet: the slot is filled on another one. */
+static bool goes_elsewhere(struct plan_env *e, struct plan *p, struct chain *c, struct instance *new) {
+	char text[160];
+	if (!c->failed || c->ignored || c->form != CHAIN_INSTALL || new == NULL ||
+	    !may_go_elsewhere(e, p, c->change, change_goal(c->change), c->batch))
+		return false;
+	slot_mark_failed(p, c->key, 0, true);
+	snprintf(text, sizeof text, "%s failed on %s; another base is tried", c->change->deployment->row.name, c->base->row.name);
+	e->event(e->arg, "task.elsewhere", p, c->change->deployment, c->base, new->version, NULL, text);
+	install_cancelled(e, new);
+	return true;
+}
+
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
 	struct batch *b = plan_batch(p, c->batch);
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
@@ -348,6 +374,8 @@ void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
 	}
 	if (c->ignored && !c->failed)
 		slot_recover(e, p, c->key);
+	else if (goes_elsewhere(e, p, c, new))
+		live_todo_reset(p->live);
 	else if (c->failed && !c->ignored)
 		slot_fail(e, p, c->key, c->batch);
 	else if (b != NULL && !c->failed) {

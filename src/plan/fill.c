@@ -18,13 +18,13 @@ static int cmp_victims(const void *pa, const void *pb) {
 	return (a->row.id < b->row.id) - (a->row.id > b->row.id);
 }
 
-static void list_victims(struct plan_live *l, const struct deployment *d, int64_t n) {
+static void list_victims(struct plan_live *l, const struct deployment *d, int64_t n, const struct batch *b) {
 	struct instance **v = calloc((size_t)d->n_instances + 1, sizeof(struct instance *)), *i;
 	size_t k = 0;
 	if (v == NULL)
 		abort();
 	TAILQ_FOREACH(i, &d->instances, deployment_link)
-		if (i->row.wanted)
+		if (i->row.wanted && batch_takes(b, i->base))
 			v[k++] = i;
 	qsort(v, k, sizeof *v, cmp_victims);
 	for (size_t j = 0; j < k && (int64_t)j < n; j++)
@@ -33,28 +33,28 @@ static void list_victims(struct plan_live *l, const struct deployment *d, int64_
 }
 
 /* What is left of one change now, not ready ones first; and who goes when there are too many. */
-static void list_change(struct plan *p, struct change *ch) {
+static void list_change(struct plan *p, struct change *ch, const struct batch *b) {
 	struct plan_live *l = p->live;
 	struct plan_work w;
 	struct instance *i;
 	plan_work_left(p, ch, &w);
-	if (w.in > 0)
-		list_victims(l, ch->deployment, w.in);
+	if (w.in > 0 && (plan_goal_shrinks(p) || !batch_labelled(b))) /* who goes is not a matter of labels */
+		list_victims(l, ch->deployment, w.in, b);
 	if (plan_goal_shrinks(p))
 		return;
 	for (int pass = 0; pass < 2; pass++)
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
-			if ((i->row.state == INSTANCE_READY) == (pass == 1) && slot_left(p, ch, i))
+			if ((i->row.state == INSTANCE_READY) == (pass == 1) && slot_left(p, ch, i) && batch_takes(b, i->base))
 				todo_add(&l->upgrades, i->row.id);
 }
 
 /* Once per batch. */
-static void list_work(struct plan *p, int64_t batch) {
+static void list_work(struct plan *p, const struct batch *b) {
 	struct change *ch;
 	live_todo_reset(p->live);
-	p->live->todo_batch = batch;
+	p->live->todo_batch = b->row.number;
 	TAILQ_FOREACH(ch, &p->changes, link)
-		list_change(p, ch);
+		list_change(p, ch, b);
 }
 
 bool base_reachable(const struct base *b) {
@@ -87,17 +87,18 @@ enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
 struct exclusion {
 	struct plan *plan;
 	struct deployment *deployment;
+	const struct batch *batch; /* NULL: a move, which may go to any base */
 };
 
 static bool slot_failed(const struct base *b, void *arg) {
 	const struct exclusion *x = arg;
-	return chain_failed_before(x->plan, x->deployment, b) || slot_ignored(x->plan, x->deployment, b);
+	return chain_failed_before(x->plan, x->deployment, b) || slot_ignored(x->plan, x->deployment, b) ||
+	       (x->batch != NULL && !batch_takes(x->batch, b));
 }
 
-/* A base for one more instance; NULL is remembered as what the plan waits for. */
-static struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to) {
+struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch) {
 	struct plan_live *l = p->live;
-	struct exclusion x = { p, d };
+	struct exclusion x = { p, d, batch };
 	struct place_req r = {
 		.group = d->group,
 		.deployment = d,
@@ -152,7 +153,7 @@ static enum pick move_try(struct plan_env *e, struct plan *p, struct change *ch,
 		l->wait.surge = true;
 		return PICK_HELD;
 	}
-	struct base *b = room_for(e, p, d, to);
+	struct base *b = room_for(e, p, d, to, NULL);
 	if (b != NULL)
 		return chain_move(e, ch, i, to, b, batch) ? PICK_DONE : PICK_HELD;
 	l->wait.no_room = true;
@@ -220,13 +221,15 @@ static enum pick new_try(struct plan_env *e, struct plan *p, struct change *ch, 
 	struct revision *to = change_goal(ch);
 	if (plan_keeps_revision(p) || plan_goal_shrinks(p) || (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas))
 		return PICK_NONE;
-	struct base *b = room_for(e, p, ch->deployment, to);
-	if (b == NULL && to->row.replicas >= 0) {
+	const struct batch *now = plan_batch(p, batch);
+	struct base *b = room_for(e, p, ch->deployment, to, now);
+	bool waits = b == NULL && to->row.replicas >= 0 && !batch_labelled(now);
+	if (waits) {
 		l->wait.no_room = true;
 		l->wait.room_id = ch->deployment->row.id;
 	}
 	if (b == NULL)
-		return to->row.replicas >= 0 ? PICK_HELD : PICK_NONE;
+		return waits ? PICK_HELD : PICK_NONE;
 	return chain_install(e, ch, b, batch) ? PICK_DONE : PICK_HELD;
 }
 
@@ -304,7 +307,7 @@ int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p);
 	bool held = false;
 	if (l->todo_batch != b->row.number)
-		list_work(p, b->row.number);
+		list_work(p, b);
 	while (left > 0) {
 		if (plan_batch_chains(p) >= l->s.max_in_flight) {
 			l->wait.in_flight = true;

@@ -89,6 +89,8 @@ struct instance *slot_instance(struct plan_env *e, struct change *ch, struct bas
 void chain_give_back(struct plan_env *e, struct chain *c);
 /* Its open tasks were cancelled: the slot is what it was, as far as the base did not hear otherwise. Frees the chain. */
 void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
+/* May a failed install of a new instance be tried on another base? */
+bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *ch, struct revision *to, int64_t batch);
 /* A chain came to its end: counts it in its batch. */
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
 
@@ -110,12 +112,19 @@ void plan_memo_store(struct plan_env *e, struct plan *p);
 /* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b);
 bool base_reachable(const struct base *b);
+/* A base for one more instance, of those the batch is for (NULL: any); NULL when there is none. */
+struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch);
 
 /* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
 void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
 
+/* cut.c */
+void base_label(const struct base *b, const char *key, char ret[STRATEGY_NAME]); /* "" when it has none; "zone" and "base" are its own */
+bool batch_takes(const struct batch *b, const struct base *base);                /* the last one takes what is left, whatever its label */
+bool batch_labelled(const struct batch *b);                                      /* it is for some bases only */
+
 /* step.c */
-bool plan_over_threshold(const struct plan *p);
+bool plan_over_threshold(struct plan *p);
 void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char *reason);
 void batch_close(struct plan_env *e, struct plan *p, struct batch *b);
 struct batch *batch_now(struct plan *p); /* the first that is not done */

@@ -20,6 +20,7 @@ static const struct {
 	{ "undoes", offsetof(struct plan_memo, undoes) },
 	{ "baseId", offsetof(struct plan_memo, base_id) },
 	{ "before", offsetof(struct plan_memo, before) },
+	{ "now", offsetof(struct plan_memo, now) },
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 

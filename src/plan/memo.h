@@ -29,6 +29,7 @@ struct plan_memo {
 	int64_t forgiven;    /* failed tasks up to this number were taken up again */
 	int64_t undoes;      /* the plan that this one takes back */
 	int64_t base_id;     /* drain, replace, restart: only what is on this base; 0 = everywhere */
+	int64_t now;         /* 1: going back at once, whatever max_unavailable says; the plan's reason says why */
 	int64_t before;      /* replace, restart: instances up to this number; 0 = all */
 	struct memo_mark *marks;
 	size_t n_marks, cap;

@@ -80,14 +80,18 @@ static void leave_begin(struct plan_env *e, struct plan *p, struct chain *leave)
 	chain_task(e, leave, old, TASK_KIND_UNINSTALL, 0);
 }
 
-/* The old one stays; neither its slot nor that other base is tried again by this plan. */
+/* The old one stays; neither its slot nor that other base is tried again by this plan, unless it says that a third one may be. */
 static void move_failed(struct plan_env *e, struct plan *p, const struct chain *c, const struct chain *leave) {
+	const struct instance *old = leave == NULL ? NULL : fleet_instance(e->fleet, leave->old_id);
 	if (leave == NULL) {
 		slot_fail(e, p, c->key, c->batch);
 		return;
 	}
+	bool elsewhere = !leave->ignored && old != NULL && may_go_elsewhere(e, p, c->change, slot_goal(p, c->change, old), c->batch);
 	slot_mark_failed(p, c->key, 0, true); /* of no batch: it counts for nothing, it only keeps others away from that base */
-	if (!leave->ignored)
+	if (elsewhere)
+		live_todo_reset(p->live);
+	else if (!leave->ignored)
 		slot_fail(e, p, leave->key, leave->batch);
 }
 

@@ -44,8 +44,15 @@ bool instance_behind(const struct instance *i, const struct revision *to);
 /* Makes the successor of `old` at revision `to` on the same base, on the old one's units; old is not wanted any more. NULL: needs more than
  * the base has free. */
 struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct revision *to);
-/* Cuts total into batches by the strategy's list; sizes sum up to total, none is 0. Returns how many. */
+/* The arithmetic of batches (cut.c): a list is cumulative and rounds up; equal ones differ by one at most, the larger first; a beta is one
+ * alone before the others, and counts in a cumulative list. Sizes sum up to total, none is 0. Returns how many; 0 of nothing. */
 int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]);
+/* The same on the fleet of now, where a label or a named beta says which bases a batch is for. */
+struct piece {
+	int64_t size;
+	char label[2 * STRATEGY_NAME]; /* "zone=a", "base=n3"; "" = any */
+};
+int plan_cut(const struct fleet *f, struct plan *p, const struct strategy *s, int64_t total, struct piece ret[STRATEGY_MAX_BATCHES]);
 
 /* The strategy in force for a plan: the revision's, filled with defaults. */
 void plan_strategy(struct plan *p, struct strategy *ret);
@@ -98,6 +105,8 @@ bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s,
 const struct plan_memo *plan_memo(struct plan *p);
 /* Another plan takes back what this one did. */
 bool plan_undone(struct plan_env *e, struct plan *p, int64_t by);
+/* Going back cannot wait: from here on max_unavailable does not hold it up. Harmless twice. */
+bool plan_hurry(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_stop(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_supersede(struct plan_env *e, struct plan *p, int64_t by);
 

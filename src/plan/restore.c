@@ -18,7 +18,11 @@ static void failed_again(struct plan_env *e, struct plan *p, const struct task *
 		slot_mark_failed(p, key, 0, true);
 		key.base_id = old->row.base_id;
 	}
-	if (!memo_forgives(m, key.deployment_id, key.base_id, t->row.id))
+	bool elsewhere = p->live->s.retry_elsewhere == CHOICE_YES && t->row.kind == TASK_KIND_INSTALL && old == NULL &&
+	                 (t->instance == NULL || !t->instance->row.wanted);
+	if (elsewhere) /* its slot was filled on another base, so it counts for nothing */
+		slot_mark_failed(p, key, 0, true);
+	else if (!memo_forgives(m, key.deployment_id, key.base_id, t->row.id))
 		slot_mark_failed(p, key, t->row.batch, t->row.id <= m->accepted || memo_ignores(m, key.deployment_id, key.base_id));
 }
 

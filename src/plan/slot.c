@@ -266,7 +266,7 @@ static void slots_ignore(struct plan_env *e, struct plan *p, const struct deploy
 }
 
 /* Nothing else holds it: it goes on without anybody saying so. */
-static bool freed_by_ignore(const struct plan *p) {
+static bool freed_by_ignore(struct plan *p) {
 	if (p->row.state != PLAN_PAUSED)
 		return false;
 	return (p->live->memo.halt == HALT_FAILURES && !plan_over_threshold(p)) ||

@@ -46,15 +46,16 @@ static void bring_up_to_date(struct plan_env *e, struct change *ch) {
 static void make_batches(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	const struct change *ch;
-	int64_t sizes[STRATEGY_MAX_BATCHES], total = 0;
+	struct piece pieces[STRATEGY_MAX_BATCHES];
+	int64_t total = 0;
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct plan_work w;
 		plan_work_left(p, ch, &w);
 		total += w.total;
 	}
-	int n = plan_batches_cut(&l->s, total, sizes);
+	int n = plan_cut(e->fleet, p, &l->s, total, pieces);
 	for (int i = 0; i < n; i++) {
-		struct row_batch row = { .number = i + 1, .state = BATCH_PENDING, .size = sizes[i] };
+		struct row_batch row = { .number = i + 1, .state = BATCH_PENDING, .size = pieces[i].size, .label = pieces[i].label };
 		fleet_batch_add(e->fleet, p, &row);
 	}
 }
@@ -137,10 +138,22 @@ static int64_t bases_planned(const struct plan *p) {
 	return total;
 }
 
-bool plan_over_threshold(const struct plan *p) {
+static int64_t at_least_one(struct amount a, int64_t total) {
+	int64_t n = amount_of(a, total, ROUND_UP);
+	return n < 1 ? 1 : n;
+}
+
+/* Of the failures nobody accepted yet: too many in all, or in the running batch. */
+bool plan_over_threshold(struct plan *p) {
 	const struct plan_live *l = p->live;
-	int64_t limit = amount_of(l->s.failure_threshold, bases_planned(p), ROUND_UP);
-	return plan_failures(p) - l->memo.tolerated >= (limit < 1 ? 1 : limit);
+	const struct batch *b = batch_now(p);
+	int64_t fresh = plan_failures(p) - l->memo.tolerated;
+	if (fresh >= at_least_one(l->s.failure_threshold, bases_planned(p)))
+		return true;
+	if (b == NULL || l->s.batch_failure_threshold.kind == AMOUNT_UNSET)
+		return false;
+	int64_t here = b->row.failed < fresh ? b->row.failed : fresh;
+	return here >= at_least_one(l->s.batch_failure_threshold, b->row.size);
 }
 
 static bool threshold_reached(struct plan_env *e, struct plan *p) {
@@ -182,12 +195,14 @@ void batch_close(struct plan_env *e, struct plan *p, struct batch *b) {
 }
 
 static void batch_open(struct plan_env *e, struct plan *p, struct batch *b) {
-	char text[96];
+	char text[256];
+	bool labelled = b->row.label != NULL && *b->row.label != '\0';
 	batch_set_state(e->fleet, b, BATCH_RUNNING, e->wall);
 	p->row.current_batch = b->row.number;
 	fleet_touch(e->fleet, &p->o);
-	snprintf(text, sizeof text, "batch %lld of %lld: %lld %s", (long long)b->row.number,
-	    (long long)TAILQ_LAST(&p->batches, batch_list)->row.number, (long long)b->row.size, b->row.size == 1 ? "base" : "bases");
+	snprintf(text, sizeof text, "batch %lld of %lld: %lld %s%s%s", (long long)b->row.number,
+	    (long long)TAILQ_LAST(&p->batches, batch_list)->row.number, (long long)b->row.size, b->row.size == 1 ? "base" : "bases",
+	    labelled ? ", " : "", labelled ? b->row.label : "");
 	plan_announce(e, "batch.started", p, text);
 }
 
@@ -250,6 +265,18 @@ static void finish(struct plan_env *e, struct plan *p) {
 		plan_end(e, p, PLAN_SUCCEEDED_WITH_FAILURES, text);
 }
 
+/* Bases left or became unreachable: the batch is smaller than it was planned. What found no room where a label wanted it may find it
+ * elsewhere, with the last batch. */
+static void batch_shrink(struct plan_env *e, struct plan *p, struct batch *b, int64_t idle) {
+	struct batch *last = TAILQ_LAST(&p->batches, batch_list);
+	b->row.size -= idle;
+	fleet_touch(e->fleet, &b->o);
+	if (!batch_labelled(b))
+		return;
+	last->row.size += idle;
+	fleet_touch(e->fleet, &last->o);
+}
+
 /* The running batch, once around. True when it is done and the next may begin. */
 static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
@@ -262,10 +289,8 @@ static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	}
 	if (b->row.done + b->row.failed + idle < b->row.size || !batch_watched(e, p, b))
 		return false;
-	if (idle > 0) { /* bases left or became unreachable: the batch is smaller than it was planned */
-		b->row.size -= idle;
-		fleet_touch(e->fleet, &b->o);
-	}
+	if (idle > 0)
+		batch_shrink(e, p, b, idle);
 	return true;
 }
 
@@ -301,7 +326,7 @@ static bool soak_go_on(struct plan_env *e, struct plan *p) {
 
 static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
-	if (TAILQ_NEXT(b, link) == NULL)
+	if (TAILQ_NEXT(b, link) == NULL || b->row.size == 0)
 		return true;
 	if (l->s.soak_us > 0 && b->row.state == BATCH_RUNNING) {
 		soak_begin(e, p, b);

@@ -72,6 +72,20 @@ bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {
 	return true;
 }
 
+bool plan_hurry(struct plan_env *e, struct plan *p, const char *reason) {
+	struct plan_live *l = live_get(p);
+	if (ended(p))
+		return false;
+	if (l->memo.now)
+		return true;
+	l->memo.now = 1;
+	plan_strategy(p, &l->s);
+	plan_memo_store(e, p);
+	plan_announce(e, "plan.hurried", p, reason);
+	plan_step(e, p);
+	return true;
+}
+
 bool plan_undone(struct plan_env *e, struct plan *p, int64_t by) {
 	if (ended(p))
 		return false;

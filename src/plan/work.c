@@ -71,8 +71,20 @@ bool plan_goal_shrinks(const struct plan *p) {
 static void strategy_for_return(struct strategy *s) {
 	s->confirm = CONFIRM_NONE;
 	s->soak_us = 0;
+	s->beta[0] = '\0';
 	if (s->on_failure == ON_FAILURE_UNDO)
 		s->on_failure = ON_FAILURE_PAUSE;
+}
+
+/* Somebody in need: everything at once, fewer ready than usual for a while. */
+static void strategy_now(struct strategy *s) {
+	struct strategy at_once = strategy_unset;
+	at_once.batches[0] = at_once.max_unavailable = (struct amount){ AMOUNT_ALL, 0 };
+	at_once.n_batches = 1;
+	strategy_merge(s, &at_once);
+	s->confirm = CONFIRM_NONE;
+	s->soak_us = 0;
+	s->beta[0] = '\0';
 }
 
 static int64_t wanted_bases(const struct deployment *d, const struct revision *to) {
@@ -128,21 +140,6 @@ static int64_t work_in_all(struct plan *p, bool *ret_shrinks) {
 	return total;
 }
 
-int plan_batches_cut(const struct strategy *s, int64_t total, int64_t ret_sizes[STRATEGY_MAX_BATCHES]) {
-	int n = 0;
-	int64_t given = 0;
-	for (int i = 0; i < s->n_batches && given < total && n < STRATEGY_MAX_BATCHES - 1; i++) {
-		int64_t upto = amount_of(s->batches[i], total, ROUND_UP);
-		if (upto <= given)
-			continue;
-		ret_sizes[n++] = upto - given;
-		given = upto;
-	}
-	if (given < total)
-		ret_sizes[n++] = total - given;
-	return n;
-}
-
 void plan_strategy(struct plan *p, struct strategy *ret) {
 	const struct change *ch = TAILQ_FIRST(&p->changes);
 	*ret = strategy_unset;
@@ -155,9 +152,11 @@ void plan_strategy(struct plan *p, struct strategy *ret) {
 		strategy_for_return(ret);
 	if (p->row.kind == PLAN_KIND_DRAIN) /* of whatever is on one base: no deployment's own way of rolling */
 		*ret = strategy_unset;
-	bool shrinks;
+	if (plan_memo(p)->now)
+		strategy_now(ret);
+	bool shrinks, cut = ret->n_batches > 0 || ret->batch_count > 0 || ret->batches_by[0] != '\0';
 	int64_t total = work_in_all(p, &shrinks);
-	if ((shrinks || p->row.kind == PLAN_KIND_DRAIN) && ret->n_batches == 0) { /* taking away needs no canary */
+	if ((shrinks || p->row.kind == PLAN_KIND_DRAIN) && !cut) { /* taking away needs no canary */
 		ret->batches[0] = (struct amount){ AMOUNT_ALL, 0 };
 		ret->n_batches = 1;
 	}

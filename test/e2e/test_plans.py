@@ -1,4 +1,6 @@
 """What people do to plans, with real processes: letting a base be, taking back, freezing."""
+import json
+
 import pytest
 
 import cell as cells
@@ -107,6 +109,41 @@ def test_surge_leaves_nothing_unanswered(three):
     assert done["state"] == "succeeded" and three.on("hello") == three.on("hello", "2.0.0") and len(three.on("hello")) == 2
     order = [(t["kind"], t["state"]) for t in sorted(three.plan(done["id"])["tasks"], key=lambda t: t["id"])]
     assert order == [("install", "succeeded"), ("uninstall", "succeeded")] * 2, order
+
+
+def test_zone_by_zone_behind_a_named_base(fleet):
+    fleet.begin(bases=0)
+    for zone, names in {"a": ["a1", "a2"], "b": ["b1", "b2"]}.items():
+        fleet.join(names, options=("--zone", zone))
+    fleet.push("hello-1.0.0")
+    fleet.push("hello-2.0.0")
+    fleet.deploy("hello:1.0.0", replicas=4)
+    shown = fleet.berth("deploy", "hello:2.0.0", "--beta", "a2", "--batches-by", "zone", "--batch-order", "b,a", "--min-ready", "0s", "--no-wait", "-o", "json")
+    number = json.loads(shown.stdout)["id"]
+    cells.until(lambda: fleet.plan(number)["state"] == "confirming")
+    fleet.one.process.kill()
+    fleet.one.start().ready()
+    assert fleet.on("hello", "2.0.0") == ["a2"]
+    assert [(b["size"], b["label"]) for b in fleet.plan(number)["batches"]] == [(1, "base=a2"), (2, "zone=b"), (1, "zone=a")]
+    assert fleet.berth("plan", "confirm", number, 1).returncode == 0
+    assert fleet.ended(number)["state"] == "succeeded"
+    order = [(t["batch"], t["base"]) for t in sorted(fleet.plan(number)["tasks"], key=lambda t: t["id"]) if t["kind"] == "install"]
+    assert [b for b, _ in order] == [1, 2, 2, 3] and {n for b, n in order if b == 2} == {"b1", "b2"}, order
+    unknown = fleet.berth("deploy", "hello:2.0.0", "--beta", "zz", "--no-wait")
+    assert unknown.returncode != 0 and "has no base zz" in said(unknown), said(unknown)
+    fleet.sound()
+
+
+def test_going_back_now_needs_a_reason_and_keeps_it(three):
+    three.deploy("hello:1.0.0")
+    done = three.deploy("hello:2.0.0")
+    refused = three.berth("plan", "undo", done["id"], "--now")
+    assert refused.returncode != 0 and "say why" in said(refused), said(refused)
+    back = three.berth("plan", "undo", done["id"], "--now", "--reason", "checkout is down", "--timeout", "60s")
+    assert back.returncode == 0, said(back)
+    plan = three.api.get("/v1/plans", deployment="hello").json["plans"][0]
+    assert plan["kind"] == "undo" and plan["reason"] == "checkout is down" and plan["state"] == "succeeded", plan
+    assert three.on("hello", "1.0.0") == ["n1", "n2", "n3"]
 
 
 def test_endpoints_say_where_a_module_answers(three):

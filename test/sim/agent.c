@@ -17,7 +17,7 @@ struct biz {
 
 struct agent {
 	struct sim *sim;
-	char name[16], group[32];
+	char name[16], group[32], zone[8];
 	struct brain *brain;
 	struct driver_link *link;
 	uint64_t life, base_life;
@@ -371,6 +371,7 @@ static void boot(void *arg) {
 	h.base = a->name;
 	h.boot = id;
 	h.group = a->group;
+	h.zone = a->zone;
 	h.join_token = (char *)(uintptr_t) "join-token";
 	h.has_runtime = true;
 	h.runtime = BERTH__V1__RUNTIME__RUNTIME_NATIVE;
@@ -396,6 +397,7 @@ struct agent *agent_new(struct sim *s, int index, const char *group) {
 	a->sim = s;
 	snprintf(a->name, sizeof a->name, "n%d", index);
 	snprintf(a->group, sizeof a->group, "%s", group);
+	snprintf(a->zone, sizeof a->zone, "%c", 'a' + index % 3);
 	sim_after(s, sim_delay(s, 0, 3 * US_PER_S), boot, a);
 	return a;
 }

@@ -58,6 +58,18 @@ static struct node *active_node(struct sim *s) {
 static void submit(void *arg);
 
 /* ---- what it asks for --------------------------------------------------------------------------------------------------------------- */
+static void how_to_cut(const struct request *q, struct strategy *ret) {
+	int way = (q->base + q->version) % 4;
+	if (way == 1)
+		snprintf(ret->batches_by, sizeof ret->batches_by, "zone");
+	if (way == 1 && q->n % 2 == 0)
+		snprintf(ret->batch_order, sizeof ret->batch_order, "c,a");
+	if (way == 2)
+		ret->batch_count = 1 + q->n;
+	if (q->base == 1 && q->sim->agents[0] != NULL)
+		snprintf(ret->beta, sizeof ret->beta, "%s", q->n % 2 == 0 ? "*" : agent_name(q->sim->agents[0]));
+}
+
 static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	struct deploy_spec spec = { .module = modules[q->module], .group = "g", .online = true };
 	struct strategy st = strategy_unset;
@@ -74,6 +86,9 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	st.upgrade_policy = q->n == 2 ? UPGRADE_POLICY_SURGE : UPGRADE_POLICY_AUTO;
 	st.confirm = q->n == 5 ? CONFIRM_EACH : q->n == 4 ? CONFIRM_BETA : CONFIRM_NONE;
 	st.soak_us = q->n == 3 ? 8 * US_PER_S : 0;
+	how_to_cut(q, &st);
+	st.retry_elsewhere = q->version % 2 == 0 ? CHOICE_YES : CHOICE_UNSET;
+	st.batch_failure_threshold = q->n == 4 ? (struct amount){ AMOUNT_PERCENT, 50 } : (struct amount){ 0 };
 	spec.strategy = &st;
 	int r = change_deploy(c, &q->op.who, &spec, &d, &p, err);
 	if (r == 0)
@@ -111,7 +126,7 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 	case WISH_DELETE:
 		return d == NULL ? E_NOT_FOUND : change_delete(c, &q->op.who, d, &p, err);
 	case WISH_ROLLBACK:
-		return d == NULL ? E_NOT_FOUND : change_rollback(c, &q->op.who, d, 0, &p, err);
+		return d == NULL ? E_NOT_FOUND : change_rollback(c, &q->op.who, d, 0, q->n == 0, &p, err);
 	case WISH_CORDON:
 		return b == NULL ? E_NOT_FOUND : change_cordon(c, &q->op.who, b, q->n % 3 == 0, err);
 	case WISH_LIMIT:

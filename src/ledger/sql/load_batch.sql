@@ -3,7 +3,7 @@
 -- rows: columns of table batch
 -- read
 select
-	x.plan_id, x.number, x.state, x.size, x.done, x.failed, x.started_at, x.ended_at
+	x.plan_id, x.number, x.state, x.size, x.done, x.failed, x.started_at, x.ended_at, x.label
 from batch x
 where x.plan_id in (select p.id from plan p where p.state not in ('succeeded', 'succeeded_with_failures', 'failed', 'stopped', 'undone', 'superseded'))
 	or x.plan_id in (select o.plan_id from task o where o.state in ('pending', 'sent', 'backoff'))

@@ -63,6 +63,15 @@ START_TEST(strategies_are_checked) {
 		{ "{\"maxInFlight\":0}", "/strategy/maxInFlight" },
 		{ "{\"retries\":-1}", "/strategy/retries" },
 		{ "{\"failureThreshold\":0}", "/strategy/failureThreshold" },
+		{ "{\"batchFailureThreshold\":0}", "/strategy/batchFailureThreshold" },
+		{ "{\"batches\":[1],\"batchCount\":2}", "/strategy/batches" },
+		{ "{\"batchesBy\":\"zone\",\"batchCount\":2}", "/strategy/batches" },
+		{ "{\"batchCount\":0}", "/strategy/batchCount" },
+		{ "{\"batchesBy\":\"no label\"}", "/strategy/batchesBy" },
+		{ "{\"batchOrder\":[\"a\"]}", "/strategy/batchOrder" },
+		{ "{\"batchesBy\":\"zone\",\"batchOrder\":[\"a\",\"b,c\"]}", "/strategy/batchOrder/1" },
+		{ "{\"beta\":\"-\"}", "/strategy/beta" },
+		{ "{\"installTimeout\":\"31d\"}", "/strategy/installTimeout" },
 	};
 	struct strategy s;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -79,7 +88,8 @@ START_TEST(strategies_go_there_and_back) {
 	struct strategy s, again;
 	ck_assert_int_eq(strategy("{\"batches\":[1,\"25%\",\"all\"],\"upgradePolicy\":\"in_place\",\"maxUnavailable\":\"10%\",\"maxSurge\":"
 	                          "0,\"minReady\":\"0s\","
-	                          "\"retries\":0,\"onFailure\":\"undo\",\"confirm\":\"beta\",\"soak\":\"1h\"}",
+	                          "\"retries\":0,\"onFailure\":\"undo\",\"confirm\":\"beta\",\"soak\":\"1h\",\"beta\":\"n3\","
+	                          "\"retryElsewhere\":true,\"switchTimeout\":\"5s\",\"batchFailureThreshold\":2}",
 	                     &s, &err),
 	    0);
 	ck_assert_int_eq(s.n_batches, 3);

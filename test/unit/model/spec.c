@@ -47,6 +47,10 @@ START_TEST(canonical_text) {
 		  "\"250ms\"}",
 		    "{\"maxInFlight\":8,\"minReady\":\"0s\",\"progressDeadline\":\"10m\",\"failureThreshold\":\"10%\",\"taskTimeout\":"
 		    "\"250ms\"}" },
+		{ "{\"beta\":\"n3\",\"batchOrder\":[\"b\", \"a\"],\"batchesBy\":\"zone\",\"retryElsewhere\":false}",
+		    "{\"batchesBy\":\"zone\",\"batchOrder\":[\"b\",\"a\"],\"beta\":\"n3\",\"retryElsewhere\":false}" },
+		{ "{\"installTimeout\":\"5m\",\"batchFailureThreshold\":\"10%\",\"batchCount\":5}",
+		    "{\"batchCount\":5,\"batchFailureThreshold\":\"10%\",\"installTimeout\":\"5m\"}" },
 	};
 	ARENA_AUTO a = arena_new();
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
@@ -60,6 +64,31 @@ START_TEST(canonical_text) {
 	struct strategy s;
 	ck_assert_int_eq(strategy_parse(NULL, &s, NULL), 0);
 	ck_assert_mem_eq(&s, &strategy_unset, sizeof s);
+}
+END_TEST
+
+START_TEST(how_to_cut_is_said_once) {
+	struct strategy s, over;
+	ARENA_AUTO a = arena_new();
+	ck_assert_int_eq(strategy_parse("{\"batches\":[1,\"all\"],\"beta\":\"n3\"}", &s, NULL), 0);
+	ck_assert_int_eq(strategy_parse("{\"batchesBy\":\"zone\",\"batchOrder\":[\"b\"]}", &over, NULL), 0);
+	strategy_merge(&s, &over);
+	ck_assert_str_eq(strategy_print(&s, a), "{\"batchesBy\":\"zone\",\"batchOrder\":[\"b\"],\"beta\":\"n3\"}");
+	ck_assert_int_eq(strategy_parse("{\"batchCount\":4}", &over, NULL), 0);
+	strategy_merge(&s, &over);
+	ck_assert_str_eq(strategy_print(&s, a), "{\"batchCount\":4,\"beta\":\"n3\"}");
+	strategy_resolve(&s, 10, UPGRADE_POLICY_NONE, PLACEMENT_NONE);
+	ck_assert(s.n_batches == 0 && s.confirm == CONFIRM_BETA);
+}
+END_TEST
+
+START_TEST(time_outs_per_kind_of_task) {
+	struct strategy s = strategy_unset;
+	ck_assert_int_eq(strategy_timeout(&s, TASK_KIND_INSTALL), 120 * US_PER_S);
+	s.task_timeout_us = 60 * US_PER_S;
+	s.install_timeout_us = 300 * US_PER_S;
+	ck_assert_int_eq(strategy_timeout(&s, TASK_KIND_INSTALL), 300 * US_PER_S);
+	ck_assert_int_eq(strategy_timeout(&s, TASK_KIND_UNINSTALL), 60 * US_PER_S);
 }
 END_TEST
 
@@ -85,6 +114,12 @@ START_TEST(refusals) {
 		{ "{\"retries\":\"2\"}", "retries" },
 		{ "{\"maxSurge\":1.5}", "maxSurge" },
 		{ "{\"maxSurge\":\"some\"}", "maxSurge" },
+		{ "{\"batchCount\":33}", "batchCount: a number from 0 to 32" },
+		{ "{\"beta\":1}", "beta: a text" },
+		{ "{\"beta\":\"a\\\"b\"}", "beta: a text" },
+		{ "{\"batchOrder\":\"a\"}", "batchOrder: a list" },
+		{ "{\"batchOrder\":[\"a,b\"]}", "batchOrder: names without commas" },
+		{ "{\"retryElsewhere\":1}", "retryElsewhere: true or false" },
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
 		struct strategy s = { .retries = 77 };
@@ -116,7 +151,8 @@ START_TEST(defaults) {
 	strategy_resolve(&s, 3, UPGRADE_POLICY_NONE, PLACEMENT_NONE);
 	ck_assert_str_eq(strategy_print(&s, a),
 	    "{\"batches\":[\"100%\"],\"upgradePolicy\":\"auto\",\"placement\":\"spread\",\"maxUnavailable\":\"25%\","
-	    "\"maxSurge\":0,\"maxInFlight\":64,\"minReady\":\"5s\",\"progressDeadline\":\"10m\",\"retries\":2,\"failureThreshold\":1,"
+	    "\"maxSurge\":0,\"maxInFlight\":64,\"minReady\":\"5s\",\"progressDeadline\":\"10m\",\"retries\":2,\"retryElsewhere\":false,"
+	    "\"failureThreshold\":1,"
 	    "\"onFailure\":\"pause\",\"confirm\":\"none\",\"soak\":\"0s\",\"taskTimeout\":\"2m\"}");
 	s = strategy_unset;
 	strategy_resolve(&s, 4, UPGRADE_POLICY_IN_PLACE, PLACEMENT_PACK);
@@ -174,4 +210,5 @@ START_TEST(maps) {
 }
 END_TEST
 
-TEST_SUITE("model/spec", amounts, canonical_text, refusals, merging, defaults, lists, maps)
+TEST_SUITE(
+    "model/spec", amounts, canonical_text, refusals, how_to_cut_is_said_once, time_outs_per_kind_of_task, merging, defaults, lists, maps)
