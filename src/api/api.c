@@ -2,12 +2,17 @@
  * Never knows what an operation does: that is in the handlers, and never touches sockets. */
 #include "api/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/call.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/secret.h"
+
+#define MAX_LINK 2048
+#define MAX_IDEMPOTENCY_KEY 255
 
 /* The request's Meta, whatever the operation; every change has one. */
 static const Berth__V1__Meta *meta_of(const ProtobufCMessage *request) {
@@ -102,12 +107,40 @@ static const char *first(const char *a, const char *b) {
 	return a != NULL && *a != '\0' ? a : b;
 }
 
+/* What every change takes beside its own fields, whichever way it came: fields of Meta or headers. */
+static int meta_check(const struct api_op *op, struct err *err) {
+	const struct {
+		const char *text, *field;
+		size_t most;
+	} rows[] = {
+		{ first(op->meta->reason, op->call->reason), "reason", MAX_REASON },
+		{ first(op->meta->link, op->call->link), "link", MAX_LINK },
+		{ first(op->meta->idempotency_key, op->call->idempotency_key), "idempotencyKey", MAX_IDEMPOTENCY_KEY },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char at[32];
+		size_t n = rows[i].text != NULL ? strlen(rows[i].text) : 0;
+		snprintf(at, sizeof at, "/meta/%s", rows[i].field);
+		if (n > rows[i].most)
+			return err_field(err, E_INVALID, at, "%s has at most %zu bytes, not %zu",
+			    i == 2 ? "an Idempotency-Key" : rows[i].field, rows[i].most, n);
+		if (n > 0 && !utf8_valid(rows[i].text, n))
+			return err_field(err, E_INVALID, at, "%s is not UTF-8", i == 2 ? "the Idempotency-Key" : rows[i].field);
+	}
+	enum if_busy busy;
+	int64_t etag;
+	int rc = if_busy_read(op, &busy, err);
+	return rc != 0 || op->core.read ? rc : etag_wanted(op, &etag, err);
+}
+
 static int prepare(struct api_op *op, struct err *err) {
 	const struct api_call *call = op->call;
 	bool makes_tenant =
 	    call->op->request == &berth__v1__create_token_request__descriptor && !(op->meta->has_dry_run && op->meta->dry_run);
 	int rc = caller_find(op->api, op->bearer_hash, call->bearer != NULL, call->op->role, text_field(call->request, "tenant"),
 	    makes_tenant, op->arena, &op->who, &op->tenant, err);
+	if (rc == 0)
+		rc = meta_check(op, err);
 	if (rc != 0)
 		return rc;
 	op->who.address = call->address;

@@ -127,6 +127,7 @@ void api_artifact_open(struct api *a, const struct api_caller *who, const char *
 
 /* Output of a base, as it comes. piece runs per part and a last time with eof or err; never inside start. After stop it runs no more. */
 struct api_logs;
+int api_logs_bytes(const ProtobufCMessage *request, int64_t *ret, struct err *err); /* how many are asked for */
 void api_logs_start(struct api *a, const struct api_caller *who, const char *base, int64_t bytes, bool follow,
     void (*piece)(void *arg, const void *p, size_t n, bool eof, const struct err *err), void *arg, struct api_logs **ret);
 void api_logs_stop(struct api_logs *x);

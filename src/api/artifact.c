@@ -98,6 +98,8 @@ int op_artifact_create(struct api_op *op, struct err *err) {
 		return err_field(err, E_INVALID, "/url", "url must be an http or https URL of at most 2048 bytes");
 	int rc = want->sha256 != NULL ? check_sha256(want->sha256, "/sha256", err) : 0;
 	if (rc == 0)
+		rc = check_media_type(want->media_type, "/mediaType", err);
+	if (rc == 0)
 		rc = refuse_dry_run(op, err);
 	if (rc != 0)
 		return rc;

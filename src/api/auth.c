@@ -103,7 +103,7 @@ struct tenant *find_tenant(struct api *a, const char *name, struct err *err) {
 
 /* The tenant asked for, when this caller may act there. */
 static int tenant_choose(
-    struct api *a, struct tenant *own, const char *name, bool make, struct api_caller *who, struct tenant **ret, struct err *err) {
+    struct api *a, struct tenant *own, const char *name, bool may_be_new, struct api_caller *who, struct tenant **ret, struct err *err) {
 	if (name == NULL || strcmp(name, own->row.name) == 0) {
 		*ret = own;
 		return 0;
@@ -113,11 +113,8 @@ static int tenant_choose(
 	int rc = name_check(NAME_PLAIN, name, "/tenant", "tenant name", err);
 	if (rc != 0)
 		return rc;
-	struct fleet *f = core_fleet(a->core);
-	*ret = fleet_tenant(f, name);
-	if (*ret == NULL && make)
-		*ret = fleet_tenant_add(f, name, core_now(a->core));
-	return *ret != NULL || find_tenant(a, name, err) != NULL ? 0 : E_NOT_FOUND;
+	*ret = fleet_tenant(core_fleet(a->core), name);
+	return *ret != NULL || may_be_new || find_tenant(a, name, err) != NULL ? 0 : E_NOT_FOUND;
 }
 
 static int base_caller(struct api *a, const uint8_t hash[32], struct arena *arena, struct api_caller *ret, struct tenant **ret_tenant) {
@@ -133,7 +130,7 @@ static int base_caller(struct api *a, const uint8_t hash[32], struct arena *aren
 	return 0;
 }
 
-int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool make_tenant,
+int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool may_be_new,
     struct arena *arena, struct api_caller *ret, struct tenant **ret_tenant, struct err *err) {
 	struct token *t = has_bearer ? fleet_token_by_hash(core_fleet(a->core), hash) : NULL;
 	bool expired = t != NULL && t->row.expires_at.us != 0 && t->row.expires_at.us <= core_now(a->core).us;
@@ -147,11 +144,11 @@ int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum rol
 		.group = arena_strdup(arena, t->row.group_name) };
 	if (!role_allows(ret->role, least))
 		return forbidden(ret, least, err);
-	int rc = tenant_choose(a, t->tenant, tenant, make_tenant, ret, ret_tenant, err);
+	int rc = tenant_choose(a, t->tenant, tenant, may_be_new, ret, ret_tenant, err);
 	if (rc != 0)
 		return rc;
-	ret->tenant_id = (*ret_tenant)->row.id;
-	ret->tenant = arena_strdup(arena, (*ret_tenant)->row.name);
+	ret->tenant_id = *ret_tenant != NULL ? (*ret_tenant)->row.id : 0;
+	ret->tenant = arena_strdup(arena, *ret_tenant != NULL ? (*ret_tenant)->row.name : tenant);
 	return 0;
 }
 

@@ -73,7 +73,8 @@ static int wish_check(const Berth__V1__Base *want, const char *id, struct err *e
 		if (rc != 0)
 			return rc;
 	}
-	return pairs_check(want->labels, want->n_labels, true, "/labels", err) ? 0 : E_INVALID;
+	int rc = want->zone != NULL ? name_check(NAME_LABEL_VALUE, want->zone, "/zone", "zone", err) : 0;
+	return rc == 0 && !pairs_check(want->labels, want->n_labels, true, "/labels", err) ? E_INVALID : rc;
 }
 
 int op_base_update(struct api_op *op, struct err *err) {

@@ -94,6 +94,7 @@ struct api {
 };
 
 /* api.c */
+#define MAX_REASON 1024           /* bytes of why somebody does something */
 void op_again(struct api_op *op); /* apply once more, with op->step set by the caller */
 /* For domain operations that take the caller from the core instead of an argument: the core read it before the first apply found out who
  * calls. True: come back in the next apply (nothing else is to be done in this one). */
@@ -109,8 +110,8 @@ struct base_keys;
 struct base_keys *base_keys_new(void);
 void base_keys_free(struct base_keys *k);
 bool role_allows(enum role have, enum role least);
-/* Fills who and tenant from a token's hash. make_tenant: a cell admin's operation may make the tenant it names. */
-int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool make_tenant,
+/* Fills who and tenant from a token's hash. may_be_new: a cell admin may name a tenant that is not there; then *ret_tenant is NULL. */
+int caller_find(struct api *a, const uint8_t hash[32], bool has_bearer, enum role least, const char *tenant, bool may_be_new,
     struct arena *arena, struct api_caller *ret, struct tenant **ret_tenant, struct err *err);
 
 /* idem.c: both inside apply. */
@@ -181,6 +182,7 @@ struct deployment *find_deployment(struct api_op *op, const char *name, const ch
 struct token *find_token(struct api_op *op, const char *name, struct err *err);
 struct tenant *find_tenant(struct api *a, const char *name, struct err *err);
 int check_sha256(const char *text, const char *pointer, struct err *err);
+int check_media_type(const char *text, const char *pointer, struct err *err);             /* NULL is fine */
 int check_etag(const struct api_op *op, int64_t etag, const char *what, struct err *err); /* If-Match */
 int etag_wanted(const struct api_op *op, int64_t *ret, struct err *err);                  /* 0 = any */
 int refuse_dry_run(const struct api_op *op, struct err *err);
@@ -216,6 +218,7 @@ void view_strings(const char *json, struct arena *a, char ***ret, size_t *ret_n)
 char *view_text(const char *s, struct arena *a); /* NULL for "" */
 
 /* spec.c: message to model. */
+int if_busy_read(const struct api_op *op, enum if_busy *ret, struct err *err);
 int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *ret, struct err *err);
 int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy_spec *ret, struct err *err);
 

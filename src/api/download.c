@@ -127,6 +127,8 @@ void fills_cancel(struct blobs *b) {
 
 static int open_apply(struct core *c, struct core_op *op, struct err *err) {
 	struct opening *o = (struct opening *)op;
+	if (check_sha256(o->sha256, "", err) != 0)
+		return E_INVALID;
 	const struct tenant *t = fleet_tenant_by_id(core_fleet(c), o->tenant_id);
 	const struct artifact *x = t != NULL ? fleet_artifact(t, o->sha256) : NULL;
 	if (x == NULL || !x->row.stored)

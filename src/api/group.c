@@ -18,6 +18,8 @@ static int wish_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	int rc = limit_check(want, err);
 	if (rc == 0 && want->zone_key != NULL)
 		rc = name_check(NAME_LABEL_KEY, want->zone_key, "/zoneKey", "label name", err);
+	if (rc == 0 && want->freeze_reason != NULL && strlen(want->freeze_reason) > MAX_REASON)
+		rc = err_field(err, E_INVALID, "/freezeReason", "a reason has at most %d bytes", MAX_REASON);
 	if (rc == 0 && !pairs_check(want->labels, want->n_labels, true, "/labels", err))
 		rc = E_INVALID;
 	return rc;

@@ -72,6 +72,14 @@ static void found(struct core_op *op, const struct err *err) {
 	logs_end(x, &own);
 }
 
+int api_logs_bytes(const ProtobufCMessage *request, int64_t *ret, struct err *err) {
+	const Berth__V1__LogsBaseRequest *r = (const Berth__V1__LogsBaseRequest *)request;
+	if (r->has_bytes && (r->bytes < 1 || r->bytes > MAX_BYTES))
+		return err_field(err, E_INVALID, "/bytes", "bytes must be between 1 and %d", MAX_BYTES);
+	*ret = r->has_bytes ? r->bytes : DEFAULT_BYTES;
+	return 0;
+}
+
 void api_logs_start(struct api *a, const struct api_caller *who, const char *base, int64_t bytes, bool follow,
     void (*piece)(void *arg, const void *p, size_t n, bool eof, const struct err *err), void *arg, struct api_logs **ret) {
 	struct api_logs *x = calloc(1, sizeof *x);
@@ -83,7 +91,7 @@ void api_logs_start(struct api *a, const struct api_caller *who, const char *bas
 	x->api = a;
 	x->tenant_id = who->tenant_id;
 	memcpy(x->name, base, strnlen(base, sizeof x->name - 1));
-	x->bytes = bytes > 0 && bytes <= MAX_BYTES ? bytes : DEFAULT_BYTES;
+	x->bytes = bytes;
 	x->follow = follow;
 	x->piece = piece;
 	x->arg = arg;
@@ -145,13 +153,17 @@ static void collect_start(struct api_op *op) {
 	buf_init(&k->text, MAX_BYTES);
 	op->state = k;
 	op->abort = collect_forget;
-	api_logs_start(op->api, &op->who, r->base, r->has_bytes ? r->bytes : 0, false, collected, k, &k->logs);
+	int64_t bytes = 0;
+	api_logs_bytes(op->call->request, &bytes, NULL); /* checked before */
+	api_logs_start(op->api, &op->who, r->base, bytes, false, collected, k, &k->logs);
 }
 
 int op_base_logs(struct api_op *op, struct err *err) {
 	const Berth__V1__LogsBaseRequest *r = (const Berth__V1__LogsBaseRequest *)op->call->request;
-	if (r->has_bytes && (r->bytes < 1 || r->bytes > MAX_BYTES))
-		return err_field(err, E_INVALID, "/bytes", "bytes must be between 1 and %d", MAX_BYTES);
+	int64_t bytes;
+	int rc = api_logs_bytes(op->call->request, &bytes, err);
+	if (rc != 0)
+		return rc;
 	op->then = collect_start;
 	return find_base(op, r->base, "", err) == NULL ? err->code : 0;
 }

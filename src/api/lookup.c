@@ -1,4 +1,5 @@
 /* Finding things by the names people give, and saying well what is wrong with a name, a digest or an etag. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/opt.h"
 #include "base/secret.h"
 
+#define MAX_MEDIA_TYPE 127
 #define NAMES_SEEN 2000 /* looked at for a likeness */
 #define NAMES_SHOWN 10
 
@@ -112,6 +114,15 @@ int check_sha256(const char *text, const char *pointer, struct err *err) {
 	return err_field(err, E_INVALID, pointer, "a sha256 has 64 lower-case hexadecimal digits");
 }
 
+int check_media_type(const char *text, const char *pointer, struct err *err) {
+	size_t n = 0;
+	while (text != NULL && text[n] >= 0x20 && text[n] < 0x7f)
+		n++;
+	if (text == NULL || (text[n] == '\0' && n <= MAX_MEDIA_TYPE))
+		return 0;
+	return err_field(err, E_INVALID, pointer, "a media type has at most %d visible ASCII characters", MAX_MEDIA_TYPE);
+}
+
 int etag_wanted(const struct api_op *op, int64_t *ret, struct err *err) {
 	const char *text = op->meta->if_match != NULL ? op->meta->if_match : op->call->if_match;
 	*ret = 0;
@@ -119,8 +130,9 @@ int etag_wanted(const struct api_op *op, int64_t *ret, struct err *err) {
 		return 0;
 	bool quoted = *text == '"';
 	char *end;
+	errno = 0;
 	long long v = strtoll(text + quoted, &end, 10);
-	if (v <= 0 || strcmp(end, quoted ? "\"" : "") != 0)
+	if (v <= 0 || errno == ERANGE || strcmp(end, quoted ? "\"" : "") != 0)
 		return err_field(err, E_INVALID, "/meta/ifMatch", "If-Match must be the etag of an earlier answer, or *");
 	*ret = v;
 	return 0;

@@ -7,9 +7,12 @@
 #include "api/blob.h"
 #include "base/name.h"
 #include "proto/modfile.h"
+#include "sched/rules.h"
 
 #define MAX_UNITS 100000
 #define MAX_REQUIRES 64
+#define MAX_RANGE 255
+#define MAX_DESCRIPTION 1024
 
 static void announce(struct api_op *op, const char *kind, const struct module *m, const struct version *v, const char *what) {
 	struct event_facts facts = { .kind = kind, .module = m, .version = v };
@@ -36,6 +39,8 @@ int op_module_create(struct api_op *op, struct err *err) {
 	if (want == NULL)
 		return err_field(err, E_INVALID, "/name", "a module needs a name");
 	int rc = name_check(NAME_PLAIN, want->name, "/name", "module name", err);
+	if (rc == 0 && want->description != NULL && strlen(want->description) > MAX_DESCRIPTION)
+		rc = err_field(err, E_INVALID, "/description", "a description has at most %d bytes", MAX_DESCRIPTION);
 	if (rc == 0)
 		rc = refuse_dry_run(op, err);
 	if (rc != 0)
@@ -135,6 +140,9 @@ static int requires_read(struct api_op *op, const Berth__V1__Version *want, char
 		char at[64];
 		snprintf(at, sizeof at, "/requires/%zu/module", i);
 		int rc = name_check(NAME_PLAIN, q->module, at, "module name", err);
+		snprintf(at, sizeof at, "/requires/%zu/range", i);
+		if (rc == 0 && q->range != NULL && (strlen(q->range) > MAX_RANGE || !version_range_valid(q->range)))
+			rc = err_field(err, E_INVALID, at, "a range is one or more of = > >= < <= ~ ^ with a version, like \">=1.2 <2\"");
 		if (rc != 0)
 			return rc;
 		list[i] = q->range != NULL && *q->range != '\0' ? arena_printf(op->arena, "%s:%s", q->module, q->range) : q->module;

@@ -187,14 +187,14 @@ static int replicas_read(const Berth__V1__Deployment *m, struct deploy_spec *s, 
 	return v.kind == AMOUNT_COUNT ? amount_check(v, 0, "", "replicas", err) : 0;
 }
 
-static int busy_read(const struct api_op *op, struct deploy_spec *s, struct err *err) {
+int if_busy_read(const struct api_op *op, enum if_busy *ret, struct err *err) {
 	const char *word = op->meta->if_busy;
 	if (word == NULL || *word == '\0' || strcmp(word, "wait") == 0)
-		s->if_busy = IF_BUSY_WAIT;
+		*ret = IF_BUSY_WAIT;
 	else if (strcmp(word, "supersede") == 0)
-		s->if_busy = IF_BUSY_SUPERSEDE;
+		*ret = IF_BUSY_SUPERSEDE;
 	else if (strcmp(word, "refuse") == 0)
-		s->if_busy = IF_BUSY_REFUSE;
+		*ret = IF_BUSY_REFUSE;
 	else
 		return err_field(err, E_INVALID, "/meta/ifBusy", "must be one of wait, supersede, refuse");
 	return 0;
@@ -206,7 +206,7 @@ int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy
 	if (rc == 0)
 		rc = replicas_read(m, ret, err);
 	if (rc == 0)
-		rc = busy_read(op, ret, err);
+		rc = if_busy_read(op, &ret->if_busy, err);
 	if (rc == 0)
 		rc = etag_wanted(op, &ret->if_match, err);
 	if (rc != 0)

@@ -13,11 +13,13 @@ static int wish_check(struct api_op *op, const Berth__V1__Token *want, struct er
 		return err_field(err, E_INVALID, "/role", "a token needs a role: one of read, deploy, admin, join");
 	if (want->group != NULL && want->role != BERTH__V1__ROLE__ROLE_JOIN)
 		return err_field(err, E_INVALID, "/group", "only join tokens have a group");
+	if (want->group != NULL && op->tenant == NULL)
+		return err_field(err, E_NOT_FOUND, "/group", "tenant %s has no groups yet", op->who.tenant);
 	if (want->group != NULL && find_group(op, want->group, "/group", err) == NULL)
 		return err->code;
 	if (want->expire_time != NULL && pb_time_wall(want->expire_time).us <= core_now(op->api->core).us)
 		return err_field(err, E_INVALID, "/expireTime", "expireTime is in the past");
-	if (fleet_token(op->tenant, want->name) != NULL)
+	if (op->tenant != NULL && fleet_token(op->tenant, want->name) != NULL)
 		return err_field(err, E_EXISTS, "/name", "there is a token \"%s\" already; revoke it first: berth token revoke %s",
 		    want->name, want->name);
 	return 0;
@@ -33,6 +35,10 @@ int op_token_create(struct api_op *op, struct err *err) {
 		rc = refuse_dry_run(op, err);
 	if (rc != 0)
 		return rc;
+	if (op->tenant == NULL) { /* made with its first token, when nothing can go wrong any more */
+		op->tenant = fleet_tenant_add(op->fleet, op->who.tenant, core_now(op->api->core));
+		op->who.tenant_id = op->core.who.tenant_id = op->tenant->row.id;
+	}
 	char secret[64];
 	token_make(want->role == BERTH__V1__ROLE__ROLE_JOIN ? "join" : "berth", secret, sizeof secret);
 	struct row_token row = { .tenant_id = op->tenant->row.id,

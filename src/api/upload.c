@@ -80,8 +80,10 @@ static void look_done(struct core_op *op, const struct err *err) {
 	u->begun(u->arg, u, NULL);
 }
 
-static int admit(struct api *a, const char *sha256, int64_t length, struct err *err) {
+static int admit(struct api *a, const char *sha256, int64_t length, const char *media_type, struct err *err) {
 	int rc = sha256 != NULL ? check_sha256(sha256, "", err) : 0;
+	if (rc == 0)
+		rc = check_media_type(media_type, "", err);
 	if (rc == 0 && length > a->config.max_artifact_bytes)
 		rc = err_set(err, E_TOO_LARGE, "the artifact has %" PRId64 " bytes; this server takes at most %" PRId64, length,
 		    a->config.max_artifact_bytes);
@@ -126,7 +128,7 @@ static void set_who(struct api_upload *u, const struct api_caller *who) {
 void api_upload_begin(struct api *a, const struct api_caller *who, const char *sha256, int64_t length, const char *media_type,
     struct arena *arena, upload_begun done, void *arg) {
 	struct err err = ERR_INIT;
-	if (admit(a, sha256, length, &err) != 0) {
+	if (admit(a, sha256, length, media_type, &err) != 0) {
 		refuse_later(a, done, arg, &err);
 		return;
 	}

@@ -131,6 +131,17 @@ bool utf8_valid(const char *p, size_t n) {
 	return true;
 }
 
+void utf8_clean(char *s) {
+	size_t n = strlen(s), len;
+	for (size_t i = 0; i<n; i += len> 0 ? len : 1) {
+		len = utf8_length(s + i, n - i);
+		if (len == 0)
+			s[i] = '?';
+		else if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			s[i] = ' ';
+	}
+}
+
 static void add_escaped(struct buf *b, unsigned char c) {
 	static const char named[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
 	const char *at = c == '\0' ? NULL : strchr(named, c);

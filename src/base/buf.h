@@ -37,6 +37,9 @@ void buf_add_json_n(struct buf *b, const char *s, size_t n);
 /* Length in bytes (1…4) of the valid UTF-8 sequence at p, 0 when it is none (overlong, surrogate, cut short). */
 size_t utf8_length(const char *p, size_t n);
 bool utf8_valid(const char *p, size_t n);
+/* Makes a text that quotes what strangers sent, or was cut inside a character, fit for terminals, messages and the ledger, in place: what
+ * is not UTF-8 becomes '?', controls become blanks. */
+void utf8_clean(char *s);
 
 #define BUF_AUTO __attribute__((cleanup(buf_deinit))) struct buf
 

@@ -22,19 +22,6 @@ static const struct {
 #undef ERR
 };
 
-/* Texts quote what strangers sent, and a cut may fall into a character. They go on to terminals, into messages and the ledger, which take
- * whole UTF-8 or nothing. */
-static void text_clean(char *s) {
-	size_t n = strlen(s);
-	for (size_t i = 0, len; i<n; i += len> 0 ? len : 1) {
-		len = utf8_length(s + i, n - i);
-		if (len == 0)
-			s[i] = '?';
-		else if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
-			s[i] = ' ';
-	}
-}
-
 __attribute__((format(printf, 6, 0))) static int fill(
     struct err *err, int code, const char *pointer, const char *file, int line, const char *fmt, va_list ap) {
 	if (err == NULL)
@@ -45,7 +32,8 @@ __attribute__((format(printf, 6, 0))) static int fill(
 	err->line = line;
 	snprintf(err->pointer, sizeof err->pointer, "%s", pointer);
 	vsnprintf(err->text, sizeof err->text, fmt, ap);
-	text_clean(err->text);
+	utf8_clean(err->text);
+	utf8_clean(err->pointer);
 	return code;
 }
 
@@ -74,7 +62,7 @@ int err_errno_at(struct err *err, int errnum, const char *file, int line, const 
 	va_end(ap);
 	size_t n = strlen(err->text);
 	snprintf(err->text + n, sizeof err->text - n, ": %s", strerror(errnum));
-	text_clean(err->text);
+	utf8_clean(err->text);
 	return E_IO;
 }
 
@@ -89,7 +77,7 @@ int err_context(struct err *err, const char *fmt, ...) {
 	va_end(ap);
 	size_t n = strlen(err->text);
 	snprintf(err->text + n, sizeof err->text - n, ": %s", old);
-	text_clean(err->text);
+	utf8_clean(err->text);
 	return err->code;
 }
 

@@ -9,6 +9,8 @@
 struct row_artifact;
 struct row_base_group;
 
+enum if_busy { IF_BUSY_WAIT, IF_BUSY_SUPERSEDE, IF_BUSY_REFUSE };
+
 /* A deployment as asked for; fields not given keep their value (or default when new). */
 struct deploy_spec {
 	const char *name;             /* NULL: module's name */
@@ -22,7 +24,7 @@ struct deploy_spec {
 	bool only_existing;              /* PATCH: E_NOT_FOUND when there is none */
 	bool only_new;
 	int64_t if_match; /* etag, 0 = any: E_PRECONDITION */
-	enum { IF_BUSY_WAIT, IF_BUSY_SUPERSEDE, IF_BUSY_REFUSE } if_busy;
+	enum if_busy if_busy;
 	bool online; /* also bring an offline one back (a deploy does, a PATCH of strategy does not) */
 };
 /* ret_plan: the new plan; the running one when the same change is already under way (joined); NULL when everything already is so. */

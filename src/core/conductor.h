@@ -11,6 +11,7 @@
 #define BERTH_CORE_CONDUCTOR_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "core/change.h"

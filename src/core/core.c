@@ -368,6 +368,7 @@ void core_event(struct core *c, const struct event_facts *f, const char *fmt, ..
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	utf8_clean(text);
 	if (c->applying != NULL)
 		c->who = c->applying->who;
 	const struct module *m = f->module != NULL       ? f->module

@@ -18,6 +18,7 @@ struct finding *finding_raise(struct core *c, enum finding_kind kind, struct bas
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	utf8_clean(text);
 	struct tenant *t = b != NULL ? b->tenant : d != NULL ? d->tenant : fleet_tenant(c->fleet, "default");
 	struct row_finding row = {
 		.kind = kind,

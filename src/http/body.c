@@ -92,7 +92,7 @@ static size_t step_chunked(struct conn *c, const char *p, size_t n) {
 		break;
 	}
 	if (c->mode == HTTP_BODY_BUFFER && data > c->max_body - c->body_bytes) {
-		http_conn_refuse(c, 413, "the request body is too large");
+		http_conn_refuse_size(c);
 		return n;
 	}
 	size_t taken = hand_over(c, p + used, data);

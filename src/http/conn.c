@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -157,6 +158,12 @@ void http_conn_answered(struct conn *c) {
 		http_conn_advance_soon(c);
 }
 
+void http_conn_refuse_size(struct conn *c) {
+	char reason[96];
+	snprintf(reason, sizeof reason, "the request body is larger than %zu bytes, the most this operation takes", c->max_body);
+	http_conn_refuse(c, 413, reason);
+}
+
 static void begin_request(struct conn *c) {
 	struct http_server *s = c->server;
 	s->stats.requests++;
@@ -175,7 +182,7 @@ static void begin_request(struct conn *c) {
 		http_conn_refuse(c, 500, "the request was refused without an answer");
 	} else if (mode == HTTP_BODY_BUFFER && c->req->head.content_length > 0 && (uint64_t)c->req->head.content_length > c->max_body) {
 		s->stats.over_limit++;
-		http_conn_refuse(c, 413, "the request body is larger than this operation takes");
+		http_conn_refuse_size(c);
 	} else {
 		body_start(c);
 		body_step(c);

@@ -135,7 +135,8 @@ void http_conn_free(struct conn *c);  /* now; not from its own callbacks */
 void http_conn_close(struct conn *c); /* stops everything, frees on the next turn */
 void http_conn_evict(struct conn *c); /* the same with a reset, so that the kernel keeps nothing for a peer that does not read */
 void http_conn_refuse(struct conn *c, int status, const char *reason);
-void http_conn_answered(struct conn *c); /* the current answer is complete in the output queue */
+void http_conn_refuse_size(struct conn *c); /* 413, with the limit */
+void http_conn_answered(struct conn *c);    /* the current answer is complete in the output queue */
 void http_conn_advance_soon(struct conn *c);
 void http_conn_drain(struct conn *c); /* the server stops: idle ones close */
 size_t http_conn_queued(const struct conn *c);

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "berth/v1/types.pb-c.h"
 #include "proto/json.h"
 
 #define MAX_DEPTH 32
@@ -47,27 +48,33 @@ struct check {
 	struct err *err;
 };
 
-/* Where we are, innermost first; becomes a JSON pointer only when there is something to say. */
+/* Where we are, innermost first; becomes a JSON pointer only when there is something to say. An entry of a map is shown as its key, as it
+ * stands in JSON. */
 struct place {
 	const struct place *up;
 	const char *field;
 	size_t index;
 	bool repeated;
+	const Berth__V1__Entry *entry;
 };
 
 static void place_print(const struct place *at, struct check *k, struct buf *out) {
 	if (at == NULL)
 		return;
 	place_print(at->up, k, out);
+	if (at->up != NULL && at->up->entry != NULL)
+		return;
 	buf_printf(out, "/%s", json_name(at->field, k->arena));
-	if (at->repeated)
+	if (at->entry != NULL)
+		buf_printf(out, "/%.64s", at->entry->key);
+	else if (at->repeated)
 		buf_printf(out, "/%zu", at->index);
 }
 
 static int bad(struct check *k, const struct place *at, const char *what) {
 	BUF_AUTO where = BUF_INIT;
 	place_print(at, k, &where);
-	return err_field(k->err, E_INVALID, buf_str(&where), "%s: %s", buf_str(&where), what);
+	return err_field(k->err, E_INVALID, buf_str(&where), "%.128s: %s", buf_str(&where), what);
 }
 
 static int check_message(struct check *k, ProtobufCMessage *m, const struct place *up, int depth);
@@ -83,7 +90,10 @@ static int check_value(struct check *k, const ProtobufCFieldDescriptor *f, void 
 	}
 	if (f->type == PROTOBUF_C_TYPE_STRING) {
 		const char *s = *(char **)member;
-		return s == NULL || utf8_valid(s, strlen(s)) ? 0 : bad(k, at, "not UTF-8");
+		size_t n = s != NULL ? strlen(s) : 0;
+		if (k->mode == UNPACK_STRICT && n > PB_MAX_TEXT)
+			return bad(k, at, "longer than 65536 bytes");
+		return n == 0 || utf8_valid(s, n) ? 0 : bad(k, at, "not UTF-8");
 	}
 	int *value = member;
 	if (protobuf_c_enum_descriptor_get_value(f->descriptor, *value) != NULL)
@@ -98,9 +108,14 @@ static bool is_checked(const ProtobufCFieldDescriptor *f) {
 	return f->type == PROTOBUF_C_TYPE_MESSAGE || f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_ENUM;
 }
 
+static const Berth__V1__Entry *named_entry(const Berth__V1__Entry *e) {
+	bool named = e != NULL && e->key != NULL && e->key[0] != '\0' && utf8_valid(e->key, strlen(e->key));
+	return named ? e : NULL;
+}
+
 static int check_field(struct check *k, ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const struct place *up, int depth) {
 	char *member = (char *)m + f->offset;
-	struct place at = { up, f->name, 0, f->label == PROTOBUF_C_LABEL_REPEATED };
+	struct place at = { up, f->name, 0, f->label == PROTOBUF_C_LABEL_REPEATED, NULL };
 	if (!at.repeated) {
 		const uint32_t *which = (const uint32_t *)(const void *)((char *)m + f->quantifier_offset);
 		bool absent = (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && *which != f->id;
@@ -109,8 +124,11 @@ static int check_field(struct check *k, ProtobufCMessage *m, const ProtobufCFiel
 	size_t n = *(size_t *)(void *)((char *)m + f->quantifier_offset);
 	char *items = *(char **)(void *)member;
 	int r = 0;
-	for (; r == 0 && at.index < n; at.index++)
+	bool map = f->type == PROTOBUF_C_TYPE_MESSAGE && f->descriptor == &berth__v1__entry__descriptor;
+	for (; r == 0 && at.index < n; at.index++) {
+		at.entry = map ? named_entry(*(Berth__V1__Entry **)(void *)(items + at.index * sizeof(void *))) : NULL;
 		r = check_value(k, f, items + at.index * member_size(f), &at, depth);
+	}
 	return r;
 }
 
@@ -142,4 +160,8 @@ int pb_unpack(const ProtobufCMessageDescriptor *d, const void *p, size_t n, enum
 	if (r == 0)
 		*ret = m;
 	return r;
+}
+
+int pb_check(ProtobufCMessage *m, struct arena *a, struct err *err) {
+	return check_message(&(struct check){ UNPACK_STRICT, a, err }, m, NULL, 0);
 }

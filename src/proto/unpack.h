@@ -9,8 +9,10 @@
 struct arena;
 struct err;
 
+#define PB_MAX_TEXT ((size_t)65536) /* bytes of one text in a request, whatever its field allows */
+
 enum unpack_mode {
-	UNPACK_STRICT, /* an unknown enum value is an error: a request would do something else than it says */
+	UNPACK_STRICT, /* a request: an unknown enum value is an error, it would do something else than it says; texts are bounded */
 	UNPACK_PEER,   /* an unknown enum value becomes 0: the peer may be one release ahead */
 };
 
@@ -18,5 +20,8 @@ enum unpack_mode {
  * field as JSON pointer. The message lives in the arena; never free_unpacked. */
 int pb_unpack(const ProtobufCMessageDescriptor *d, const void *p, size_t n, enum unpack_mode mode, size_t max_bytes, struct arena *a,
     ProtobufCMessage **ret, struct err *err);
+
+/* The checks of UNPACK_STRICT on a message that came otherwise, as JSON. E_INVALID with the field as JSON pointer into m. */
+int pb_check(ProtobufCMessage *m, struct arena *a, struct err *err);
 
 #endif

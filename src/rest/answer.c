@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
+#include "berth/v1/types.pb-c.h"
 #include "proto/json.h"
 #include "rest/inside.h"
 
@@ -106,17 +108,31 @@ void answer_error(struct exchange *x, const struct err *err) {
 /* Errors of the HTTP layer itself, before there is an exchange. */
 char *problem_text(struct arena *a, int status, const char *detail, const char **ret_type, void *arg) {
 	struct rest *r = arg;
+	static const struct {
+		int status, code;
+	} codes[] = {
+		{ 408, E_TIMEOUT },
+		{ 413, E_TOO_LARGE },
+		{ 414, E_TOO_LARGE },
+		{ 431, E_TOO_LARGE },
+		{ 500, E_INTERNAL },
+		{ 501, E_UNSUPPORTED },
+		{ 505, E_UNSUPPORTED },
+		{ 503, E_UNAVAILABLE },
+	};
+	struct err err = ERR_INIT;
+	int code = E_MALFORMED;
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (codes[i].status == status)
+			code = codes[i].code;
 	BUF_AUTO b = BUF_INIT;
+	char uuid[37];
 	count(r, status);
-	buf_printf(&b, "{\"type\":\"about:blank\",\"title\":");
-	buf_add_json(&b, http_status_text(status));
-	buf_printf(&b, ",\"status\":%d,\"code\":\"%s\",\"detail\":", status,
-	    status == 413   ? "too_large"
-	    : status == 408 ? "timeout"
-	    : status == 503 ? "unavailable"
-	                    : "malformed");
-	buf_add_json(&b, detail);
-	buf_add_str(&b, "}\n");
+	err_set(&err, code, "%s", detail);
+	Berth__V1__Problem *m = (Berth__V1__Problem *)api_problem(&err, uuid_make(uuid), a);
+	m->status = status; /* HTTP has words of its own for some of them */
+	json_print(&m->pb, false, &b);
+	buf_add_char(&b, '\n');
 	*ret_type = "application/problem+json";
 	return arena_strdup(a, buf_str(&b));
 }

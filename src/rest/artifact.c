@@ -108,10 +108,16 @@ static void put_known(void *arg, const struct api_caller *who, const struct err 
 }
 
 void upload_head(struct exchange *x) {
+	static const char *const names[] = { "tenant" };
+	struct err err = ERR_INIT;
 	x->work = arena_alloc(http_req_arena(x->req), sizeof(struct put));
 	x->on_body = put_body;
 	x->on_end = put_end;
 	x->on_gone = put_gone;
+	if (query_only(x, names, 1, &err) != 0) {
+		put_fail(x, &err);
+		return;
+	}
 	api_authenticate(x->rest->api, x->bearer, ROLE_DEPLOY, http_req_query(x->req, "tenant"), http_req_arena(x->req), put_known, x);
 }
 
@@ -210,7 +216,13 @@ static bool granted(struct exchange *x, struct api_caller *ret) {
 
 /* A client that leaves meanwhile costs one look-up more; answering it is a no-op. */
 void download_start(struct exchange *x) {
+	static const char *const names[] = { "tenant", "tenantId", "expires", "signature" };
 	struct api_caller base;
+	struct err err = ERR_INIT;
+	if (query_only(x, names, 4, &err) != 0) {
+		answer_error(x, &err);
+		return;
+	}
 	if (granted(x, &base)) {
 		api_artifact_open(x->rest->api, &base, route_param(&x->match, "sha256"), opened, x);
 		return;

@@ -77,6 +77,7 @@ struct exchange {
 
 /* request.c */
 int request_read(struct exchange *x, ProtobufCMessage **ret, struct err *err);
+int query_only(struct exchange *x, const char *const *names, size_t n, struct err *err); /* of paths that are no operation */
 void request_headers(struct exchange *x);
 const char *bearer_of(const struct http_req *r, struct arena *a);
 const char *request_id_of(struct http_req *r);

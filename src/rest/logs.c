@@ -7,6 +7,7 @@
 
 struct tail {
 	struct api_logs *logs;
+	int64_t bytes;
 	bool gone;
 };
 
@@ -56,13 +57,18 @@ static void known(void *arg, const struct api_caller *who, const struct err *err
 		answer_error(x, err);
 		return;
 	}
-	const char *bytes = http_req_query(x->req, "bytes");
-	api_logs_start(
-	    x->rest->api, who, route_param(&x->match, "base"), bytes != NULL ? strtoll(bytes, NULL, 10) : 0, true, piece, x, &t->logs);
+	api_logs_start(x->rest->api, who, route_param(&x->match, "base"), t->bytes, true, piece, x, &t->logs);
 }
 
 void logs_start(struct exchange *x) {
-	x->work = arena_alloc(http_req_arena(x->req), sizeof(struct tail));
+	struct err err = ERR_INIT;
+	ProtobufCMessage *m;
+	struct tail *t = arena_alloc(http_req_arena(x->req), sizeof *t);
+	if (request_read(x, &m, &err) != 0 || api_logs_bytes(m, &t->bytes, &err) != 0) {
+		answer_error(x, &err);
+		return;
+	}
+	x->work = t;
 	x->on_gone = gone;
 	api_authenticate(x->rest->api, x->bearer, ROLE_READ, http_req_query(x->req, "tenant"), http_req_arena(x->req), known, x);
 }

@@ -10,6 +10,7 @@
 #include "base/opt.h"
 #include "base/secret.h"
 #include "proto/json.h"
+#include "proto/unpack.h"
 #include "rest/inside.h"
 
 #define MAX_NAMES 96
@@ -38,11 +39,12 @@ static int body_read(struct exchange *x, ProtobufCMessage **ret, struct err *err
 	int rc = media_type_check(x->req, n, err);
 	if (rc != 0)
 		return rc;
-	if (strcmp(op->body, "*") == 0)
-		return json_parse(op->request, text, n, a, ret, err);
 	*ret = pb_new(op->request, a);
-	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(op->request, op->body);
-	return json_parse(f->descriptor, text, n, a, member(*ret, f), err);
+	bool whole = strcmp(op->body, "*") == 0;
+	const ProtobufCFieldDescriptor *f = whole ? NULL : protobuf_c_message_descriptor_get_field_by_name(op->request, op->body);
+	ProtobufCMessage **body = whole ? ret : (ProtobufCMessage **)member(*ret, f);
+	rc = json_parse(whole ? op->request : f->descriptor, text, n, a, body, err);
+	return rc == 0 ? pb_check(*body, a, err) : rc;
 }
 
 static int path_read(struct exchange *x, ProtobufCMessage *m, struct err *err) {
@@ -93,6 +95,19 @@ static int unknown_query(const ProtobufCMessage *m, const char *name, struct are
 	if (near != NULL)
 		return err_field(err, E_INVALID, "", "unknown query parameter \"%s\"; did you mean \"%s\"?", name, near);
 	return err_field(err, E_INVALID, "", "unknown query parameter; there is: %.480s", buf_str(&all));
+}
+
+int query_only(struct exchange *x, const char *const *names, size_t n, struct err *err) {
+	const char *name, *value;
+	size_t cursor = 0;
+	while (http_req_query_next(x->req, &cursor, &name, &value)) {
+		bool known = false;
+		for (size_t i = 0; i < n && !known; i++)
+			known = strcmp(name, names[i]) == 0;
+		if (!known)
+			return err_field(err, E_INVALID, "", "unknown query parameter \"%.64s\"; there is: %s", name, names[0]);
+	}
+	return 0;
 }
 
 static int query_read(struct exchange *x, ProtobufCMessage *m, struct err *err) {

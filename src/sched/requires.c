@@ -2,6 +2,7 @@
 #include "sched/rules.h"
 
 #include "base/arena.h"
+#include "base/name.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -79,23 +80,45 @@ static bool term_holds(const char *version, const char *op, const char *want) {
 	return d == 0;
 }
 
-bool version_in_range(const char *version, const char *range) {
-	while (*range != '\0') {
-		char op[3] = "", want[64];
-		range += strspn(range, " ,");
-		size_t n = strspn(range, "=<>~^"), k;
-		memcpy(op, range, n < 2 ? n : 2);
-		range += n;
-		range += strspn(range, " ");
-		k = strcspn(range, " ,");
-		if (k == 0)
-			return n == 0; /* nothing more to ask; an operator without a version is never met */
-		memcpy(want, range, k < sizeof want - 1 ? k : sizeof want - 1);
-		want[k < sizeof want - 1 ? k : sizeof want - 1] = '\0';
-		range += k;
-		if (!term_holds(version, op, want))
+struct term {
+	char op[4], want[65]; /* one more than what is valid, so that a cut one is seen */
+};
+
+/* The next term of a range; false when there is none. */
+static bool term_next(const char **range, struct term *ret) {
+	*ret = (struct term){ 0 };
+	const char *p = *range + strspn(*range, " ,");
+	size_t n = strspn(p, "=<>~^");
+	memcpy(ret->op, p, n < sizeof ret->op - 1 ? n : sizeof ret->op - 1);
+	p += n;
+	p += strspn(p, " ");
+	size_t k = strcspn(p, " ,");
+	memcpy(ret->want, p, k < sizeof ret->want - 1 ? k : sizeof ret->want - 1);
+	*range = p + k;
+	return n + k > 0;
+}
+
+static bool term_valid(const struct term *t) {
+	static const char *const ops[] = { "", "=", ">", ">=", "<", "<=", "~", "^" };
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+		if (strcmp(ops[i], t->op) == 0)
+			return name_valid(NAME_VERSION, t->want);
+	return false;
+}
+
+bool version_range_valid(const char *range) {
+	struct term t;
+	while (term_next(&range, &t))
+		if (!term_valid(&t))
 			return false;
-	}
+	return true;
+}
+
+bool version_in_range(const char *version, const char *range) {
+	struct term t;
+	while (term_next(&range, &t))
+		if (!term_valid(&t) || !term_holds(version, t.op, t.want))
+			return false;
 	return true;
 }
 

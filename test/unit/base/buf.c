@@ -71,6 +71,15 @@ START_TEST(it_escapes_json) {
 }
 END_TEST
 
+START_TEST(it_cleans_what_strangers_sent) {
+	char cut[] = "a\xc3\xbc\n\x7f\xc3", fine[] = "gr\xc3\xbc\xc3\x9f";
+	utf8_clean(cut);
+	utf8_clean(fine);
+	ck_assert_str_eq(cut, "a\xc3\xbc  ?");
+	ck_assert_str_eq(fine, "gr\xc3\xbc\xc3\x9f");
+}
+END_TEST
+
 START_TEST(it_knows_utf8) {
 	ck_assert(utf8_valid("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x9a\xa2", 15));
 	ck_assert(!utf8_valid("\xc3", 1));
@@ -80,5 +89,5 @@ START_TEST(it_knows_utf8) {
 }
 END_TEST
 
-TEST_SUITE(
-    "base/buf", it_grows_and_stays_terminated, it_formats_beyond_its_small_buffer, it_stops_at_its_cap, it_escapes_json, it_knows_utf8)
+TEST_SUITE("base/buf", it_grows_and_stays_terminated, it_formats_beyond_its_small_buffer, it_stops_at_its_cap, it_escapes_json,
+    it_cleans_what_strangers_sent, it_knows_utf8)

@@ -120,6 +120,25 @@ START_TEST(only_the_member_that_is_set_is_checked) {
 }
 END_TEST
 
+START_TEST(texts_of_requests_are_bounded_and_named_as_in_json) {
+	ARENA_AUTO a = arena_new();
+	static char text[PB_MAX_TEXT + 2];
+	memset(text, 'a', sizeof text - 1);
+	Berth__V1__Deployment d = BERTH__V1__DEPLOYMENT__INIT;
+	Berth__V1__Entry e = BERTH__V1__ENTRY__INIT, *env[] = { &e };
+	char key[] = "OPTS";
+	e.key = key;
+	e.value = text;
+	d.env = env;
+	d.n_env = 1;
+	struct err err;
+	ck_assert_int_eq(pb_check(&d.pb, a, &err), E_INVALID);
+	ck_assert_str_eq(err.pointer, "/env/OPTS");
+	text[PB_MAX_TEXT] = '\0';
+	ck_assert_int_eq(pb_check(&d.pb, a, &err), 0);
+}
+END_TEST
+
 START_TEST(field_number_0_is_refused) {
 	static const char at_top[] = { '\x80', 0, 0, '\x1a', 0 }, inside[] = { '\x22', 3, '\x80', 0, 0 };
 	ARENA_AUTO a = arena_new();
@@ -143,5 +162,6 @@ START_TEST(many_small_pieces_count_as_what_they_cost) {
 }
 END_TEST
 
-TEST_SUITE("proto/unpack", field_number_0_is_refused, many_small_pieces_count_as_what_they_cost, what_was_packed_comes_back,
-    garbage_is_malformed, text_must_be_utf8, unknown_enum_values, what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)
+TEST_SUITE("proto/unpack", texts_of_requests_are_bounded_and_named_as_in_json, field_number_0_is_refused,
+    many_small_pieces_count_as_what_they_cost, what_was_packed_comes_back, garbage_is_malformed, text_must_be_utf8, unknown_enum_values,
+    what_grows_too_large_is_refused, only_the_member_that_is_set_is_checked)

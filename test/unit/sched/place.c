@@ -454,6 +454,16 @@ START_TEST(ranges) {
 }
 END_TEST
 
+START_TEST(what_is_a_range) {
+	static const char *const fine[] = { "", "1.2.3", ">=1 <2", ">=1,<2", "~1.2.3 , ^1", "=1.0.0-rc1+b7" };
+	static const char *const bad[] = { ">=", "newest!", ">>1", "=>1", ">=1 <", "1.0/2", ">=1 \n2" };
+	for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
+		ck_assert_msg(version_range_valid(fine[i]), "%s", fine[i]);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ck_assert_msg(!version_range_valid(bad[i]) && !version_in_range("1.0", bad[i]), "%s", bad[i]);
+}
+END_TEST
+
 static void suite_of_loops(void) __attribute__((constructor));
 static void suite_of_loops(void) {
 	Suite *s = suite_create("sched/rules");
@@ -465,4 +475,4 @@ static void suite_of_loops(void) {
 
 TEST_SUITE("sched/place", every_rule_has_a_case, what_lets_it_on, summary_counts_per_rule, spread_goes_round_the_zones,
     pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_share_the_last_bucket,
-    old_versions_base_wins_the_tie, choices_follow_the_explanation, zones_without_a_free_holder_are_left_out, ranges)
+    old_versions_base_wins_the_tie, choices_follow_the_explanation, zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
