@@ -284,7 +284,6 @@ static void config_copy(struct api *a, const struct api_config *from) {
 	*c = *from;
 	c->cache_dir = arena_strdup(a->arena, from->cache_dir);
 	c->fetch_ca_file = arena_strdup(a->arena, from->fetch_ca_file);
-	c->open_group = arena_strdup(a->arena, from->open_group);
 	c->version = arena_strdup(a->arena, from->version != NULL ? from->version : BERTH_VERSION);
 	struct api_credential *list = arena_alloc(a->arena, (from->n_credentials + 1) * sizeof *list);
 	for (size_t i = 0; i < from->n_credentials; i++) {

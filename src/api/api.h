@@ -88,10 +88,9 @@ struct api_config {
 	const char *fetch_ca_file;                                                    /* for artifact URLs; NULL = the system's */
 	const char *version;                                                          /* told by status; (BERTH_VERSION) */
 	int64_t keep_events_us, keep_plans_us, keep_base_history_us, keep_orphans_us; /* (90 d, 365 d, 400 d, 7 d) */
-	int64_t upkeep_us;      /* (1 h) so often what is older is removed, while active */
-	int64_t max_wait_us;    /* (10 min) for Prefer: wait */
-	unsigned max_streams;   /* (1000) event streams at a time */
-	const char *open_group; /* where bases join by heartbeats without a token; NULL: nowhere */
+	int64_t upkeep_us;    /* (1 h) so often what is older is removed, while active */
+	int64_t max_wait_us;  /* (10 min) for Prefer: wait */
+	unsigned max_streams; /* (1000) event streams at a time */
 };
 
 /* config NULL = defaults. The loop and the core outlive the api. */

@@ -7,6 +7,7 @@
 
 #define DEFAULT_LIMIT 10
 #define MAX_LIMIT 100000
+#define MAX_CLUSTERS 64
 
 static int limit_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	if (!want->has_install_limit || (want->install_limit >= 1 && want->install_limit <= MAX_LIMIT))
@@ -14,8 +15,20 @@ static int limit_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	return err_field(err, E_INVALID, "/installLimit", "installLimit must be between 1 and %d", MAX_LIMIT);
 }
 
+/* Whatever a base may say of itself. */
+static int clusters_check(const Berth__V1__BaseGroup *want, struct err *err) {
+	if (want->n_clusters > MAX_CLUSTERS)
+		return err_field(err, E_INVALID, "/clusters", "at most %d clusters", MAX_CLUSTERS);
+	for (size_t i = 0; i < want->n_clusters; i++)
+		if (*want->clusters[i] == '\0' || strlen(want->clusters[i]) > 200)
+			return err_field(err, E_INVALID, "/clusters", "a cluster's name has 1 to 200 bytes");
+	return 0;
+}
+
 static int wish_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	int rc = limit_check(want, err);
+	if (rc == 0)
+		rc = clusters_check(want, err);
 	if (rc == 0 && want->zone_key != NULL)
 		rc = name_check(NAME_LABEL_KEY, want->zone_key, "/zoneKey", "label name", err);
 	if (rc == 0 && want->freeze_reason != NULL && strlen(want->freeze_reason) > MAX_REASON)
@@ -43,6 +56,14 @@ static void wish_apply(const struct api_op *op, const Berth__V1__BaseGroup *want
 		row->placement = (int)want->placement;
 	if (want->has_upgrade_policy && want->upgrade_policy != 0)
 		row->upgrade_policy = (int)want->upgrade_policy;
+	if (want->has_mode && want->mode != 0)
+		row->mode = (int)want->mode;
+	if (GIVEN(want->clusters))
+		row->clusters = strings_print(want->clusters, want->n_clusters, op->arena);
+	if (want->has_open_join)
+		row->open_join = want->open_join;
+	if (want->has_origin_artifacts)
+		row->origin_artifacts = want->origin_artifacts;
 	if (want->freeze_reason != NULL)
 		row->freeze_reason = *want->freeze_reason != '\0' ? want->freeze_reason : NULL;
 }
@@ -57,6 +78,7 @@ static struct row_base_group fresh_row(struct api_op *op, const char *name) {
 		.unmanaged_policy = UNMANAGED_REPORT,
 		.placement = PLACEMENT_SPREAD,
 		.upgrade_policy = UPGRADE_POLICY_AUTO,
+		.mode = GROUP_MODE_MANAGE,
 		.etag = 1,
 		.created_at = now,
 		.updated_at = now };
@@ -94,6 +116,8 @@ int op_group_create(struct api_op *op, struct err *err) {
 	}
 	struct row_base_group row = fresh_row(op, want->name);
 	wish_apply(op, want, &row);
+	if (change_group_check(op->tenant, NULL, &row, err) != 0)
+		return err->code;
 	g = fleet_group_add(op->fleet, op->tenant, &row);
 	struct event_facts facts = { .kind = "group.created" };
 	core_event(op->api->core, &facts, "base group %s was made with install limit %lld", want->name, (long long)row.install_limit);

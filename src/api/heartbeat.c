@@ -10,6 +10,7 @@
 #include "base/name.h"
 #include "base/secret.h"
 #include "core/grant.h"
+#include "model/spec.h"
 #include "proto/beat.h"
 
 #define BOOT "arklet/"
@@ -57,6 +58,7 @@ static struct group *group_make(struct beat_op *o, struct tenant *t, const char 
 		.unmanaged_policy = UNMANAGED_REPORT,
 		.placement = PLACEMENT_SPREAD,
 		.upgrade_policy = UPGRADE_POLICY_AUTO,
+		.mode = GROUP_MODE_MANAGE,
 		.etag = 1,
 		.created_at = now,
 		.updated_at = now };
@@ -66,35 +68,79 @@ static struct group *group_make(struct beat_op *o, struct tenant *t, const char 
 	return g;
 }
 
-/* The token's group; else the one that is named like the base's cluster; else "default". */
-static struct group *group_of(struct beat_op *o, struct tenant *t, const struct token *tok) {
-	const char *name = tok != NULL ? tok->row.group_name : o->api->config.open_group;
-	if ((name == NULL || *name == '\0') && o->beat.cluster != NULL && name_valid(NAME_PLAIN, o->beat.cluster))
-		name = o->beat.cluster;
-	if (name == NULL || *name == '\0')
-		name = "default";
-	struct group *g = fleet_group(t, name);
+static bool lists_cluster(const struct group *g, const char *cluster, struct arena *a) {
+	char **names;
+	size_t n;
+	if (strings_parse(g->row.clusters, a, &names, &n, NULL) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], cluster) == 0)
+			return true;
+	return false;
+}
+
+/* The group that lists the base's cluster, else the one that is named so. */
+static struct group *group_of_cluster(struct beat_op *o, struct tenant *t) {
+	for (struct group *g = t->groups; o->beat.cluster != NULL && g != NULL; g = g->hh_name.next)
+		if (lists_cluster(g, o->beat.cluster, o->in.arena))
+			return g;
+	return o->beat.cluster != NULL ? fleet_group(t, o->beat.cluster) : NULL;
+}
+
+/* The token's group; else its cluster's; else "default". */
+static struct group *group_by_token(struct beat_op *o, struct tenant *t, const struct token *tok) {
+	bool bound = tok->row.group_name != NULL && *tok->row.group_name != '\0';
+	struct group *g = bound ? fleet_group(t, tok->row.group_name) : group_of_cluster(o, t);
+	if (g != NULL)
+		return g;
+	if (bound)
+		return group_make(o, t, tok->row.group_name);
+	const char *name = o->beat.cluster != NULL && name_valid(NAME_PLAIN, o->beat.cluster) ? o->beat.cluster : "default";
+	g = fleet_group(t, name);
 	return g != NULL ? g : group_make(o, t, name);
+}
+
+/* Without a token: its cluster's group where that is open, else the only open one there is. */
+static struct group *group_open(struct beat_op *o, struct tenant *t) {
+	struct group *g = group_of_cluster(o, t), *only = NULL;
+	int n = 0;
+	if (g != NULL && g->row.open_join)
+		return g;
+	for (struct group *x = t->groups; x != NULL; x = x->hh_name.next) {
+		n += x->row.open_join;
+		only = x->row.open_join ? x : only;
+	}
+	return n == 1 ? only : NULL;
+}
+
+static bool any_open(const struct tenant *t) {
+	const struct group *g = t->groups;
+	while (g != NULL && !g->row.open_join)
+		g = g->hh_name.next;
+	return g != NULL;
 }
 
 static int not_let_in(const struct beat_op *o, struct err *err) {
 	if (o->in.token != NULL)
 		return err_set(err, E_UNAUTHENTICATED,
 		    "the join token in the path is unknown, revoked or expired; make one with: berth token create NAME --role join");
-	return err_set(
-	    err, E_UNAUTHENTICATED, "a base joins at /join/TOKEN/heartbeat: give it http://HOST:PORT/join/TOKEN as its heartbeat endpoint");
+	return err_set(err, E_UNAUTHENTICATED,
+	    "a base joins at /join/TOKEN/heartbeat: give it http://HOST:PORT/join/TOKEN as its heartbeat endpoint, or open the group of "
+	    "its cluster to all: berth group set GROUP --open-join");
 }
 
 /* ---- heartbeat --------------------------------------------------------------------------------------------------------------------- */
 
 static int join(struct beat_op *o, struct tenant *t, const struct token *tok, struct err *err) {
-	if (tok == NULL && o->api->config.open_group == NULL)
-		return not_let_in(o, err);
 	const struct base *known = fleet_base(t, o->name);
+	bool bad = o->in.token != NULL && tok == NULL; /* a wrong token is no missing one */
+	struct group *g = bad ? NULL : tok == NULL ? group_open(o, t) : known != NULL ? known->group : group_by_token(o, t, tok);
+	if (g == NULL)
+		return not_let_in(o, err);
 	struct direct_spec s = { .name = o->name,
 		.url = o->url,
 		.identity = arena_printf(o->in.arena, BOOT "%s", o->beat.identity),
-		.group = known != NULL ? known->group : group_of(o, t, tok) };
+		.group = known != NULL ? known->group : g };
 	struct base *b;
 	return change_base_add(o->api->core, &o->core.who, &s, &b, err);
 }
@@ -158,7 +204,7 @@ static int baseline_apply(struct core *c, struct core_op *op, struct err *err) {
 	}
 	const struct token *tok = token_of(o);
 	const struct tenant *t = tok != NULL ? tok->tenant : fleet_tenant(core_fleet(c), "default");
-	if (t == NULL || (tok == NULL && o->api->config.open_group == NULL))
+	if (t == NULL || (tok == NULL && (o->in.token != NULL || !any_open(t))))
 		return not_let_in(o, err);
 	const struct base *b = asker(o, t);
 	const struct instance **list = arena_alloc(o->in.arena, ((size_t)(b != NULL ? b->n_instances : 0) + 1) * sizeof *list), *i;

@@ -87,6 +87,10 @@ Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a) {
 	m->etag = etag_text(x->row.etag, a);
 	m->create_time = pb_time(x->row.created_at, a);
 	m->update_time = pb_time(x->row.updated_at, a);
+	PUT(m, mode, group_observed(x) ? BERTH__V1__GROUP_MODE__GROUP_MODE_OBSERVE : BERTH__V1__GROUP_MODE__GROUP_MODE_MANAGE);
+	view_strings(x->row.clusters, a, &m->clusters, &m->n_clusters);
+	PUT(m, open_join, x->row.open_join);
+	PUT(m, origin_artifacts, x->row.origin_artifacts);
 	return m;
 }
 

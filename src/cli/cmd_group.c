@@ -25,14 +25,26 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 		{ "unmanaged-policy", "unmanagedPolicy", c->opt.unmanaged },
 		{ "placement", "placement", c->opt.placement },
 		{ "upgrade-policy", "upgradePolicy", c->opt.upgrade_policy },
+		{ "mode", "mode", c->opt.mode },
+	};
+	const struct {
+		const char *option, *field;
+		bool on;
+	} flags[] = {
+		{ "mutable-versions", "mutableVersions", c->opt.mutable_versions },
+		{ "open-join", "openJoin", c->opt.open_join },
+		{ "origin-artifacts", "originArtifacts", c->opt.origin_artifacts },
 	};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (cli_given(c, words[i].option))
 			json_object_set_new(body, words[i].field, json_string(words[i].text));
 	if (cli_given(c, "limit"))
 		json_object_set_new(body, "installLimit", json_integer(c->opt.limit));
-	if (cli_given(c, "mutable-versions"))
-		json_object_set_new(body, "mutableVersions", json_boolean(c->opt.mutable_versions));
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+		if (cli_given(c, flags[i].option))
+			json_object_set_new(body, flags[i].field, json_boolean(flags[i].on));
+	if (cli_given(c, "cluster"))
+		json_object_set_new(body, "clusters", strings_json(c->opt.clusters));
 	if (cli_given(c, "label")) {
 		int r = pairs_json(c, c->opt.labels, "--label", &labels, err);
 		if (r != 0) {

@@ -82,6 +82,8 @@ int change_undrain(struct core *c, const struct core_who *who, struct base *b, s
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 /* No plan starts in a frozen group. The reason is the caller's and is needed; both are harmless when repeated. */
 int change_freeze(struct core *c, const struct core_who *who, struct group *g, bool freeze, struct err *err);
+/* A new group, or a change of `self`: does its row get along with the other groups? */
+int change_group_check(const struct tenant *t, const struct group *self, const struct row_base_group *row, struct err *err);
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row,
     struct err *err); /* whole new row, validated against the fleet */
 

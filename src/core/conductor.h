@@ -217,11 +217,15 @@ void series_set_aside(struct core *c);                           /* after the lo
 bool series_aside(const struct core *c, const struct base *b);
 
 /* inbound.c */
+void base_welcome(struct core *c, struct base *b); /* once more: what is wanted of it changed as a whole; nothing where it has no link */
 void hello_hear(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer);
 void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
 void links_clear(struct core *c);
 void link_drop(struct core *c, struct driver_link *k);
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);
+
+/* fleetops.c */
+void base_inherit(struct base *b); /* labels of its group that it does not have; its zone from the group's zone key, unless it has one */
 
 /* liveness.c */
 void base_heard(struct core *c, struct base *b);

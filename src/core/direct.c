@@ -60,6 +60,8 @@ int change_base_add(struct core *c, const struct core_who *who, const struct dir
 		.boot = UNCONST(s->identity),
 	};
 	*ret = b = fleet_base_add(c->fleet, s->group, &row);
+	base_inherit(b);
+	fleet_touch(c->fleet, &b->o);
 	struct event_facts f = { .kind = "base.added", .base = b };
 	core_event(c, &f, "base %s was added to group %s, reached at %s", b->row.name, s->group->row.name, s->url);
 	base_heard(c, b);

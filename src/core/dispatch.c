@@ -135,7 +135,8 @@ void dispatch(struct core *c, bool one) {
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
-		if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base)
+		if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base ||
+		    group_observed(t->base->group))
 			continue;
 		c->culprit =
 		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };

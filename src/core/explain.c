@@ -90,7 +90,10 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	if (word_terminal(WORD_PLAN, p->row.state))
 		return;
 	const struct group *frozen = w.queued ? plan_frozen(p) : NULL;
-	if (frozen != NULL)
+	if (frozen != NULL && group_observed(frozen))
+		add(l, "observed", 1, arena_printf(l->a, "berth group set %s --mode manage", frozen->row.name),
+		    "group %s is only observed, no plan starts there", frozen->row.name);
+	else if (frozen != NULL)
 		add(l, "frozen", 1, arena_printf(l->a, "berth unfreeze %s", frozen->row.name),
 		    "group %s is frozen, no plan starts there: %s", frozen->row.name, frozen->row.freeze_reason);
 	if (w.queued && ahead != NULL)

@@ -1,7 +1,33 @@
 /* Changes of bases and groups. */
 #include "core/conductor.h"
+#include "model/spec.h"
 
 #include <stdio.h>
+
+static bool has_key(const struct pair *v, size_t n, const char *key) {
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+void base_inherit(struct base *b) {
+	ARENA_AUTO a = arena_new();
+	struct pair *own, *all, *given;
+	size_t n, n_given;
+	const char *key = b->group->row.zone_key;
+	if (pairs_parse(b->row.labels, a, &own, &n, NULL) != 0 || pairs_parse(b->group->row.labels, a, &given, &n_given, NULL) != 0)
+		return;
+	all = arena_alloc(a, (n + n_given + 1) * sizeof *all);
+	memcpy(all, own, n * sizeof *all);
+	for (size_t i = 0; i < n_given; i++)
+		if (!has_key(all, n, given[i].key))
+			all[n++] = given[i];
+	text_set(&b->row.labels, pairs_print(all, n, a));
+	for (size_t i = 0; key != NULL && i < n; i++)
+		if ((b->row.zone == NULL || *b->row.zone == '\0') && strcmp(all[i].key, key) == 0)
+			text_set(&b->row.zone, all[i].value);
+}
 
 static void base_changed(struct core *c, struct base *b) {
 	b->row.etag++;
@@ -112,9 +138,75 @@ int change_freeze(struct core *c, const struct core_who *who, struct group *g, b
 	return 0;
 }
 
+/* ---- observe and manage ---------------------------------------------------------------------------------------------------------------
+ */
+
+static const struct instance *at_work(const struct group *g) {
+	const struct base *b;
+	const struct instance *i;
+	TAILQ_FOREACH(b, &g->bases, group_link)
+		TAILQ_FOREACH(i, &b->instances, base_link)
+			if (i->task != NULL)
+				return i;
+	return NULL;
+}
+
+/* What was begun there would stand still half done. */
+static int observe_check(struct core *c, const struct group *g, int mode, struct err *err) {
+	const struct instance *i = mode == GROUP_MODE_OBSERVE && !group_observed(g) ? at_work(g) : NULL;
+	for (struct deployment *d = mode == GROUP_MODE_OBSERVE ? fleet_deployments(c->fleet) : NULL; d != NULL; d = d->hh_id.next)
+		if (d->group == g && d->plan != NULL)
+			return err_field(err, E_BUSY, "/mode", "plan %lld is at work in group %s; wait for it, or: berth plan stop %lld",
+			    (long long)d->plan->row.id, g->row.name, (long long)d->plan->row.id);
+	return i == NULL ? 0
+	                 : err_field(err, E_BUSY, "/mode", "%s:%s is being changed on base %s; try again when that is over",
+	                       i->version->module->row.name, i->version->row.name, i->base->row.name);
+}
+
+static void mode_set(struct core *c, struct group *g, int mode) {
+	struct event_facts f = { .kind = mode == GROUP_MODE_OBSERVE ? "group.observed" : "group.managed" };
+	bool was = group_observed(g);
+	struct base *b;
+	g->row.mode = mode;
+	if (was == group_observed(g))
+		return;
+	core_event(c, &f,
+	    was ? "group %s is managed: its bases are told what is wanted" : "group %s is only observed: its bases are never commanded",
+	    g->row.name);
+	TAILQ_FOREACH(b, &g->bases, group_link) {
+		base_welcome(c, b);
+		if (was && b->row.state == BASE_READY) {
+			peer_join(c, b);
+			repair_base(c, b);
+		}
+	}
+	if (was)
+		thawed(c);
+}
+
+/* A cluster belongs to one group. */
+int change_group_check(const struct tenant *t, const struct group *self, const struct row_base_group *row, struct err *err) {
+	ARENA_AUTO a = arena_new();
+	char **mine, **theirs;
+	size_t n, m;
+	if (strings_parse(row->clusters, a, &mine, &n, NULL) != 0)
+		return err_field(err, E_INVALID, "/clusters", "clusters is a list of names");
+	for (const struct group *x = t->groups; n > 0 && x != NULL; x = x->hh_name.next) {
+		if (x == self || strings_parse(x->row.clusters, a, &theirs, &m, NULL) != 0)
+			continue;
+		for (size_t i = 0; i < n * m; i++)
+			if (strcmp(mine[i / m], theirs[i % m]) == 0)
+				return err_field(err, E_CONFLICT, "/clusters", "cluster %s belongs to group %s; take it from there first",
+				    theirs[i % m], x->row.name);
+	}
+	return 0;
+}
+
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err) {
 	struct event_facts f = { .kind = "group.changed" };
 	(void)who;
+	if (observe_check(c, g, row->mode, err) != 0 || change_group_check(g->tenant, g, row, err) != 0)
+		return err->code;
 	if (row->install_limit < 0 || row->install_limit > 1000000)
 		return err_field(err, E_INVALID, "/installLimit", "the install limit is a number from 0 to 1000000 units per base");
 	if (row->runtime != g->row.runtime && g->n_deployments > 0)
@@ -127,6 +219,9 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	g->row.unmanaged_policy = row->unmanaged_policy;
 	g->row.placement = row->placement;
 	g->row.upgrade_policy = row->upgrade_policy;
+	g->row.open_join = row->open_join;
+	g->row.origin_artifacts = row->origin_artifacts;
+	text_set(&g->row.clusters, row->clusters);
 	text_set(&g->row.labels, row->labels);
 	text_set(&g->row.zone_key, row->zone_key);
 	bool thaws = frozen(g) && (row->freeze_reason == NULL || *row->freeze_reason == '\0');
@@ -135,6 +230,7 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	g->row.updated_at = c->wall;
 	fleet_touch(c->fleet, &g->o);
 	core_event(c, &f, "group %s changed", g->row.name);
+	mode_set(c, g, row->mode);
 	if (thaws)
 		thawed(c);
 	room_freed(c, g);

@@ -103,6 +103,7 @@ static struct group *group_for(struct core *c, struct tenant *t, const Berth__V1
 		.unmanaged_policy = UNMANAGED_REPORT,
 		.placement = PLACEMENT_SPREAD,
 		.upgrade_policy = UPGRADE_POLICY_AUTO,
+		.mode = GROUP_MODE_MANAGE,
 		.etag = 1,
 		.created_at = c->wall,
 		.updated_at = c->wall,
@@ -130,6 +131,7 @@ static void base_describe(struct core *c, struct base *b, const Berth__V1__Hello
 	text_set(&b->row.agent_version, h->agent_version);
 	if (h->has_runtime && h->runtime != BERTH__V1__RUNTIME__RUNTIME_NONE)
 		b->row.runtime = (int)h->runtime;
+	base_inherit(b);
 	fleet_touch(c->fleet, &b->o);
 	arena_free(a);
 }
@@ -192,6 +194,12 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	return NULL;
 }
 
+/* Where bases are only observed nothing is wanted of them: an agent that believed otherwise would put it back. */
+static bool told(const struct instance *i) {
+	return !group_observed(i->base->group) && i->row.wanted && i->row.generation > 0 && i->task == NULL &&
+	       i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
+}
+
 static void welcome(struct core *c, struct base *b, struct driver_link *k, const char *new_key) {
 	struct arena *a = arena_new();
 	Berth__V1__Welcome w = BERTH__V1__WELCOME__INIT;
@@ -217,9 +225,7 @@ static void welcome(struct core *c, struct base *b, struct driver_link *k, const
 	w.wanted = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *w.wanted);
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
-		bool told = i->row.wanted && i->row.generation > 0 && i->task == NULL && i->row.state != INSTANCE_FAILED &&
-		            i->row.state != INSTANCE_QUARANTINED;
-		if (!told)
+		if (!told(i))
 			continue;
 		Berth__V1__WantedModule *m = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
 		wanted_fill(c, i, m, a);
@@ -227,6 +233,14 @@ static void welcome(struct core *c, struct base *b, struct driver_link *k, const
 	}
 	effect_add(c, EFFECT_WELCOME, k)->message = pb_copy(&w.pb, c->open->arena);
 	arena_free(a);
+}
+
+/* What is wanted of it is another set now. */
+void base_welcome(struct core *c, struct base *b) {
+	if (b->drive == NULL)
+		return;
+	welcome(c, b, b->drive, NULL);
+	core_wake(c);
 }
 
 static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full);

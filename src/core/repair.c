@@ -135,7 +135,7 @@ static bool catch_up(struct core *c, struct instance *i) {
 
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
-	if (i->task != NULL || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
+	if (group_observed(b->group) || i->task != NULL || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
 		return;
 	if (!i->row.wanted && i->row.generation == 0) {
 		drop_record(c, i);
@@ -250,7 +250,7 @@ static void replace_instance(struct core *c, struct instance *i) {
 }
 
 void replace_lost(struct core *c, struct base *b) {
-	if (b->group->alarm)
+	if (b->group->alarm || group_observed(b->group))
 		return;
 	struct instance *i, *next;
 	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
@@ -271,7 +271,7 @@ void replacement_ready(struct core *c, struct instance *i) {
 }
 
 void peer_join(struct core *c, struct base *b) {
-	if (b->row.cordoned)
+	if (b->row.cordoned || group_observed(b->group))
 		return;
 	for (struct deployment *d = b->tenant->deployments; d != NULL; d = d->hh_name.next) {
 		struct revision *r = d->completed != NULL ? d->completed : d->current;

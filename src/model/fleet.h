@@ -348,9 +348,12 @@ void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 
 void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);
 void group_set_alarm(struct fleet *f, struct group *g, bool alarm);
-int64_t base_limit(const struct base *b); /* in force */
-int64_t base_free(const struct base *b);  /* max(0, limit - used) */
-bool base_open(const struct base *b);     /* may take new instances: ready, not cordoned */
+int64_t base_limit(const struct base *b);                  /* in force */
+int64_t base_free(const struct base *b);                   /* max(0, limit - used) */
+bool base_open(const struct base *b);                      /* may take new instances: ready, not cordoned */
+static inline bool group_observed(const struct group *g) { /* its bases are looked at, never commanded */
+	return g->row.mode == GROUP_MODE_OBSERVE;
+}
 void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
 /* What it costs of its base, now. E_CONFLICT (nothing changed) when more do not fit. */

@@ -50,6 +50,7 @@ static int set_first(enum word_set set) {
 		[WORD_TASK_KIND] = IDX_TASK_KIND_INSTALL,
 		[WORD_PLAN_KIND] = IDX_PLAN_KIND_RELEASE,
 		[WORD_FINDING] = IDX_FINDING_UNMANAGED,
+		[WORD_GROUP_MODE] = IDX_GROUP_MODE_MANAGE,
 	};
 	return first[set];
 }

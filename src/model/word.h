@@ -23,6 +23,7 @@ enum word_set {
 	WORD_TASK_KIND,
 	WORD_PLAN_KIND,
 	WORD_FINDING,
+	WORD_GROUP_MODE,
 	WORD_SETS
 };
 
@@ -107,6 +108,7 @@ enum finding_kind {
 	FINDING_OLDER_DATABASE,
 	FINDING_NOT_RESTORABLE
 };
+enum group_mode { GROUP_MODE_NONE, GROUP_MODE_MANAGE, GROUP_MODE_OBSERVE }; /* none: manage */
 
 const char *word_text(enum word_set set, int value);            /* "" for 0; never NULL */
 bool word_value(enum word_set set, const char *text, int *ret); /* false when the set does not know it; "" and NULL give 0 */

@@ -13,7 +13,7 @@ void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const c
 
 /* ---- start ----------------------------------------------------------------------------------------------------------------------- */
 static bool group_frozen(const struct group *g) {
-	return g->row.freeze_reason != NULL && *g->row.freeze_reason != '\0';
+	return group_observed(g) || (g->row.freeze_reason != NULL && *g->row.freeze_reason != '\0');
 }
 
 const struct group *plan_frozen(const struct plan *p) {

@@ -19,6 +19,10 @@ static bool rule_alarm(const struct fleet *f, const struct place_req *r, const s
 	return b->group->alarm;
 }
 
+static bool rule_observed(const struct fleet *f, const struct place_req *r, const struct base *b) {
+	return group_observed(b->group);
+}
+
 #define STATE_RULE(name, STATE)                                                                           \
 	static bool rule_##name(const struct fleet *f, const struct place_req *r, const struct base *b) { \
 		return b->row.state == BASE_##STATE;                                                      \

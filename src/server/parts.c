@@ -192,7 +192,6 @@ static int make_api(struct berthd *s, struct err *err) {
 		.upkeep_us = s->opt.upkeep,
 		.max_wait_us = s->opt.max_wait,
 		.max_streams = (unsigned)s->opt.max_streams,
-		.open_group = s->opt.join_group,
 	};
 	int r = api_new_config(s->loop, s->core, &c, &s->api, err);
 	for (size_t i = 0; i < n; i++)

@@ -49,6 +49,7 @@ class Arklet:
         self.biz = {}                 # (name, version): {"state", "path"}
         self.log, self.failing, self.slow = [], {}, {}
         self.hang = self.lose_answer = self.many_ref = False
+        self.cluster = "default"      # of its heartbeats
         self.started = time.monotonic()
         self.lock, self.busy = threading.Lock(), set()
         self.workers = [threading.Lock() for _ in range(workers)]
@@ -257,5 +258,5 @@ class Arklet:
         if early:
             return {"baseID": self.identity, "masterBizInfo": {"name": "shop", "version": "1.0.0"},
                     "networkInfo": {"localIP": "127.0.0.1", "localHostName": "node-7", "arkletPort": self.port}, "state": state.upper()} | more
-        return {"baseMetadata": {"clusterName": "default", "identity": self.identity, "name": "TO_BE_IMPLEMENTED", "version": "1.0.0"},
+        return {"baseMetadata": {"clusterName": self.cluster, "identity": self.identity, "name": "TO_BE_IMPLEMENTED", "version": "1.0.0"},
                 "localHostName": "node-7", "localIP": "127.0.0.1", "port": self.port, "state": state} | more

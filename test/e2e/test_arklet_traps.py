@@ -223,11 +223,47 @@ def test_a_token_that_is_revoked_throws_out_nobody(cell, group):
     assert token not in (cell.folder / "server.log").read_text()
 
 
+def set_group(cell, group, **fields):
+    answer = cell.api.call("PATCH", f"/v1/groups/{group}", fields)
+    assert answer.status == 200, answer
+    return answer.json
+
+
 def test_heartbeats_without_a_token_need_an_open_group(cell, group):
-    base = script.Arklet(identity=f"base-{group}")
+    base, blue = script.Arklet(identity=f"base-{group}"), script.Arklet(identity=f"blue-{group}")
+    blue.cluster = f"blue-{group}"
     assert beat(cell, None, base).status == 401
     assert beat(cell, "join_nonsense", base).status == 401
     assert cell.api.get(f"/v1/bases/{name_of(base)}").status == 404
+
+    assert cell.berth("group", "set", group, "--open-join").returncode == 0
+    assert beat(cell, None, base).status == 200  # the only open group there is
+    assert beat(cell, "join_nonsense", blue).status == 401, "a wrong token is no missing one"
+    cell.group(f"{group}-blue", 50)
+    set_group(cell, f"{group}-blue", clusters=[blue.cluster], openJoin=True)
+    assert beat(cell, None, blue).status == 200
+    assert cell.api.get(f"/v1/bases/{name_of(base)}").json["group"] == group
+    assert cell.api.get(f"/v1/bases/{name_of(blue)}").json["group"] == f"{group}-blue"
+    for name in (group, f"{group}-blue"):
+        set_group(cell, name, openJoin=False)
+    assert beat(cell, None, base).status == 200, "who is in stays in"
+    assert beat(cell, None, script.Arklet(identity=f"late-{group}")).status == 401
+
+
+def test_clusters_are_mapped_to_groups_and_a_base_takes_after_its_group(cell, group):
+    token = cell.api.post("/v1/tokens", {"name": f"any-{group}", "role": "join"}).json["secret"]
+    base = script.Arklet(identity=f"base-{group}")
+    base.cluster = f"green-{group}"
+    set_group(cell, group, clusters=[base.cluster, "another"], installLimit=7, labels={"zone": "z9", "tier": "web"})
+    assert beat(cell, token, base).status == 200
+    shown = cell.api.get(f"/v1/bases/{name_of(base)}").json
+    assert shown["group"] == group and shown["installLimit"] == 7
+    assert shown["zone"] == "z9" and shown["labels"] == {"zone": "z9", "tier": "web"}
+    cell.group(f"{group}-b", 50)
+    answer = cell.api.call("PATCH", f"/v1/groups/{group}-b", {"clusters": [base.cluster]})
+    assert answer.status == 409 and group in answer.json["detail"], answer
+    assert set_group(cell, group, clusters=[]).get("clusters", []) == []
+    assert set_group(cell, f"{group}-b", clusters=[base.cluster])["clusters"] == [base.cluster]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"{}", b'{"baseMetadata":7,"port":"x"}', b'{"baseMetadata":{"identity":"a"},"port":70000}', b"\xff\xfe", b"{" * 5000])

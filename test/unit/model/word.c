@@ -29,6 +29,7 @@ static const struct pair_of_sets {
 	{ WORD_TASK_KIND, &berth__v1__task_kind__descriptor, "TASK_KIND_" },
 	{ WORD_PLAN_KIND, &berth__v1__plan_kind__descriptor, "PLAN_KIND_" },
 	{ WORD_FINDING, &berth__v1__finding_kind__descriptor, "FINDING_KIND_" },
+	{ WORD_GROUP_MODE, &berth__v1__group_mode__descriptor, "GROUP_MODE_" },
 };
 #define N_SETS (sizeof sets / sizeof *sets)
 

@@ -76,6 +76,9 @@ static const char *chosen(struct world *w) {
 static void alarm_on(struct world *w, struct base *b) {
 	group_set_alarm(w->f, w->g, true);
 }
+static void observe(struct world *w, struct base *b) {
+	w->g->row.mode = GROUP_MODE_OBSERVE;
+}
 static void join(struct world *w, struct base *b) {
 	base_set_state(w->f, b, BASE_JOINING, NULL, (wall_t){ 2 });
 }
@@ -141,6 +144,7 @@ static const struct rule_case {
 } cases[] = {
 	{ alarm_on, "alarm", "placements are stopped: too many bases of a zone fell silent at once",
 	    "berth base list --group demo --state silent" },
+	{ observe, "observed", "group demo is only observed", "berth group set demo --mode manage" },
 	{ join, "joining", "1 joining", "berth base show n1" },
 	{ restore, "restoring", "1 restoring", "berth base show n1" },
 	{ silence, "silent", "1 silent", "berth base show n1" },
