@@ -69,10 +69,20 @@ static void refuse(struct core *c, struct driver_link *k, const char *code, bool
 
 /* ---- hello ------------------------------------------------------------------------------------------------------------------------------
  */
-static bool key_matches(const struct base *b, const char *key) {
+static bool has_key(const struct base *b) {
 	static const uint8_t none[SHA256_BYTES];
+	return memcmp(b->row.key_hash, none, sizeof none) != 0;
+}
+
+/* The Welcome that brought its key was lost, or the agent died before it had stored it: nobody has this key. An agent reports only once
+ * the key is on its disk, and sequences start over with each key. */
+static bool key_unused(const struct base *b) {
+	return has_key(b) && b->row.report_seq == 0;
+}
+
+static bool key_matches(const struct base *b, const char *key) {
 	uint8_t h[SHA256_BYTES];
-	if (key == NULL || *key == '\0' || memcmp(b->row.key_hash, none, sizeof none) == 0)
+	if (key == NULL || *key == '\0' || !has_key(b))
 		return false;
 	sha256_of(key, strlen(key), h);
 	return secret_equal(h, b->row.key_hash, sizeof h);
@@ -163,7 +173,7 @@ static bool known_link(struct core *c, const struct driver_link *k, const struct
 	return x != NULL && x->base_id == b->row.id;
 }
 
-/* Rule 13: the base's own key, or a join token where there is no live process of that name. NULL: refused. */
+/* Rule 13: the base's own key, or a join token where there is no live process of that name that has one. NULL: refused. */
 static struct base *hello_admit(struct core *c, struct driver_link *k, const Berth__V1__Hello *h, bool *ret_new_key) {
 	const char *tenant = h->tenant == NULL || *h->tenant == '\0' ? "default" : h->tenant;
 	struct tenant *t = fleet_tenant(c->fleet, tenant);
@@ -178,7 +188,12 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	} else if (tok == NULL || t == NULL || tok->tenant != t) {
 		refuse(c, k, "unauthenticated", true,
 		    "the join token is unknown, revoked or expired; make one with: berth token create --role join");
-	} else if (b != NULL && b->row.state != BASE_LOST && b->row.state != BASE_STOPPED) {
+	} else if (b != NULL && key_unused(b) && b->connected) {
+		refuse(c, k, "already_exists", false,
+		    "base %s joined just now on another connection, which has told nothing yet; this one may have its turn when that one "
+		    "ends",
+		    b->row.name);
+	} else if (b != NULL && !key_unused(b) && b->row.state != BASE_LOST && b->row.state != BASE_STOPPED) {
 		refuse(c, k, "already_exists", true,
 		    "base %s is already joined by another process%s and this one does not have its key; choose another --id, stop the "
 		    "other one, or: berth base forget %s",
@@ -330,6 +345,7 @@ static void hear_agent(struct core *c, struct driver_link *k, const Berth__V1__H
 	if (new_key) {
 		token_make("bk", key, sizeof key);
 		sha256_of(key, strlen(key), b->row.key_hash);
+		b->row.report_seq = 0;
 	}
 	text_set(&b->row.arklet_url, NULL); /* from now on it is reached through its agent */
 	base_describe(c, b, h);

@@ -118,9 +118,11 @@ def test_a_base_joins_reports_and_hears_ticks(agent, join, pb, server):
     assert server.client.get("/v1/bases/joins").status == 200
 
 
-def test_only_its_key_takes_over_a_living_base(agent, join):
+def test_only_its_key_takes_over_a_living_base(agent, join, pb):
     first = agent().hello("held", join_token=join)
     key = welcomed(first).base_key
+    first.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True))
+    assert first.next("ack").ack.committed_seq == 1
     stranger = agent().hello("held", join_token=join)
     refused = stranger.next("welcome", "refused").refused
     assert refused.code == "already_exists" and refused.final
@@ -129,6 +131,27 @@ def test_only_its_key_takes_over_a_living_base(agent, join):
     assert not welcomed(again).base_key
     assert first.next("refused").refused.code == "superseded"
     first.ended()
+
+
+def test_a_key_that_nobody_could_store_is_given_again(agent, join, pb):
+    """The Welcome was lost on its way, or with the agent's host: its base must not be locked out of its own name."""
+    first = agent().hello("unheard", join_token=join)
+    lost = welcomed(first).base_key
+    second = agent().hello("unheard", join_token=join, boot="b2")
+    refused = second.next("welcome", "refused").refused
+    assert refused.code == "already_exists" and not refused.final, "while the first connection stands"
+    first.close()
+
+    def joined():
+        a = agent().hello("unheard", join_token=join, boot="b3")
+        m = a.next("welcome", "refused")
+        return m.WhichOneof("kind") == "welcome" and (a, m.welcome)
+    third, w = cells.until(joined, 20, "it joins once the first connection has ended")
+    assert w.base_key and w.base_key != lost and w.committed_seq == 0
+    third.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True))
+    assert third.next("ack").ack.committed_seq == 1
+    stranger = agent().hello("unheard", base_key=lost, boot="b4")
+    assert stranger.next("welcome", "refused").refused.final
 
 
 @pytest.mark.parametrize("raw, code", [
