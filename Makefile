@@ -23,10 +23,11 @@ PKG_LIBS := $(if $(HAVE_PKGS),$(shell pkg-config --libs $(PKGS)))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings \
         -Wundef -Wformat=2 -Wvla -Wimplicit-fallthrough -Wno-unused-parameter -Wno-missing-field-initializers -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2 -fPIE
-MODE_debug   := -O1 -g
+# BERTH_FAULTS: the builds that tests run have fault points (src/base/faultpoint.h); what is shipped has none.
+MODE_debug   := -O1 -g -DBERTH_FAULTS
 MODE_release := -O2 -g -DNDEBUG_SLOW
-MODE_asan    := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
-MODE_tsan    := -O1 -g -fsanitize=thread -U_FORTIFY_SOURCE
+MODE_asan    := -O1 -g -DBERTH_FAULTS -fsanitize=address,undefined -fno-omit-frame-pointer -U_FORTIFY_SOURCE
+MODE_tsan    := -O1 -g -DBERTH_FAULTS -fsanitize=thread -U_FORTIFY_SOURCE
 MODE_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -U_FORTIFY_SOURCE
 ifeq ($(filter $(BUILD),debug release asan tsan fuzz),)
 $(error BUILD=$(BUILD) is unknown; one of debug release asan tsan fuzz)

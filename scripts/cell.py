@@ -108,6 +108,26 @@ class Process:
             raise RuntimeError(f"{self.name} ended with status {self.popen.returncode}; the end of {self.log}:\n{tail(self.words())}")
 
 
+class Faults:
+    """Of one process: where the next fault of its fault points is asked for (src/base/faultpoint.h). Builds without them ignore it."""
+
+    def __init__(self, folder, name):
+        self.file = folder / f"{name}.fault"
+        self.env = {"BERTH_FAULTS_FILE": self.file}
+
+    def ask(self, entry):
+        """POINT=ACTION[@N], also of a process that runs."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(entry)
+        fresh.rename(self.file)
+
+    def happened(self):
+        return not self.file.exists()
+
+    def forget(self):
+        self.file.unlink(missing_ok=True)
+
+
 def tail(text, lines=15):
     return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
@@ -242,6 +262,7 @@ class Server:
         self.cell, self.name, self.options, self.env = cell, name, options, env
         self.data = cell.folder / name
         self.port_file = cell.folder / f"{name}.ports"
+        self.faults = Faults(cell.folder, name)
         self.process = None
         self.ports = {}
 
@@ -253,7 +274,7 @@ class Server:
             if not any(str(o).startswith(f"--{option}") for o in self.options):
                 listen += [f"--{option}", self.ports.get(key, "127.0.0.1:0")]
         self.process = Process(self.name, [programs() / "berthd", "--data", self.data, "--port-file", self.port_file, *listen, *self.options],
-                               self.cell.folder / f"{self.name}.log", self.cell.environment(self.env))
+                               self.cell.folder / f"{self.name}.log", self.cell.environment(self.faults.env | (self.env or {})))
         return self
 
     def listening(self, seconds=30):
@@ -334,7 +355,8 @@ class Agent:
         addresses = [a for s in server_addresses for a in ("--server", s)]
         self.argv = [programs() / "berth-agent", "--id", name, "--group", group, "--data", self.data, *addresses, *options,
                      "--", programs() / "berth-base", *base]
-        self.env = {"BERTH_AGENT_TOKEN": token} if token else {}
+        self.faults = Faults(cell.folder, name)
+        self.env = self.faults.env | ({"BERTH_AGENT_TOKEN": token} if token else {})
         self.process = None
 
     def start(self):

@@ -1,4 +1,4 @@
-# The long forms of the tests, for a nightly run: make test-asan (every tier under AddressSanitizer, LeakSanitizer and UBSan) and
+# The sanitizers: make test-asan (every tier under AddressSanitizer, LeakSanitizer and UBSan) and
 # make test-tsan (all that has more than one thread, under ThreadSanitizer). Each builds in a folder of its own. What a sanitizer finds in
 # any process, also in one that a test kills or lets fail, lands as a file in REPORTS; one such file fails the target.
 TSAN_UNITS := $(patsubst %,$(O)/test/unit-%,agent drive http loop rpc)

@@ -11,6 +11,7 @@
 
 #include "agent_int.h"
 #include "base/err.h"
+#include "base/faultpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -55,10 +56,17 @@ static bool failed(const struct brain_answer *x) {
 	return x->error != 0 || (x->reply != NULL && x->reply->verdict != ARKLET_OK);
 }
 
+static bool changes_base(enum arklet_command command) {
+	return command == ARKLET_INSTALL || command == ARKLET_UNINSTALL || command == ARKLET_SWITCH;
+}
+
 static void on_answered(void *arg, const struct arklet_call_spec *spec, struct brain_answer *x) {
 	struct agent *a = arg;
 	char name[192], *tail = NULL;
-	bool changes = spec->command == ARKLET_INSTALL || spec->command == ARKLET_UNINSTALL || spec->command == ARKLET_SWITCH;
+	bool changes = changes_base(spec->command);
+	struct err fault;
+	if (changes && faultpoint_pass(FAULTPOINT_AGENT_CALLED, &fault) != 0)
+		*x = (struct brain_answer){ .sent = true, .error = fault.code, .error_text = fault.text };
 	if (spec->command == ARKLET_INSTALL) {
 		stage_name(spec->module, name);
 		cache_unstage(a->cache, name);
@@ -105,8 +113,32 @@ static void on_down(void *arg, const char *why) {
 	settle(a);
 }
 
+/* A fault that a test asked for: the stream breaks, and what was to pass is lost with it. */
+static bool broken_at(struct agent *a, enum faultpoint p) {
+	struct err fault;
+	if (p == FAULTPOINTS || faultpoint_pass(p, &fault) == 0)
+		return false;
+	link_drop(a->link, false);
+	return true;
+}
+
+static enum faultpoint point_of_message(const Berth__V1__ServerMessage *m) {
+	switch (m->kind_case) {
+	case BERTH__V1__SERVER_MESSAGE__KIND_WELCOME:
+		return FAULTPOINT_AGENT_WELCOME;
+	case BERTH__V1__SERVER_MESSAGE__KIND_COMMAND:
+		return FAULTPOINT_AGENT_COMMAND;
+	case BERTH__V1__SERVER_MESSAGE__KIND_ACK:
+		return FAULTPOINT_AGENT_ACK;
+	default:
+		return FAULTPOINTS;
+	}
+}
+
 static void on_message(void *arg, const Berth__V1__ServerMessage *m) {
 	struct agent *a = arg;
+	if (broken_at(a, point_of_message(m)))
+		return;
 	if (m->kind_case == BERTH__V1__SERVER_MESSAGE__KIND_LOG)
 		logs_request(a->logs, m->log);
 	else
@@ -143,6 +175,10 @@ static void base_url(struct agent *a) {
 static void call(struct agent *a, const struct brain_effect *e) {
 	char path[PATH_MAX], name[192];
 	struct err err = ERR_INIT;
+	if (changes_base(e->command) && faultpoint_pass(FAULTPOINT_AGENT_CALL, &err) != 0) {
+		answer_unsent(a, e, err.code, err.text);
+		return;
+	}
 	struct arklet_call_spec spec = { .id = e->id, .command = e->command, .module = e->module, .timeout_us = e->timeout_us };
 	base_url(a);
 	if (e->command == ARKLET_INSTALL) {
@@ -178,13 +214,21 @@ static void leave(struct agent *a, int status) {
 	link_finish(a->link, link_done);
 }
 
+static void send(struct agent *a, const Berth__V1__AgentMessage *m) {
+	enum faultpoint p = m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_HELLO    ? FAULTPOINT_AGENT_HELLO
+	                    : m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_REPORT ? FAULTPOINT_AGENT_REPORT
+	                                                                            : FAULTPOINTS;
+	if (!broken_at(a, p))
+		link_send(a->link, m);
+}
+
 static void perform(struct agent *a, const struct brain_effect *e) {
 	switch (e->kind) {
 	case BRAIN_PERSIST:
 		store_write(a->store, e->state, e->state_len, on_persisted, a);
 		break;
 	case BRAIN_SEND:
-		link_send(a->link, e->message);
+		send(a, e->message);
 		break;
 	case BRAIN_DROP_LINK:
 		link_drop(a->link, e->slow);

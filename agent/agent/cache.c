@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/faultpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -126,13 +127,17 @@ static void run_seal(struct job *job) {
 	char part[PATH_MAX], path[PATH_MAX];
 	cache_path(p->cache, p->sha, ".part", part);
 	cache_path(p->cache, p->sha, "", path);
-	p->result = 0;
+	p->result = faultpoint_pass(FAULTPOINT_AGENT_SEAL, &p->err);
+	if (p->result != 0)
+		return;
 	if (fsync(p->fd) != 0 || fchmod(p->fd, 0644) != 0)
 		p->result = err_errno(&p->err, errno, "sync %s", part);
 	else if (rename(part, path) != 0)
 		p->result = err_errno(&p->err, errno, "rename %s", part);
 	else
 		p->result = dir_sync(p->cache->dir, &p->err);
+	if (p->result == 0)
+		faultpoint_pass(FAULTPOINT_AGENT_SEALED, NULL);
 }
 
 /* ---- on the loop ---- */
@@ -174,6 +179,8 @@ static int on_body(void *arg, int status, const void *bytes, size_t n) {
 		p->over = true;
 		return -1;
 	}
+	if (faultpoint_pass(FAULTPOINT_AGENT_FETCH, NULL) != 0)
+		p->disk_failed = EIO;
 	for (size_t off = 0; off < n && p->disk_failed == 0;) {
 		ssize_t w = write(p->fd, (const char *)bytes + off, n - off);
 		if (w < 0 && errno != EINTR)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/faultpoint.h"
 #include "base/file.h"
 #include "base/name.h"
 #include "base/secret.h"
@@ -148,7 +149,11 @@ int store_load(struct store *s, uint8_t **ret, size_t *ret_n, bool *ret_damaged,
 
 static void run_write(struct job *job) {
 	struct store *s = (struct store *)(void *)((char *)job - offsetof(struct store, job));
-	s->result = file_write(s->path, s->data, s->n, 0600, &s->err);
+	s->result = faultpoint_pass(FAULTPOINT_AGENT_STORE, &s->err);
+	if (s->result == 0)
+		s->result = file_write(s->path, s->data, s->n, 0600, &s->err);
+	if (s->result == 0)
+		faultpoint_pass(FAULTPOINT_AGENT_STORED, NULL);
 }
 
 static void write_done(struct job *job) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/blob.h"
+#include "base/faultpoint.h"
 #include "base/log.h"
 
 typedef void (*open_done)(void *arg, int fd, int64_t size, const struct err *err);
@@ -60,7 +61,7 @@ static void whole(struct fill *f) {
 		err_set(&err, E_DIGEST, "the ledger's bytes of artifact %s have sha256 %s and %" PRId64 " bytes; upload it again",
 		    f->sha256, have, f->file.size);
 		log_error("artifact is damaged in the ledger", log_e(&err));
-	} else {
+	} else if (faultpoint_pass(FAULTPOINT_DOWNLOAD_WHOLE, &err) == 0) {
 		blob_file_keep(f->blobs, &f->file, f->sha256, &err);
 	}
 	fill_end(f, err.code != 0 ? &err : NULL);
@@ -80,6 +81,8 @@ static void piece(void *arg, const void *p, size_t n, const struct err *err) {
 	const struct ledger_ops *ops = core_ledger(f->blobs->api->core)->ops;
 	if (f->file.size + (int64_t)n > f->size)
 		err_set(&own, E_DIGEST, "the ledger has more bytes of artifact %s than its row says", f->sha256);
+	if (own.code == 0)
+		faultpoint_pass(FAULTPOINT_DOWNLOAD_PIECE, &own);
 	if (own.code == 0)
 		blob_file_add(&f->file, p, n, &own);
 	if (own.code != 0) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/blob.h"
+#include "base/faultpoint.h"
 
 typedef void (*upload_begun)(void *arg, struct api_upload *u, const struct err *err);
 typedef void (*upload_done)(void *arg, const ProtobufCMessage *artifact, bool existed, const struct err *err);
@@ -221,6 +222,7 @@ static int row_apply(struct core *c, struct core_op *op, struct err *err) {
 static void row_done(struct core_op *op, const struct err *err) {
 	struct api_upload *u = (struct api_upload *)op;
 	u->in_core = false;
+	faultpoint_pass(FAULTPOINT_UPLOAD_ROW, NULL);
 	if (u->aborted) {
 		upload_free(u);
 		return;
@@ -241,8 +243,11 @@ static void make_row(struct api_upload *u) {
 
 static void bytes_durable(void *arg, const struct err *err) {
 	struct api_upload *u = arg;
+	struct err fault;
 	u->in_flight = false;
 	u->ledger = NULL;
+	if (err == NULL && faultpoint_pass(FAULTPOINT_UPLOAD_KEPT, &fault) != 0)
+		err = &fault;
 	if (u->aborted) {
 		upload_free(u);
 	} else if (err != NULL) {

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/faultpoint.h"
+
 struct bundle *bundle_new(void) {
 	struct bundle *b = calloc(1, sizeof *b);
 	if (b == NULL)
@@ -64,6 +66,7 @@ static void tell_watches(struct core *c, const struct changeset *cs) {
 /* The bundle is true now: tell everybody who waited for it. */
 static void bundle_done(struct core *c, struct bundle *b) {
 	effects_run(c, b);
+	faultpoint_pass(FAULTPOINT_COMMIT_TOLD, NULL);
 	if (b->cs != NULL)
 		tell_watches(c, b->cs);
 	answer_ops(b);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/faultpoint.h"
 #include "base/log.h"
 #include "core/inbound.h"
 #include "drive/keep.h"
@@ -43,6 +44,15 @@ static void shut(struct agent *g, int code, const char *text) {
 	g->t->close(g->stream, code, text);
 }
 
+/* A fault that a test asked for: the stream breaks, and what was to pass is lost with it. */
+static bool broken_at(struct agent *g, enum faultpoint p) {
+	struct err err;
+	if (faultpoint_pass(p, &err) == 0)
+		return false;
+	shut(g, err.code, err.text);
+	return true;
+}
+
 /* ---- down -------------------------------------------------------------------------------------------------------------------------- */
 
 static void send(struct agent *g, const Berth__V1__ServerMessage *m) {
@@ -71,6 +81,8 @@ static void agent_welcome(struct driver_link *k, const Berth__V1__Welcome *w) {
 		k->drive->stats.welcomed++;
 	k->epoch = w->epoch;
 	g->welcomed = k->drive->model;
+	if (broken_at(g, FAULTPOINT_REGISTER_WELCOME))
+		return;
 	Berth__V1__ServerMessage m = BERTH__V1__SERVER_MESSAGE__INIT;
 	m.kind_case = BERTH__V1__SERVER_MESSAGE__KIND_WELCOME;
 	m.welcome = (Berth__V1__Welcome *)(uintptr_t)w;
@@ -106,6 +118,8 @@ static void agent_refuse(struct driver_link *k, const char *code, const char *de
 }
 
 static void agent_command(struct driver_link *k, const Berth__V1__Command *c) {
+	if (broken_at(of(k), FAULTPOINT_COMMAND_OUT))
+		return;
 	Berth__V1__ServerMessage m = BERTH__V1__SERVER_MESSAGE__INIT;
 	m.kind_case = BERTH__V1__SERVER_MESSAGE__KIND_COMMAND;
 	m.command = (Berth__V1__Command *)(uintptr_t)c;
@@ -113,6 +127,8 @@ static void agent_command(struct driver_link *k, const Berth__V1__Command *c) {
 }
 
 static void agent_ack(struct driver_link *k, int64_t committed_seq) {
+	if (broken_at(of(k), FAULTPOINT_REPORT_ACK))
+		return;
 	Berth__V1__Ack a = BERTH__V1__ACK__INIT;
 	a.has_committed_seq = true;
 	a.committed_seq = committed_seq;
@@ -200,6 +216,8 @@ static void on_hello(struct agent *g, const Berth__V1__Hello *h, size_t n) {
 	d->stats.greeting--;
 	d->stats.hellos++;
 	g->greeted = true;
+	if (broken_at(g, FAULTPOINT_REGISTER_HELLO))
+		return;
 	expiry_set(&d->silences, &g->expiry);
 	mono_t now = clock_mono(&clock_real);
 	g->ration = ration_get(&d->rations, now, h->tenant, h->base, h->base_key, h->join_token);
@@ -213,6 +231,8 @@ static void on_hello(struct agent *g, const Berth__V1__Hello *h, size_t n) {
 
 static void on_report(struct agent *g, const Berth__V1__Report *r) {
 	struct drive *d = g->link.drive;
+	if (broken_at(g, FAULTPOINT_REPORT_IN))
+		return;
 	if (r->n_changed > d->limits.max_held || r->n_gone > d->limits.max_held || r->n_outcomes > d->limits.max_held) {
 		shut(g, E_TOO_LARGE, "a report with too many entries");
 		return;

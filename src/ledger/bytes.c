@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/faultpoint.h"
 #include "base/secret.h"
 
 #define PIECE (1024u * 1024u)
@@ -60,7 +61,8 @@ static int put_send(struct ledger_upload *u, struct pgconn *c, struct err *err) 
 	params_text(&p, u->name);
 	params_i64(&p, u->seq);
 	params_bytes(&p, buf_str(&u->data) + u->taken, left(u) < PIECE ? left(u) : PIECE);
-	return pgconn_exec(c, STMT_chunk_put, &p, err);
+	int r = faultpoint_pass(FAULTPOINT_UPLOAD_PIECE, err);
+	return r != 0 ? r : pgconn_exec(c, STMT_chunk_put, &p, err);
 }
 
 static int drop_send(struct ledger_upload *u, struct pgconn *c, struct err *err) {

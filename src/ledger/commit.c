@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/faultpoint.h"
 #include "base/log.h"
 
 #define TRIES 6 /* with the lock time-out, and backoff between: about 15 s against a lock that somebody forgot */
@@ -56,13 +57,23 @@ static int send_cell(struct pgconn *c, const struct changeset *cs, struct err *e
 	return send_rows(c, STMT_UPSERT + TABLE_cell, TABLE_cell, table_defs[TABLE_cell].n_cols, rows, 1, err);
 }
 
+static int half_sent(struct pgconn *c, struct err *err) {
+	if (faultpoint_due(FAULTPOINT_COMMIT_HALF))
+		pgconn_send_now(c);
+	return faultpoint_pass(FAULTPOINT_COMMIT_HALF, err);
+}
+
 static int commit_send(struct exchange *x, struct pgconn *c, struct err *err) {
 	const struct changeset *cs = owner_of(x, struct commit, x)->cs;
-	int r = send_fence(c, cs->epoch, err);
+	int r = faultpoint_pass(FAULTPOINT_COMMIT_BEGIN, err);
+	if (r == 0)
+		r = send_fence(c, cs->epoch, err);
 	if (r == 0)
 		r = send_deletes(c, cs, err);
 	if (r == 0)
 		r = send_cell(c, cs, err);
+	if (r == 0)
+		r = half_sent(c, err);
 	if (r == 0)
 		r = send_upserts(c, cs, err);
 	return r;
@@ -71,8 +82,11 @@ static int commit_send(struct exchange *x, struct pgconn *c, struct err *err) {
 static void commit_done(struct exchange *x, const struct err *err) {
 	struct commit *m = owner_of(x, struct commit, x);
 	ledger_done done = m->done;
+	struct err lost;
 	m->busy = false;
 	m->cs = NULL;
+	if (err == NULL && faultpoint_pass(FAULTPOINT_COMMIT_ANSWERED, &lost) != 0)
+		err = &lost;
 	if (err != NULL && err->code == E_DB_LOST)
 		owner_of(m, struct ledger_pg, commit)->unsure = true;
 	if (err == NULL || strcmp(err->sqlstate, "22012") != 0) {

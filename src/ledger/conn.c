@@ -247,6 +247,10 @@ static bool flush(struct pgconn *c) {
 	return r < 0;
 }
 
+void pgconn_send_now(struct pgconn *c) {
+	flush(c);
+}
+
 void pgconn_pump(struct pgconn *c) {
 	if (c->pg == NULL || c->stalled || c->state < CONN_SETTLING)
 		return;

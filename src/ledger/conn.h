@@ -83,5 +83,6 @@ int pgconn_fd(const struct pgconn *c);                       /* tests; -1 withou
 struct arena *pgconn_arena(struct pgconn *c);
 int pgconn_exec(struct pgconn *c, enum stmt s, const struct params *p, struct err *err);
 int pgconn_exec_once(struct pgconn *c, enum stmt s, const struct params *p, struct err *err);
+void pgconn_send_now(struct pgconn *c); /* what was queued so far, as much as the socket takes; it goes by itself otherwise */
 
 #endif

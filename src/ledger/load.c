@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/faultpoint.h"
+
 static void next_table(struct ledger_pg *l);
 
 static struct ledger_pg *of(struct exchange *x) {
@@ -118,6 +120,9 @@ static void snapshot_done(struct exchange *x, const struct err *err) {
 
 static void raised(void *arg, int64_t epoch, const struct err *err) {
 	struct ledger_pg *l = arg;
+	struct err fault;
+	if (err == NULL && faultpoint_pass(FAULTPOINT_LOAD_RAISED, &fault) != 0)
+		err = &fault;
 	if (err != NULL) {
 		over(l, err);
 		return;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/faultpoint.h"
 #include "model/word.h"
 #include "server/berthd.h"
 #include "server/command.h"
@@ -48,6 +49,12 @@ static void print_man(void) {
 	    "failed, 2 usage.\n");
 }
 
+#ifdef BERTH_FAULTS
+static void print_faults(void) {
+	faultpoint_print(stdout);
+}
+#endif
+
 static void print_states(void) {
 	static const struct {
 		enum word_set set;
@@ -76,6 +83,9 @@ static bool print_only(int argc, char **argv) {
 		{ "-h", print_help },
 		{ "--man", print_man },
 		{ "--dump-states", print_states },
+#ifdef BERTH_FAULTS
+		{ "--dump-faults", print_faults },
+#endif
 	};
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--") == 0)

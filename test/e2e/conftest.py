@@ -121,14 +121,26 @@ class Fleet(cells.Cell):
         return ""
 
     def sound(self):
-        """What holds at all times: nobody over its limit; events without gaps, but for the one that a person made by accepting an older
+        """What holds at all times: nobody over its limit, units that add up; events without gaps, but for the one that a person made by accepting an older
         database: numbers go on above what was seen of the one that is gone."""
         over = self.sql("select id, units_used, units_ceiling from base where units_used > units_ceiling")
         assert not over, over
+        wrong = self.sql("select b.name, b.units_used, sum(i.units) from base b left join instance i on i.base_id = b.id "
+                         "group by b.id having b.units_used <> coalesce(sum(i.units), 0)")
+        assert not wrong, wrong
         (count, first, last), = self.sql("select count(*), min(event), max(event) from dash.event_recent")
         accepted = any("--accept-older" in server.options for server in self.servers.values())
         assert count == last - first + 1 or accepted, (count, first, last)
         return self
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "nightly: a long form, run by make nightly (BERTH_NIGHTLY=1) only")
+
+
+def pytest_collection_modifyitems(items):
+    if not os.environ.get("BERTH_NIGHTLY"):
+        items[:] = [i for i in items if not i.get_closest_marker("nightly")]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -171,6 +183,12 @@ def shared():
         complaints = f.complaints()
         f.forget()
     assert not complaints, complaints
+
+
+@pytest.fixture(scope="module")
+def new_fleet():
+    """Makes cells for a file that ends them itself."""
+    return _fleet
 
 
 @pytest.fixture
