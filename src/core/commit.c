@@ -199,7 +199,7 @@ static void recovered(void *arg, const struct ledger_loaded *res, const struct e
 	struct bundle *b = c->flying;
 	c->epoch = res->epoch;
 	core_set_mode(c, c->stopped != NULL ? CORE_STOPPING : CORE_ACTIVE, "");
-	c->env.driver->ops->rehello_all(c->env.driver); /* agents obey the new epoch only after a welcome in it */
+	effects_make_up(c); /* agents obey the new epoch only after a welcome in it */
 	if (b != NULL && res->commit_no < b->cs->commit_no) {
 		c->stats.retries++;
 		b->cs->epoch = c->epoch;
@@ -316,7 +316,7 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 		core_set_mode(c, CORE_READ_ONLY, c->reason);
 	else
 		core_set_mode(c, c->stopped != NULL ? CORE_STOPPING : CORE_ACTIVE, "");
-	c->env.driver->ops->rehello_all(c->env.driver);
+	effects_make_up(c);
 	core_wake(c);
 }
 

@@ -141,6 +141,7 @@ struct core {
 	bool dropped_reports; /* more than could be held back: ask everybody again afterwards */
 	bool older;           /* P13: nothing is written until a person accepted this ledger */
 	bool turning, recovering, load_again;
+	bool missed; /* effects fell away with the lease: every base is asked for a hello when it is good again */
 	struct {
 		char cell[37];
 		int64_t epoch, event;
@@ -182,6 +183,7 @@ bool commit_idle(const struct core *c);
 /* effect.c */
 struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_link *k);
 void effects_run(struct core *c, struct bundle *b);
+void effects_make_up(struct core *c); /* hello again from every base: welcomes it, and commands again what has no outcome */
 void effects_forget_link(struct core *c, const struct driver_link *k);
 
 /* lease.c */

@@ -33,7 +33,8 @@ struct driver_ops {
 	/* To every link that was welcomed in this epoch: after each good renewal of the lease. */
 	void (*tick_all)(struct driver *d, int64_t epoch, int64_t last_event);
 	/* Loss of the lease: no command goes out any more; streams stay; after the next load core asks for hello again. */
-	void (*rehello_all)(struct driver *d); /* core has a fresh model: give it every link again through core_base_hello */
+	void (*rehello_all)(
+	    struct driver *d); /* core has a fresh model, or what it sent got lost: give it every link again through core_base_hello */
 	/* Output of the base: pieces until eof; returns a handle for logs_stop, or NULL when the link cannot. */
 	void *(*logs)(struct driver_link *k, int64_t bytes, bool follow, driver_logs_fn fn, void *arg);
 	void (*logs_stop)(void *handle);

@@ -33,13 +33,24 @@ static void effect_run(struct core *c, const struct effect *x) {
 	}
 }
 
+/* A server that was frozen in the middle may find its lease over here, and good again at the next renewal: nobody took it. What it could
+ * not send meanwhile would be missing on links that never broke. */
 void effects_run(struct core *c, struct bundle *b) {
 	struct effect *x;
 	while ((x = TAILQ_FIRST(&b->effects)) != NULL) {
 		TAILQ_REMOVE(&b->effects, x, entry);
-		if (x->link != NULL && core_may_act(c))
+		if (x->link == NULL)
+			continue;
+		if (core_may_act(c))
 			effect_run(c, x);
+		else
+			c->missed = true;
 	}
+}
+
+void effects_make_up(struct core *c) {
+	c->missed = false;
+	c->env.driver->ops->rehello_all(c->env.driver);
 }
 
 static void forget_in(struct bundle *b, const struct driver_link *k) {

@@ -94,6 +94,8 @@ static void renewed(void *arg, const struct lease_view *v, const struct err *err
 		lease_good(c);
 		if (c->mode == CORE_AWAY && !c->recovering)
 			core_set_mode(c, CORE_ACTIVE, "");
+		if (c->missed && c->mode == CORE_ACTIVE)
+			effects_make_up(c);
 		if (c->mode == CORE_ACTIVE || c->mode == CORE_STOPPING)
 			c->env.driver->ops->tick_all(c->env.driver, c->epoch, c->committed_event);
 	} else if (err->code == E_FENCED || err->code == E_CONFLICT) {

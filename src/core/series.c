@@ -43,7 +43,7 @@ void series_idle(struct core *c) {
 	if (c->serial > 0 || !c->dropped_reports)
 		return;
 	c->dropped_reports = false;
-	c->env.driver->ops->rehello_all(c->env.driver);
+	effects_make_up(c);
 }
 
 bool series_hold(struct core *c, struct driver_link *k, int64_t base_id, const ProtobufCMessage *m, const char *peer) {
