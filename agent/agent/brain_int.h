@@ -97,6 +97,8 @@ struct pull {
 	TAILQ_ENTRY(pull) link;
 	int64_t id;
 	char *sha256;
+	bool ahead; /* asked for by a plan of the server, which is told */
+	int64_t plan, slot;
 }; /* an artifact on its way */
 TAILQ_HEAD(pull_list, pull);
 
@@ -190,6 +192,7 @@ void report_seal(struct brain *b);                                 /* at the end
 void report_hello(struct brain *b);
 void report_resend(struct brain *b);
 void report_heartbeat(struct brain *b);
+void report_prefetched(struct brain *b, int64_t plan, int64_t slot, const struct brain_fetched *f);
 void report_forget_changes(struct brain *b); /* the Hello tells everything */
 
 char *clean_text(struct arena *a, const char *s, size_t max); /* valid UTF-8 of at most max bytes, on lines; NULL stays NULL */
@@ -225,6 +228,7 @@ bool ops_sha_used(const struct brain *b, const char *sha256);
 size_t ops_restoring(const struct brain *b);
 bool op_called(const struct op *op); /* it has been told to the base */
 void op_fetch(struct brain *b, struct op *op);
+void fetch_ahead(struct brain *b, const Berth__V1__WantedModule *m, int64_t plan, int64_t slot);
 void op_fetched(struct brain *b, int64_t id, const struct brain_fetched *f);
 void op_begin(struct brain *b, struct op *op);
 void op_answered(struct brain *b, struct op *op, const struct brain_answer *a);

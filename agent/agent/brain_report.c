@@ -219,10 +219,24 @@ void report_hello(struct brain *b) {
 	keep_int(h, base_start, base_identity(b));
 	keep_int(h, restarts, s->restarts);
 	keep_int(h, protocol, 1);
+	keep_int(h, prefetches, 1);
 	m.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_HELLO;
 	m.hello = h;
 	effect_send(b, &m, true);
 	hello_told(b);
+}
+
+void report_prefetched(struct brain *b, int64_t plan, int64_t slot, const struct brain_fetched *f) {
+	Berth__V1__Prefetched x = BERTH__V1__PREFETCHED__INIT;
+	Berth__V1__AgentMessage m = BERTH__V1__AGENT_MESSAGE__INIT;
+	keep_int(&x, plan, plan);
+	keep_int(&x, slot, slot);
+	keep_int(&x, ok, f->ok);
+	keep_int(&x, fetch_us, f->elapsed_us);
+	x.cause = f->ok || f->cause == NULL ? NULL : (char *)(uintptr_t)f->cause;
+	m.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_PREFETCHED;
+	m.prefetched = &x;
+	effect_send(b, &m, true);
 }
 
 void report_heartbeat(struct brain *b) {

@@ -319,7 +319,7 @@ static void on_refused(struct brain *b, const Berth__V1__Refused *r) {
 static void on_prefetch(struct brain *b, const Berth__V1__Prefetch *p) {
 	for (size_t i = 0; i < p->n_modules && i < MAX_ITEMS; i++)
 		if (module_ok(p->modules[i]) && p->modules[i]->sha256 != NULL && *p->modules[i]->sha256 != '\0')
-			effect_fetch(b, p->modules[i]);
+			fetch_ahead(b, p->modules[i], p->plan, p->slot);
 }
 
 void server_message(struct brain *b, const Berth__V1__ServerMessage *m) {

@@ -17,10 +17,10 @@ struct cache;
 
 struct cache_config {
 	const char *dir;
-	int64_t cache_bytes;   /* unpinned ones are removed beyond */
-	int64_t max_artifact;  /* a larger one is not fetched */
-	int64_t reserve_bytes; /* left free on the disk */
-	unsigned parallel;     /* transfers at a time */
+	int64_t cache_bytes;                        /* unpinned ones are removed beyond */
+	int64_t max_artifact;                       /* a larger one is not fetched */
+	int64_t reserve_bytes;                      /* left free on the disk */
+	unsigned parallel;                          /* transfers at a time */
 	const char *ca_file, *cert_file, *key_file; /* or NULL */
 	bool (*pinned)(void *arg, const char *sha256);
 	void *arg;

@@ -84,6 +84,16 @@ bool ops_sha_used(const struct brain *b, const char *sha256) {
 
 /* ---- artifacts ---- */
 
+static struct pull *pull_new(struct brain *b, const Berth__V1__WantedModule *m) {
+	struct pull *p = calloc(1, sizeof *p);
+	if (p == NULL)
+		abort();
+	keep_text(&p->sha256, m->sha256);
+	p->id = effect_fetch(b, m);
+	TAILQ_INSERT_TAIL(&b->pulls, p, link);
+	return p;
+}
+
 void op_fetch(struct brain *b, struct op *op) {
 	const char *sha = op->module->sha256;
 	struct pull *p;
@@ -98,12 +108,25 @@ void op_fetch(struct brain *b, struct op *op) {
 	TAILQ_FOREACH(p, &b->pulls, link)
 		if (strcmp(p->sha256, sha) == 0)
 			return;
-	p = calloc(1, sizeof *p);
-	if (p == NULL)
-		abort();
-	keep_text(&p->sha256, sha);
-	p->id = effect_fetch(b, op->module);
-	TAILQ_INSERT_TAIL(&b->pulls, p, link);
+	pull_new(b, op->module);
+}
+
+#define MAX_AHEAD 64
+
+void fetch_ahead(struct brain *b, const Berth__V1__WantedModule *m, int64_t plan, int64_t slot) {
+	static const struct brain_fetched busy = { .cause = "too many artifacts are on their way already" };
+	struct pull *p;
+	int n = 0;
+	TAILQ_FOREACH(p, &b->pulls, link)
+		n += p->ahead;
+	if (n >= MAX_AHEAD) {
+		report_prefetched(b, plan, slot, &busy);
+		return;
+	}
+	p = pull_new(b, m);
+	p->ahead = true;
+	p->plan = plan;
+	p->slot = slot;
 }
 
 /* What should be there already cannot be given up: the next attempt follows after a while, for as long as it is wanted. */
@@ -138,6 +161,8 @@ void op_fetched(struct brain *b, int64_t id, const struct brain_fetched *f) {
 		else
 			fetch_failed(b, op, f);
 	}
+	if (p->ahead)
+		report_prefetched(b, p->plan, p->slot, f);
 	TAILQ_REMOVE(&b->pulls, p, link);
 	free(p->sha256);
 	free(p);

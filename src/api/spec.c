@@ -108,6 +108,7 @@ static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct 
 		{ m->progress_deadline, &s->progress_us, "progressDeadline" },
 		{ m->soak, &s->soak_us, "soak" },
 		{ m->task_timeout, &s->task_timeout_us, "taskTimeout" },
+		{ m->prefetch, &s->prefetch_us, "prefetch" },
 		{ m->install_timeout, &s->install_timeout_us, "installTimeout" },
 		{ m->uninstall_timeout, &s->uninstall_timeout_us, "uninstallTimeout" },
 		{ m->switch_timeout, &s->switch_timeout_us, "switchTimeout" },

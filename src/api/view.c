@@ -66,6 +66,7 @@ Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a) {
 	m->progress_deadline = given_duration(s->progress_us, a);
 	m->soak = given_duration(s->soak_us, a);
 	m->task_timeout = given_duration(s->task_timeout_us, a);
+	m->prefetch = given_duration(s->prefetch_us, a);
 	m->install_timeout = given_duration(s->install_timeout_us, a);
 	m->uninstall_timeout = given_duration(s->uninstall_timeout_us, a);
 	m->switch_timeout = given_duration(s->switch_timeout_us, a);

@@ -28,6 +28,7 @@ static const struct {
 	{ "min-ready", "minReady", offsetof(struct options, min_ready_us), FORM_SPAN },
 	{ "progress-deadline", "progressDeadline", offsetof(struct options, progress_us), FORM_SPAN },
 	{ "task-timeout", "taskTimeout", offsetof(struct options, task_timeout_us), FORM_SPAN },
+	{ "prefetch", "prefetch", offsetof(struct options, prefetch_us), FORM_SPAN },
 	{ "install-timeout", "installTimeout", offsetof(struct options, install_timeout_us), FORM_SPAN },
 	{ "uninstall-timeout", "uninstallTimeout", offsetof(struct options, uninstall_timeout_us), FORM_SPAN },
 	{ "switch-timeout", "switchTimeout", offsetof(struct options, switch_timeout_us), FORM_SPAN },

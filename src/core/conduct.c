@@ -71,6 +71,10 @@ static void on_ended(void *arg, struct plan *p) {
 	agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id); /* to be put away */
 }
 
+static bool on_prefetch(void *arg, struct plan *p, struct base *b, struct version *v, int64_t slot) {
+	return prefetch_send(arg, p, b, v, slot);
+}
+
 static bool on_undo(void *arg, struct plan *p, const char *why) {
 	return undo_by_itself(arg, p, why);
 }
@@ -86,6 +90,7 @@ void conduct_init(struct core *c) {
 		.task_due = on_task_due,
 		.freed = on_freed,
 		.ended = on_ended,
+		.prefetch = on_prefetch,
 		.undo = on_undo,
 	};
 }

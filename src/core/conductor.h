@@ -46,7 +46,7 @@ mono_t agenda_next(const struct agenda *a);
 void agenda_clear(struct agenda *a);
 
 /* ---- commits ----------------------------------------------------------------------------------------------------------------------- */
-enum effect_kind { EFFECT_WELCOME, EFFECT_COMMAND, EFFECT_ACK, EFFECT_REFUSE };
+enum effect_kind { EFFECT_WELCOME, EFFECT_COMMAND, EFFECT_ACK, EFFECT_REFUSE, EFFECT_PREFETCH };
 struct effect {
 	enum effect_kind kind;
 	struct driver_link *link;
@@ -204,6 +204,7 @@ void task_make_ready(struct core *c, struct task *t);
 /* dispatch.c */
 void dispatch(struct core *c, bool one); /* ready tasks, or the first that can go → SENT, commands into the open commit */
 void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */
+bool prefetch_send(struct core *c, struct plan *p, struct base *b, struct version *v, int64_t slot);
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 

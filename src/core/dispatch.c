@@ -6,23 +6,28 @@
 
 #include <string.h>
 
+static void version_fill(const struct version *v, Berth__V1__WantedModule *w) {
+	w->has_priority = w->has_runtime = w->has_units = true;
+	w->module = v->module->row.name;
+	w->version = v->row.name;
+	w->runtime = (Berth__V1__Runtime)v->row.runtime;
+	w->priority = (int32_t)v->row.priority;
+	w->units = (int32_t)v->row.units;
+	if (v->artifact == NULL)
+		return;
+	w->sha256 = v->artifact->row.sha256;
+	w->has_size = true;
+	w->size = v->artifact->row.size_bytes;
+}
+
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a) {
 	const struct version *v = i->version;
 	const struct revision *r = i->deployment == NULL ? NULL : fleet_revision(i->deployment, i->row.revision);
 	(void)c;
-	w->has_instance = w->has_generation = w->has_priority = w->has_runtime = w->has_units = true;
+	version_fill(v, w);
+	w->has_instance = w->has_generation = true;
 	w->instance = i->row.id;
-	w->module = v->module->row.name;
-	w->version = v->row.name;
-	w->runtime = (Berth__V1__Runtime)v->row.runtime;
 	w->generation = i->row.generation;
-	w->priority = (int32_t)v->row.priority;
-	w->units = (int32_t)v->row.units;
-	if (v->artifact != NULL) {
-		w->sha256 = v->artifact->row.sha256;
-		w->has_size = true;
-		w->size = v->artifact->row.size_bytes;
-	}
 	if (r == NULL)
 		return;
 	struct pair *env;
@@ -38,6 +43,21 @@ void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModu
 		w->env[k]->key = env[k].key;
 		w->env[k]->value = env[k].value;
 	}
+}
+
+bool prefetch_send(struct core *c, struct plan *p, struct base *b, struct version *v, int64_t slot) {
+	Berth__V1__WantedModule w = BERTH__V1__WANTED_MODULE__INIT, *list[] = { &w };
+	Berth__V1__Prefetch m = BERTH__V1__PREFETCH__INIT;
+	if (!b->prefetches || b->drive == NULL)
+		return false;
+	version_fill(v, &w);
+	m.modules = list;
+	m.n_modules = 1;
+	m.has_plan = m.has_slot = true;
+	m.plan = p->row.id;
+	m.slot = slot;
+	effect_add(c, EFFECT_PREFETCH, b->drive)->message = pb_copy(&m.pb, c->open->arena);
+	return true;
 }
 
 static Google__Protobuf__Duration *duration_new(int64_t us, struct arena *a) {

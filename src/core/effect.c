@@ -30,6 +30,9 @@ static void effect_run(struct core *c, const struct effect *x) {
 	case EFFECT_REFUSE:
 		d->refuse(x->link, x->code, x->detail, x->final);
 		return;
+	case EFFECT_PREFETCH:
+		d->prefetch(x->link, x->message);
+		return;
 	}
 }
 

@@ -119,6 +119,10 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		    "instances that were missing are being installed again");
 	if (w.in_flight)
 		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
+	if (w.prefetch > 0)
+		add(l, "prefetch", w.prefetch, "", "%d %s the artifact ahead of the first batch; it waits for another %s at most",
+		    w.prefetch, w.prefetch == 1 ? "base fetches" : "bases fetch",
+		    duration_format((mono_diff(w.until, c->mono) / US_PER_MS + 1) * US_PER_MS, d));
 	if (w.min_ready || w.soak)
 		add(l, w.soak ? "soak" : "min_ready", 1, "", "%s for another %s", w.soak ? "soaking" : "watching what was installed",
 		    duration_format((mono_diff(w.until, c->mono) / US_PER_MS + 1) * US_PER_MS, d));

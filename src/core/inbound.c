@@ -133,6 +133,7 @@ static char *labels_of(const Berth__V1__Hello *h, struct arena *a) {
 }
 
 static void base_describe(struct core *c, struct base *b, const Berth__V1__Hello *h) {
+	b->prefetches = h->prefetches;
 	struct arena *a = arena_new();
 	text_set(&b->row.labels, labels_of(h, a));
 	text_set(&b->row.taints, strings_print(h->taints, h->n_taints, a));
@@ -662,6 +663,18 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 		base_ready(c, b);
 		core_wake(c);
 	}
+}
+
+void core_base_prefetched(struct core *c, struct driver_link *k, const Berth__V1__Prefetched *m) {
+	struct base *b;
+	if (!may_hear(c) || c->older || (b = base_of(c, k)) == NULL)
+		return;
+	base_heard(c, b);
+	struct plan *p = fleet_plan(c->fleet, m->plan);
+	if (p == NULL || !plan_prefetched(p, b, m->slot, m->ok, m->fetch_us))
+		return;
+	plan_due(c, p->row.id);
+	core_wake(c);
 }
 
 void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason) {

@@ -17,6 +17,7 @@ void core_base_hello(struct core *c, struct driver_link *k, const Berth__V1__Hel
 void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer);
 void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
 void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1__Heartbeat *h);
+void core_base_prefetched(struct core *c, struct driver_link *k, const Berth__V1__Prefetched *m);
 void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason);
 /* The link is no more (whatever the cause); no call with it afterwards. */
 void core_base_gone(struct core *c, struct driver_link *k, const char *why);

@@ -264,6 +264,10 @@ static void on_message(struct agent *g, const Berth__V1__AgentMessage *m, size_t
 		if (link_in_core(&g->link))
 			core_base_goodbye(d->core, &g->link, m->goodbye->reason);
 		break;
+	case BERTH__V1__AGENT_MESSAGE__KIND_PREFETCHED:
+		if (link_in_core(&g->link))
+			core_base_prefetched(d->core, &g->link, m->prefetched);
+		break;
 	case BERTH__V1__AGENT_MESSAGE__KIND_LOG:
 		taps_chunk(&g->taps, m->log);
 		break;

@@ -227,6 +227,7 @@ static void send_hello(struct direct *g, const Berth__V1__Hello *said) {
 	struct drive *d = g->link.drive;
 	Berth__V1__Hello h = *said;
 	h.boot = g->boot;
+	h.prefetches = false; /* it is given a link to fetch from when it installs */
 	g->link.model = d->model;
 	g->heard = true;
 	core_base_hello_direct(d->core, &g->link, g->row.id, &h, g->row.url);

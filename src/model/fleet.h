@@ -109,7 +109,7 @@ struct base {
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
 	int zone, bucket; /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
 	/* live only, not in the ledger */
-	bool connected, seen_queued, command_queued, restoring;
+	bool connected, seen_queued, command_queued, restoring, prefetches;
 	mono_t seen;  /* last sign of life */
 	wall_t heard; /* the same, for people; 0 = not since the load */
 	mono_t lost_since;

@@ -38,6 +38,7 @@ struct strategy {
 	struct amount max_unavailable, max_surge, failure_threshold, batch_failure_threshold;
 	int64_t max_in_flight, retries;                                      /* retries: -1 = not given */
 	int64_t min_ready_us, progress_us, soak_us, task_timeout_us;         /* -1 = not given */
+	int64_t prefetch_us;                                                 /* -1 = not given; 0 = do not */
 	int64_t install_timeout_us, uninstall_timeout_us, switch_timeout_us; /* -1 = task_timeout_us */
 	enum on_failure on_failure;
 	enum confirm confirm;

@@ -48,6 +48,7 @@ void plan_live_free(struct plan_live *l) {
 		free(x);
 	}
 	memo_deinit(&l->memo);
+	free(l->prefetch.v);
 	free(l->upgrades.ids);
 	free(l->removals.ids);
 	free(l);

@@ -47,12 +47,28 @@ struct todo {
 	size_t n, next, cap;
 };
 
+/* Who is asked to fetch ahead, and what they said (prefetch.c). */
+struct fetching {
+	int64_t base_id, version_id;
+	int state;
+};
+struct prefetch {
+	struct fetching *v;
+	size_t n, cap, next; /* v[next …] were not asked yet */
+	size_t there, not ;  /* of v: hold it; cannot, did not, or are gone */
+	int64_t asked;       /* without an answer */
+	int64_t slowest_us;
+	mono_t from, looked;
+	bool begun, over;
+};
+
 struct plan_live {
 	struct strategy s;
 	struct chain *chains;       /* by key */
 	int n_aside;                /* of them, those no batch waits for */
 	struct failed_slot *failed; /* by key: not tried again by this plan unless a person says retry */
 	struct plan_memo memo;      /* row.options */
+	struct prefetch prefetch;
 	struct todo upgrades, removals;
 	int64_t todo_batch;    /* the batch the lists were made for */
 	mono_t watched_until;  /* min_ready of the running batch */
@@ -122,6 +138,9 @@ void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
 void base_label(const struct base *b, const char *key, char ret[STRATEGY_NAME]); /* "" when it has none; "zone" and "base" are its own */
 bool batch_takes(const struct batch *b, const struct base *base);                /* the last one takes what is left, whatever its label */
 bool batch_labelled(const struct batch *b);                                      /* it is for some bases only */
+
+/* prefetch.c */
+bool prefetch_done(struct plan_env *e, struct plan *p); /* the first batch may begin */
 
 /* step.c */
 bool plan_over_threshold(struct plan *p);

@@ -29,6 +29,8 @@ struct plan_env {
 	void (*task_due)(void *arg, struct task *t, mono_t at); /* BACKOFF: make it PENDING then (plan_task_due) */
 	void (*freed)(void *arg, struct group *g);              /* room may have grown */
 	void (*ended)(void *arg, struct plan *p);               /* terminal: the next queued one may start */
+	/* Ask the base to have that version's artifact; its answer goes to plan_prefetched() with the slot. False: it cannot be asked. */
+	bool (*prefetch)(void *arg, struct plan *p, struct base *b, struct version *v, int64_t slot);
 	/* onFailure undo: another plan takes back what this one did, which ends UNDONE. False: it cannot be taken back. */
 	bool (*undo)(void *arg, struct plan *p, const char *why);
 };
@@ -88,6 +90,9 @@ void plan_instance_failed(struct plan_env *e, struct instance *i, enum fault fau
 /* The state of a deployment that no plan is changing: running, degraded (with the reason) or offline. */
 void deployment_rest(struct fleet *f, struct deployment *d, wall_t now);
 
+/* What a base said to prefetch. True: look at the plan again (plan_step). */
+bool plan_prefetched(struct plan *p, const struct base *b, int64_t slot, bool ok, int64_t us);
+
 /* Verbs. Each returns false when it does not fit the state (nothing changed). */
 bool plan_pause(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_resume(struct plan_env *e, struct plan *p);
@@ -123,6 +128,7 @@ struct plan_wait {
 	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge;
 	int64_t unplaced;
 	mono_t until;
+	int prefetch; /* bases that still fetch ahead */
 	int n_pending, n_sent, n_backoff;
 };
 void plan_waiting(const struct plan *p, struct plan_wait *ret);

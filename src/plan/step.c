@@ -354,6 +354,8 @@ static bool stalled(struct plan_env *e, struct plan *p) {
 
 static void advance(struct plan_env *e, struct plan *p) {
 	struct batch *b;
+	if (!prefetch_done(e, p))
+		return;
 	while ((b = batch_now(p)) != NULL) {
 		if (b->row.state == BATCH_PENDING)
 			batch_open(e, p, b);

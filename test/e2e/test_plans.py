@@ -146,6 +146,26 @@ def test_going_back_now_needs_a_reason_and_keeps_it(three):
     assert three.on("hello", "1.0.0") == ["n1", "n2", "n3"]
 
 
+def test_artifacts_are_there_before_the_first_batch(fleet):
+    fleet.begin(bases=4)
+    fleet.push("hello-1.0.0")
+    fleet.push("hello-2.0.0")
+    fleet.deploy("hello:1.0.0", replicas=4)
+    sha = fleet.api.get("/v1/modules/hello/versions/2.0.0").json["artifact"]
+
+    def held():
+        """The file in each agent's cache: another inode would be another download."""
+        return {f: f.stat().st_ino for f in (fleet.folder / "bases").rglob(sha)}
+    plan = fleet.deploy("hello:2.0.0", replicas=4, wait=0, strategy={"minReady": "0s", "confirm": "beta"})
+    cells.until(lambda: fleet.plan(plan["id"])["state"] == "confirming")
+    before = held()
+    assert len(fleet.on("hello", "2.0.0")) == 1 and len(before) == 4, before
+    assert fleet.api.post(f"/v1/plans/{plan['id']}:confirm", {"batch": 1}).status == 200
+    assert fleet.ended(plan["id"])["state"] == "succeeded" and held() == before
+    kinds = [e["kind"] for e in fleet.api.get("/v1/events", plan=plan["id"], limit=100).json["events"]]
+    assert kinds.index("plan.prefetching") < kinds.index("plan.prefetched") < kinds.index("batch.started") < kinds.index("task.sent"), kinds
+
+
 def test_endpoints_say_where_a_module_answers(three):
     three.deploy("hello:1.0.0", replicas=2)
     found = three.api.get("/v1/endpoints", module="hello", ready="true").json["endpoints"]

@@ -122,6 +122,8 @@ static void deliver(void *arg) {
 				core_base_report(n->core, k, m->report);
 			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_HEARTBEAT) {
 				core_base_heartbeat(n->core, k, m->heartbeat);
+			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_PREFETCHED) {
+				core_base_prefetched(n->core, k, m->prefetched);
 			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE) {
 				core_base_goodbye(n->core, k, m->goodbye->reason);
 			}
@@ -198,8 +200,8 @@ static void d_refuse(struct driver_link *k, const char *code, const char *detail
 }
 
 static void d_prefetch(struct driver_link *k, const Berth__V1__Prefetch *p) {
-	(void)k;
-	(void)p;
+	SERVER_MESSAGE(m, PREFETCH, prefetch, (Berth__V1__Prefetch *)(uintptr_t)p);
+	send(k, &m);
 }
 
 static void d_tick_all(struct driver *d, int64_t epoch, int64_t last_event) {

@@ -24,6 +24,13 @@ static void on_freed(void *arg, struct group *g) {}
 
 static void on_ended(void *arg, struct plan *p) {}
 
+static bool on_prefetch(void *arg, struct plan *p, struct base *b, struct version *v, int64_t slot) {
+	struct world *w = arg;
+	w->n_prefetches++;
+	w->last_slot = slot;
+	return w->prefetching;
+}
+
 static bool on_undo(void *arg, struct plan *p, const char *why) {
 	struct world *w = arg;
 	w->n_undone++;
@@ -58,6 +65,7 @@ void world_init(struct world *w, int bases, int64_t limit) {
 		.task_due = on_due,
 		.freed = on_freed,
 		.ended = on_ended,
+		.prefetch = on_prefetch,
 		.undo = on_undo };
 }
 

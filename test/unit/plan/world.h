@@ -19,6 +19,9 @@ struct world {
 	struct rng rng;
 	int n_undone; /* times the engine asked for an undo */
 	bool undo_possible;
+	bool prefetching; /* bases can be asked to fetch ahead */
+	int n_prefetches;
+	int64_t last_slot;
 	char last[64], said[256]; /* kind and text of the last event */
 };
 
