@@ -119,12 +119,37 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 	chain_end(e, p, c);
 }
 
-void plan_task_due(struct plan_env *e, struct task *t) {
-	if (t->row.state != TASK_BACKOFF)
+static void task_again(struct plan_env *e, struct task *t) {
+	if (t == NULL || t->row.state != TASK_BACKOFF)
 		return;
 	t->row.attempt++;
 	task_set_state(e->fleet, t, TASK_PENDING, e->wall);
 	e->task_ready(e->arg, t);
+}
+
+static struct task *open_task(const struct plan_env *e, int64_t instance_id) {
+	const struct instance *i = instance_id == 0 ? NULL : fleet_instance(e->fleet, instance_id);
+	return i == NULL ? NULL : i->task;
+}
+
+/* In place the old one goes first, also at the next try: the other way round its removal would take the new one of the same version. */
+static void pair_again(struct plan_env *e, const struct chain *c, struct task *t) {
+	struct task *removal = open_task(e, c->old_id);
+	if (t != removal && removal != NULL && removal->row.state != TASK_BACKOFF) {
+		t->due = mono_add(e->mono, BACKOFF_FIRST_US);
+		e->task_due(e->arg, t, t->due);
+		return;
+	}
+	task_again(e, removal);
+	task_again(e, open_task(e, c->new_id));
+}
+
+void plan_task_due(struct plan_env *e, struct task *t) {
+	const struct chain *c = t->row.state != TASK_BACKOFF ? NULL : chain_of_task(t->plan, t);
+	if (c != NULL && c->form == CHAIN_IN_PLACE)
+		pair_again(e, c, t);
+	else
+		task_again(e, t);
 }
 
 void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {

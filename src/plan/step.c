@@ -109,7 +109,8 @@ void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char 
 			deployment_set_plan(e->fleet, d, NULL);
 		if (whole && !plan_keeps_revision(p))
 			deployment_set_completed(e->fleet, d, ch->row.to_revision);
-		deployment_rest(e->fleet, d, e->wall);
+		if (d->plan == NULL) /* one that never began says nothing about what another one is changing */
+			deployment_rest(e->fleet, d, e->wall);
 	}
 	char kind[48];
 	snprintf(kind, sizeof kind, "plan.%s", word_text(WORD_PLAN, s));
@@ -308,6 +309,15 @@ static void soak_begin(struct plan_env *e, struct plan *p, struct batch *b) {
 	plan_announce(e, "plan.soaking", p, text);
 }
 
+/* Somebody paused it meanwhile: what was watched counts. */
+static void soak_resume(struct plan_env *e, struct plan *p, const struct batch *b) {
+	char text[96], d[48];
+	p->live->soak_from = e->mono;
+	snprintf(text, sizeof text, "watching batch %lld for another %s before the next", (long long)b->row.number,
+	    duration_format(p->live->s.soak_us - p->row.soaked_us, d));
+	plan_set_state(e->fleet, p, PLAN_SOAKING, text, e->wall);
+}
+
 /* True when it soaked long enough. */
 static bool soak_go_on(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
@@ -330,6 +340,10 @@ static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
 		return true;
 	if (l->s.soak_us > 0 && b->row.state == BATCH_RUNNING) {
 		soak_begin(e, p, b);
+		return soak_go_on(e, p);
+	}
+	if (b->row.state == BATCH_SOAKING && p->row.soaked_us < l->s.soak_us) {
+		soak_resume(e, p, b);
 		return soak_go_on(e, p);
 	}
 	if (must_confirm(l, b) && p->row.state != PLAN_CONFIRMING) {

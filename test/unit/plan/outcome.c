@@ -1,0 +1,99 @@
+/* What outcomes lead to: tries, and their order. */
+#include "world.h"
+#include "../../suite.h"
+
+static struct task *task_of_kind(const struct plan *p, enum task_kind kind) {
+	struct task *t;
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		if (t->row.kind == (int)kind && !word_terminal(WORD_TASK, t->row.state))
+			return t;
+	return NULL;
+}
+
+static void fails(struct world *w, struct task *t) {
+	struct task_outcome o = { .retryable = true, .fault = FAULT_MODULE, .cause = "it refuses" };
+	plan_task_outcome(&w->e, t, &o);
+}
+
+/* The install of the same version, tried before the removal that failed beside it, would be removed by it. */
+START_TEST(in_place_both_are_tried_again_together) {
+	static const enum task_kind first[] = { TASK_KIND_INSTALL, TASK_KIND_UNINSTALL };
+	for (size_t k = 0; k < sizeof first / sizeof *first; k++) {
+		struct world w;
+		world_init(&w, 1, 1);
+		world_revision(&w, "1.0.0", 1, NULL);
+		world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+		world_revision(&w, "2.0.0", 1, NULL);
+		struct plan *p = world_plan(&w, PLAN_KIND_UPGRADE, 1, 2);
+		plan_step(&w.e, p);
+		world_send(&w, p);
+		struct task *removal = task_of_kind(p, TASK_KIND_UNINSTALL), *install = task_of_kind(p, TASK_KIND_INSTALL);
+		ck_assert(removal != NULL && install != NULL);
+		fails(&w, removal);
+		plan_task_due(&w.e, removal);
+		ck_assert_int_eq(removal->row.state, TASK_PENDING);
+		world_send(&w, p);
+		fails(&w, install);
+		plan_task_due(&w.e, install);
+		ck_assert_msg(install->row.state == TASK_BACKOFF, "its removal is still at the base");
+		fails(&w, removal);
+		plan_task_due(&w.e, first[k] == TASK_KIND_INSTALL ? install : removal);
+		ck_assert_int_eq(removal->row.state, TASK_PENDING);
+		ck_assert_int_eq(install->row.state, TASK_PENDING);
+		world_deinit(&w);
+	}
+}
+END_TEST
+
+START_TEST(a_try_of_its_own_needs_no_partner) {
+	struct world w;
+	world_init(&w, 1, 5);
+	world_revision(&w, "1.0.0", 1, NULL);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	world_send(&w, p);
+	struct task *t = task_of_kind(p, TASK_KIND_INSTALL);
+	fails(&w, t);
+	ck_assert_int_eq(t->row.state, TASK_BACKOFF);
+	plan_task_due(&w.e, t);
+	plan_task_due(&w.e, t);
+	ck_assert_int_eq(t->row.state, TASK_PENDING);
+	ck_assert_int_eq(t->row.attempt, 2);
+	world_deinit(&w);
+}
+END_TEST
+
+START_TEST(a_pause_does_not_end_the_soak) {
+	struct world w;
+	world_init(&w, 4, 5);
+	struct strategy s = strategy_unset;
+	s.soak_us = 60 * US_PER_S;
+	s.min_ready_us = 1;
+	world_revision(&w, "1.0.0", 4, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	world_send(&w, p);
+	world_answer(&w, p, NULL);
+	world_pass(&w, US_PER_S);
+	plan_step(&w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_SOAKING);
+	for (int i = 0; i < 2; i++) {
+		world_pass(&w, 20 * US_PER_S);
+		plan_step(&w.e, p);
+	}
+	ck_assert(plan_pause(&w.e, p, "lunch"));
+	world_pass(&w, 3600 * US_PER_S);
+	ck_assert(plan_resume(&w.e, p));
+	ck_assert_int_eq(p->row.state, PLAN_SOAKING);
+	world_pass(&w, 15 * US_PER_S);
+	plan_step(&w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_SOAKING);
+	world_pass(&w, 6 * US_PER_S);
+	plan_step(&w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	ck_assert_int_eq(p->row.current_batch, 2);
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/outcome", a_pause_does_not_end_the_soak, in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)
