@@ -327,6 +327,7 @@ void core_load(struct core *c) {
 	if (c->load_again)
 		return;
 	c->loading = fleet_new();
+	fleet_count_transitions(c->loading, c->env.transitions);
 	fleet_on_plan_free(c->loading, plan_live_free);
 	c->env.ledger->ops->load(c->env.ledger, load_row, load_done, c);
 }

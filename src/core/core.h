@@ -45,6 +45,7 @@ struct core_env {
 	struct driver *driver;
 	void (*wake)(void *arg); /* core has work: call core_turn() soon, not from inside */
 	void *arg;
+	uint64_t *transitions; /* counts per row of lifecycle.def (model/lifecycle.h); NULL: not counted */
 };
 
 int core_new(const struct core_env *env, const struct core_config *cfg, struct core **ret, struct err *err);

@@ -4,6 +4,7 @@
 #include "base/name.h"
 #include "base/secret.h"
 #include "model/spec.h"
+#include "proto/held.h"
 #include "proto/json.h"
 
 #include <stdio.h>
@@ -404,23 +405,14 @@ static struct instance *held_instance(struct base *b, const Berth__V1__HeldModul
 	return NULL;
 }
 
-static const struct {
-	const char *arklet;
-	enum instance_state state;
-} held_states[] = {
-	{ "activated", INSTANCE_READY },
-	{ "deactivated", INSTANCE_STANDBY },
-	{ "broken", INSTANCE_FAILED },
-	{ "resolved", INSTANCE_INSTALLING },
-};
-
+/* INSTANCE_NONE: no news (held.h). */
 static enum instance_state held_state(const Berth__V1__HeldModule *h) {
-	if (h->quarantined)
-		return INSTANCE_QUARANTINED;
-	for (size_t i = 0; i < sizeof held_states / sizeof *held_states; i++)
-		if (text_same(held_states[i].arklet, h->state))
-			return held_states[i].state;
-	return INSTANCE_FAILED;
+	static const enum instance_state of[] = { [HELD_ON_ITS_WAY] = INSTANCE_NONE,
+		[HELD_ACTIVE] = INSTANCE_READY,
+		[HELD_BESIDE] = INSTANCE_STANDBY,
+		[HELD_BROKEN] = INSTANCE_FAILED,
+		[HELD_STOPPED] = INSTANCE_FAILED };
+	return h->quarantined ? INSTANCE_QUARANTINED : of[held_meaning(h->state)];
 }
 
 static void quarantine(struct core *c, struct instance *i, const char *cause) {
@@ -438,7 +430,7 @@ static void instance_held(struct core *c, struct instance *i, const Berth__V1__H
 	enum instance_state s = held_state(h);
 	text_set(&i->row.reported, h->state);
 	fleet_touch(c->fleet, &i->o);
-	if (i->row.state == (int)s || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
+	if (s == INSTANCE_NONE || i->row.state == (int)s || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
 		return;
 	if (s == INSTANCE_READY)
 		i->ready_since = c->mono;

@@ -89,6 +89,8 @@ void base_check(struct core *c, struct base *b) {
 		return;
 	}
 	if (age >= c->cfg.lost_us) {
+		if (!silent_already)
+			goes_silent(c, b, "nothing heard from it");
 		goes_lost(c, b);
 		check_gone(c, b, age);
 	} else if (!silent_already && age >= c->cfg.silent_us) {

@@ -24,8 +24,6 @@ unsigned plan_verbs_allowed(struct core *c, const struct plan *p) {
 	unsigned set = by_state[p->row.state];
 	struct undo u;
 	struct deployment *d;
-	if (p->row.state == PLAN_PAUSED && p->row.started_at.us == 0)
-		set &= ~BIT(IGNORE);
 	if (set != 0 && plan_failures(p) > 0)
 		set |= BIT(RETRY);
 	undo_of(p, &u);

@@ -191,6 +191,7 @@ struct base *fleet_base_add(struct fleet *f, struct group *g, const struct row_b
 		b->row.state = BASE_JOINING;
 	base_link(f, b, g);
 	base_refresh(f, b);
+	state_made(f, WORD_BASE, b->row.state);
 	object_created(f, &b->o);
 	return b;
 }
@@ -245,6 +246,7 @@ void base_set_state(struct fleet *f, struct base *b, enum base_state s, const ch
 		fleet_touch(f, &b->o);
 	if (b->row.state == (int)s)
 		return;
+	state_moved(f, WORD_BASE, b->row.state, (int)s);
 	b->group->n_state[b->row.state]--;
 	b->row.state = (int)s;
 	b->group->n_state[s]++;

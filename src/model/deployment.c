@@ -36,6 +36,7 @@ struct deployment *fleet_deployment_add(
 	if (r.state == DEPLOYMENT_NONE)
 		r.state = DEPLOYMENT_WAITING;
 	struct deployment *d = deployment_new(f, t, m, g, &r);
+	state_made(f, WORD_DEPLOYMENT, r.state);
 	object_created(f, &d->o);
 	return d;
 }
@@ -107,6 +108,7 @@ void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment
 		fleet_touch(f, &d->o);
 	if (d->row.state == (int)s)
 		return;
+	state_moved(f, WORD_DEPLOYMENT, d->row.state, (int)s);
 	d->row.state = (int)s;
 	d->row.state_at = now;
 	fleet_touch(f, &d->o);

@@ -5,7 +5,9 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "model/changeset.h"
+#include "model/lifecycle.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -63,6 +65,10 @@ struct fleet *fleet_new(void) {
 	TAILQ_INIT(&f->idem_queue);
 	f->event_arena = arena_new();
 	return f;
+}
+
+void fleet_count_transitions(struct fleet *f, uint64_t *counts) {
+	f->reached = counts;
 }
 
 void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)) {
@@ -192,6 +198,22 @@ void *object_new(enum table t, size_t size, const void *row) {
 
 void object_created(struct fleet *f, struct object *o) {
 	fleet_touch(f, o);
+}
+
+void state_made(struct fleet *f, enum word_set set, int to) {
+	size_t row = transition_row(set, 0, to);
+	if (f->reached != NULL && row < transition_count())
+		f->reached[row]++;
+}
+
+void state_moved(struct fleet *f, enum word_set set, int from, int to) {
+	size_t row = transition_row(set, from, to);
+	if (row == transition_count())
+		log_error("a state may not change so; this is a bug of Berth, please report it", log_s("object", lifecycle_object(set)),
+		    log_s("from", word_text(set, from)), log_s("to", word_text(set, to)));
+	assert(row < transition_count());
+	if (f->reached != NULL)
+		f->reached[row]++;
 }
 
 void object_free(struct object *o) {

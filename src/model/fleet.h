@@ -232,6 +232,8 @@ struct idem {
 /* ---- life -------------------------------------------------------------------------------------------------------------------- */
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
+/* Counts what happens, per row of lifecycle.def (transition_count() of them); the caller's memory. */
+void fleet_count_transitions(struct fleet *f, uint64_t *counts);
 void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)); /* called when a plan object goes */
 
 /* Load: rows arrive table by table in tables.def order, each table by key. The row is copied (its texts too): it need only be valid during
@@ -341,7 +343,8 @@ struct idem *fleet_idem_oldest(const struct fleet *f);
 void fleet_plan_forget(struct fleet *f, struct plan *p);
 void fleet_task_forget(struct fleet *f, struct task *t);
 
-/* ---- setters (etag and updated_at are the caller's): one per fact that links or sums depend on --- */
+/* ---- setters (etag and updated_at are the caller's): one per fact that links or sums depend on. A state changes only by a row of
+ * lifecycle.def (lifecycle.h); to the state it has already: only the reason is new --- */
 void base_set_state(struct fleet *f, struct base *b, enum base_state s, const char *reason, wall_t now);
 void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason);
 void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 = the group's */);

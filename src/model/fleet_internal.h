@@ -49,6 +49,7 @@ struct fleet {
 	struct idem *idems;
 	TAILQ_HEAD(, idem) idem_queue;
 	void (*plan_free)(struct plan_live *live);
+	uint64_t *reached; /* per row of lifecycle.def; NULL: nobody counts */
 };
 
 /* Every object starts with struct object and its row. */
@@ -60,6 +61,9 @@ void object_created(struct fleet *f, struct object *o);       /* goes into the d
 void object_free(struct object *o);                           /* for fleet_free: no trace */
 /* Frees it; when it was stored its key goes into the deletes, and is returned. */
 struct leftover *object_delete(struct fleet *f, struct object *o);
+/* A change of state: a row of lifecycle.def, or our own bug. */
+void state_made(struct fleet *f, enum word_set set, int to);
+void state_moved(struct fleet *f, enum word_set set, int from, int to);
 void object_clean(struct fleet *f, struct object *o); /* leaves the dirty queue */
 void object_part(struct fleet *f, struct object *o);  /* frees it; when dirty, its last row is still written */
 char *text_dup(const char *s);

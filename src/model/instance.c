@@ -133,6 +133,7 @@ int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, st
 		x.state = INSTANCE_PENDING;
 	struct instance *i = instance_new(f, b, d, v, &x);
 	base_add_units(f, b, x.units);
+	state_made(f, WORD_INSTANCE, x.state);
 	object_created(f, &i->o);
 	if (x.state == INSTANCE_READY)
 		stay_begin(f, i);
@@ -224,6 +225,7 @@ void instance_set_state(struct fleet *f, struct instance *i, enum instance_state
 		fleet_touch(f, &i->o);
 	if (i->row.state == (int)s)
 		return;
+	state_moved(f, WORD_INSTANCE, i->row.state, (int)s);
 	if (i->row.state == INSTANCE_READY)
 		stay_end(f, i, word_text(WORD_INSTANCE, (int)s), reason, now);
 	instance_uncount(i);

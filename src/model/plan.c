@@ -59,6 +59,7 @@ struct plan *fleet_plan_add(struct fleet *f, struct tenant *t, const struct row_
 	if (r.state == PLAN_NONE)
 		r.state = PLAN_QUEUED;
 	struct plan *p = plan_new(f, t, &r);
+	state_made(f, WORD_PLAN, r.state);
 	object_created(f, &p->o);
 	return p;
 }
@@ -87,6 +88,7 @@ void plan_set_state(struct fleet *f, struct plan *p, enum plan_state s, const ch
 		fleet_touch(f, &p->o);
 	if (p->row.state == (int)s)
 		return;
+	state_moved(f, WORD_PLAN, p->row.state, (int)s);
 	bool stays = plan_live_state((enum plan_state)p->row.state) && plan_live_state(s);
 	if (!stays)
 		plan_uncount(p);
@@ -179,6 +181,7 @@ struct batch *fleet_batch_add(struct fleet *f, struct plan *p, const struct row_
 	if (r.state == BATCH_NONE)
 		r.state = BATCH_PENDING;
 	struct batch *b = batch_new(p, &r);
+	state_made(f, WORD_BATCH, r.state);
 	object_created(f, &b->o);
 	return b;
 }
@@ -195,10 +198,10 @@ int batch_load(struct fleet *f, const void *row, struct err *err) {
 void batch_set_state(struct fleet *f, struct batch *b, enum batch_state s, wall_t now) {
 	if (b->row.state == (int)s)
 		return;
+	state_moved(f, WORD_BATCH, b->row.state, (int)s);
 	b->row.state = (int)s;
 	if (s != BATCH_PENDING && b->row.started_at.us == 0)
 		b->row.started_at = now;
-	if (word_terminal(WORD_BATCH, (int)s))
-		b->row.ended_at = now;
+	b->row.ended_at = s == BATCH_DONE || s == BATCH_FAILED ? now : (wall_t){ 0 };
 	fleet_touch(f, &b->o);
 }

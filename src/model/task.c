@@ -65,6 +65,7 @@ struct task *fleet_task_add(struct fleet *f, struct plan *p, struct instance *i,
 		r.state = TASK_PENDING;
 	row_names(&r, i);
 	struct task *t = task_new(f, p, i, i->base, &r);
+	state_made(f, WORD_TASK, r.state);
 	object_created(f, &t->o);
 	return t;
 }
@@ -98,6 +99,7 @@ struct task *fleet_tasks(const struct fleet *f) {
 void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t now) {
 	if (t->row.state == (int)s)
 		return;
+	state_moved(f, WORD_TASK, t->row.state, (int)s);
 	task_count(t, -1);
 	t->row.state = (int)s;
 	task_count(t, 1);

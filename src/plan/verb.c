@@ -22,8 +22,7 @@ bool plan_resume(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	plan_tolerate(e, p);
 	l->progress = e->mono;
-	bool begun = p->row.started_at.us != 0;
-	plan_set_state(e->fleet, p, begun ? PLAN_RUNNING : PLAN_QUEUED, NULL, e->wall);
+	plan_set_state(e->fleet, p, PLAN_RUNNING, NULL, e->wall);
 	plan_announce(e, "plan.resumed", p, "goes on");
 	plan_step(e, p);
 	return true;

@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/faultpoint.h"
-#include "model/word.h"
+#include "model/lifecycle.h"
 #include "server/berthd.h"
 #include "server/command.h"
 
@@ -56,21 +56,7 @@ static void print_faults(void) {
 #endif
 
 static void print_states(void) {
-	static const struct {
-		enum word_set set;
-		const char *name;
-	} sets[] = {
-		{ WORD_BASE, "base" },
-		{ WORD_DEPLOYMENT, "deployment" },
-		{ WORD_INSTANCE, "instance" },
-		{ WORD_PLAN, "plan" },
-		{ WORD_BATCH, "batch" },
-		{ WORD_TASK, "task" },
-	};
-	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-		for (int v = 1; v <= word_count(sets[i].set); v++)
-			printf("%-10s  %-24s %-5s %s\n", sets[i].name, word_text(sets[i].set, v),
-			    word_terminal(sets[i].set, v) ? "final" : "", word_sentence(sets[i].set, v));
+	lifecycle_print(stdout);
 }
 
 /* Commands that need no valid configuration come from the arguments alone: --help works whatever the file says. */

@@ -78,6 +78,13 @@ static struct chore *chore_new(struct agent *a, int64_t id) {
 	return c;
 }
 
+static void crash(void *arg) {
+	struct chore *c = arg;
+	if (c->base_life == c->a->base_life)
+		agent_base_kill(c->a);
+	free(c);
+}
+
 static void base_install(struct agent *a, const struct chore *c, struct arklet_reply *r) {
 	bool active = false;
 	if (biz_find(a, c->module, c->version) != NULL) {
@@ -100,6 +107,8 @@ static void base_install(struct agent *a, const struct chore *c, struct arklet_r
 	snprintf(b->version, sizeof b->version, "%s", c->version);
 	b->state = active ? ARKLET_DEACTIVATED : ARKLET_ACTIVATED;
 	b->units = c->units;
+	if (sim_chance(a->sim, a->sim->f.crash))
+		sim_after(a->sim, sim_delay(a->sim, 1000, 4 * US_PER_S), crash, chore_new(a, 0));
 }
 
 static void base_uninstall(struct agent *a, const struct chore *c, struct arklet_reply *r) {
@@ -107,6 +116,12 @@ static void base_uninstall(struct agent *a, const struct chore *c, struct arklet
 	if (b == NULL) {
 		r->verdict = ARKLET_NOT_FOUND;
 		r->code = "NOT_FOUND_BIZ";
+		return;
+	}
+	if (sim_chance(a->sim, a->sim->f.install_fail)) {
+		r->verdict = ARKLET_EXCEPTION;
+		r->code = "CMD_PROCESS_INTERNAL_ERROR";
+		r->cause = r->message = "simulated: this module refuses to stop";
 		return;
 	}
 	*b = a->held[--a->n_held];
@@ -427,6 +442,35 @@ void agent_kill(struct agent *a, bool disk_too) {
 void agent_cut(struct agent *a) {
 	if (a->link != NULL)
 		link_cut(a->link);
+}
+
+void agent_mute(struct agent *a, int64_t us) {
+	if (a->link == NULL)
+		return;
+	sim_trace(a->sim, "nothing of %s arrives for %.1f s", a->name, (double)us / US_PER_S);
+	link_mute(a->link, us);
+}
+
+void agent_leave(struct agent *a) {
+	if (a->brain == NULL)
+		return;
+	sim_trace(a->sim, "agent of %s is asked to stop", a->name);
+	brain_stop(a->brain, "asked to", now_of(a));
+	pump(a);
+}
+
+void agent_meddle(struct agent *a) {
+	if (!a->base_up || a->n_held == 0)
+		return;
+	struct biz *b = &a->held[rng_below(&a->sim->rng, (uint64_t)a->n_held)];
+	int what = (int)rng_below(&a->sim->rng, 3);
+	sim_trace(a->sim, "somebody meddles with %s:%s on %s (%d)", b->module, b->version, a->name, what);
+	if (what == 0)
+		b->state = ARKLET_DEACTIVATED;
+	else if (what == 1)
+		b->state = ARKLET_BROKEN;
+	else
+		*b = a->held[--a->n_held];
 }
 
 void agent_free(struct agent *a) {

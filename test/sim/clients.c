@@ -26,6 +26,7 @@ enum wish {
 	WISH_FREEZE,
 	WISH_DRAIN,
 	WISH_ANEW,
+	WISH_STOCK,
 	WISHES
 };
 
@@ -34,6 +35,7 @@ struct request {
 	struct sim *sim;
 	enum wish wish;
 	int module, version, base;
+	int dice; /* the strategy */
 	int64_t n;
 	enum plan_verb verb;
 	int64_t revision; /* of the deployment, after it */
@@ -82,10 +84,10 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	spec.has_replicas = true;
 	spec.replicas = q->n;
 	st.min_ready_us = 500 * US_PER_MS;
-	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + (q->n + q->version) % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
+	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + q->dice % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
 	st.upgrade_policy = q->n == 2 ? UPGRADE_POLICY_SURGE : UPGRADE_POLICY_AUTO;
-	st.confirm = q->n == 5 ? CONFIRM_EACH : q->n == 4 ? CONFIRM_BETA : CONFIRM_NONE;
-	st.soak_us = q->n == 3 ? 8 * US_PER_S : 0;
+	st.confirm = (enum confirm)(CONFIRM_NONE + q->dice / 4 % (CONFIRM_EACH - CONFIRM_NONE + 1));
+	st.soak_us = q->dice / 12 % 2 == 0 ? 8 * US_PER_S : 0;
 	how_to_cut(q, &st);
 	st.retry_elsewhere = q->version % 2 == 0 ? CHOICE_YES : CHOICE_UNSET;
 	st.batch_failure_threshold = q->n == 4 ? (struct amount){ AMOUNT_PERCENT, 50 } : (struct amount){ 0 };
@@ -107,6 +109,20 @@ static int ask_verb(struct core *c, struct request *q, struct base *b, struct er
 			return change_plan_verb(c, &q->op.who, p, q->verb, &s, &now, err);
 	}
 	return err_set(err, E_NOT_FOUND, "no plan takes that");
+}
+
+/* A base without an agent, which nobody ever reaches: it is added, says goodbye, or is forgotten. Or somebody says goodbye for another
+ * one, which stays. */
+static int ask_stock(struct core *c, struct request *q, struct tenant *t, struct base *other, struct err *err) {
+	struct base *b = fleet_base(t, "stock");
+	struct direct_spec s = { .name = "stock", .url = "http://stock", .group = fleet_group(t, "stock"), .limit = 1 };
+	if (b == NULL)
+		return change_base_add(c, &q->op.who, &s, &b, err);
+	if (q->n % 2 == 0)
+		change_base_farewell(c, q->n == 4 && other != NULL ? other : b, "it goes");
+	else if (b->row.state == BASE_STOPPED || b->row.state == BASE_LOST)
+		return change_forget(c, &q->op.who, b, err);
+	return 0;
 }
 
 static int apply(struct core *c, struct core_op *op, struct err *err) {
@@ -135,6 +151,8 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 		return b == NULL ? E_NOT_FOUND : q->n < 3 ? change_drain(c, &q->op.who, b, &p, err) : change_undrain(c, &q->op.who, b, err);
 	case WISH_ANEW:
 		return d == NULL ? E_NOT_FOUND : change_anew(c, &q->op.who, d, q->n % 3 == 0 ? b : NULL, q->n % 2 == 0, &p, err);
+	case WISH_STOCK:
+		return ask_stock(c, q, t, b, err);
 	case WISH_FREEZE:
 		return change_freeze(c, &q->op.who, fleet_group(t, "g"), q->n < 2, err);
 	case WISH_VERB:
@@ -173,7 +191,7 @@ static void submit(void *arg) {
 }
 
 static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT,
-	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW };
+	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW, WISH_STOCK };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
@@ -186,8 +204,10 @@ static void next_wish(void *arg) {
 	q->version = (int)rng_below(&s->rng, N_VERSIONS);
 	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
 	q->n = (int64_t)rng_below(&s->rng, 6);
-	int verb = (int)rng_below(&s->rng, VERB_COUNT + 4);
-	q->verb = verb < VERB_COUNT ? (enum plan_verb)verb : VERB_UNDO; /* few plans live long enough for it */
+	q->dice = (int)rng_below(&s->rng, 4 * 3 * 2);
+	static const enum plan_verb rare[] = { VERB_UNDO, VERB_RETRY, VERB_CONFIRM }; /* few plans live long enough for them */
+	int verb = (int)rng_below(&s->rng, VERB_COUNT + 6);
+	q->verb = verb < VERB_COUNT ? (enum plan_verb)verb : rare[verb % 3];
 	q->op.apply = apply;
 	q->op.done = done;
 	q->op.who.actor = "pipeline";
@@ -219,6 +239,8 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 		.etag = 1,
 		.created_at = core_now(c),
 		.updated_at = core_now(c) };
+	fleet_group_add(f, t, &g);
+	g.name = (char *)(uintptr_t) "stock";
 	fleet_group_add(f, t, &g);
 	struct row_token k = { .name = (char *)(uintptr_t) "join", .role = ROLE_JOIN, .created_at = core_now(c) };
 	sha256_of("join-token", strlen("join-token"), k.hash);
@@ -315,14 +337,15 @@ static struct agent *agent_called(struct sim *s, const char *name) {
 	return NULL;
 }
 
-static void check_instance(struct sim *s, const struct instance *i) {
+static void check_instance(struct sim *s, const struct fleet *f, const struct instance *i) {
 	struct agent *a = agent_called(s, i->base->row.name);
 	const char *m = i->version->module->row.name, *v = i->version->row.name;
 	bool active = false, there = agent_holds_version(a, m, v, &active);
 	if (i->row.state == INSTANCE_READY && (!there || !active))
 		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, agent_name(a),
 		    there ? "has it deactivated" : "does not hold it");
-	if (!i->row.wanted && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
+	bool listed = fleet_finding_find(f, FINDING_SURPLUS, i->base, m, v) != NULL;
+	if (!i->row.wanted && !listed && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
 		sim_fail(s, "%s:%s on %s is not wanted and still there (%s)", m, v, agent_name(a), word_text(WORD_INSTANCE, i->row.state));
 }
 
@@ -351,11 +374,11 @@ void settle_check(struct sim *s) {
 	}
 	struct fleet *f = core_fleet(node_core(n));
 	for (struct base *b = fleet_bases(f); b != NULL; b = b->hh_id.next)
-		if (b->row.state != BASE_READY)
+		if (b->row.state != BASE_READY && b->row.arklet_url == NULL)
 			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state),
 			    b->row.state_reason == NULL ? "" : b->row.state_reason);
 	for (struct instance *i = fleet_instances(f); i != NULL; i = i->hh_id.next)
-		check_instance(s, i);
+		check_instance(s, f, i);
 	for (struct deployment *d = fleet_deployments(f); d != NULL; d = d->hh_id.next)
 		check_deployment(s, node_core(n), d);
 }

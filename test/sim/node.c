@@ -267,6 +267,11 @@ struct driver_link *node_accept(struct node *n, struct agent *a) {
 	return k;
 }
 
+void link_mute(struct driver_link *k, int64_t us) {
+	if (k->up_at < k->node->sim->now_us + us)
+		k->up_at = k->node->sim->now_us + us;
+}
+
 void link_cut(struct driver_link *k) {
 	if (k->dead)
 		return;
@@ -314,7 +319,13 @@ static void node_boot(void *arg) {
 	cfg.replace_us = 60 * US_PER_S;
 	n->ledger = store_connect(n->sim->store, &n->frozen_until);
 	rng_init(&n->rng, rng_u64(&n->sim->rng));
-	struct core_env env = { .clock = n->sim->clock, .rng = &n->rng, .ledger = n->ledger, .driver = &n->driver, .wake = wake, .arg = n };
+	struct core_env env = { .clock = n->sim->clock,
+		.rng = &n->rng,
+		.ledger = n->ledger,
+		.driver = &n->driver,
+		.wake = wake,
+		.arg = n,
+		.transitions = n->sim->transitions };
 	n->life++;
 	n->woken = n->frozen = false;
 	n->frozen_until = 0;

@@ -3,6 +3,7 @@
  * berth-sim [--seeds N] [--first S] [--jobs J] [--trace] [--twice]: a failing seed prints how to replay it. */
 #include "sim.h"
 #include "base/log.h"
+#include "model/lifecycle.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +18,14 @@
 #include <unistd.h>
 
 #define MAX_JOBS 64
+#define MAX_ROWS 256
+#define ENOUGH_SEEDS 2000 /* for every row of lifecycle.def */
 
 /* What the workers share: the next seed to take, and what each is at. */
 struct shared {
 	atomic_ullong next, failed;
 	unsigned long long at[MAX_JOBS];
+	uint64_t transitions[MAX_JOBS][MAX_ROWS]; /* of lifecycle.def, how often each happened */
 };
 
 struct options {
@@ -37,7 +41,7 @@ static void replay(const struct options *o, unsigned long long seed, const char 
 }
 
 /* The same seed gives the same run, to the byte of its trace. */
-static bool run_twice(unsigned long long seed, char *why, size_t n) {
+static bool run_twice(unsigned long long seed, uint64_t *transitions, char *why, size_t n) {
 	char *text[2] = { NULL, NULL };
 	size_t len[2] = { 0, 0 };
 	bool ok = true;
@@ -45,7 +49,7 @@ static bool run_twice(unsigned long long seed, char *why, size_t n) {
 		FILE *f = open_memstream(&text[i], &len[i]);
 		if (f == NULL)
 			abort();
-		ok &= storm_run(seed, f, why, n);
+		ok &= storm_run(seed, f, transitions, why, n);
 		fclose(f);
 	}
 	bool same = len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
@@ -56,15 +60,15 @@ static bool run_twice(unsigned long long seed, char *why, size_t n) {
 	return ok && same;
 }
 
-static bool run_one(const struct options *o, unsigned long long seed, char *why, size_t n) {
-	return o->twice ? run_twice(seed, why, n) : storm_run(seed, o->trace ? stdout : NULL, why, n);
+static bool run_one(const struct options *o, unsigned long long seed, uint64_t *transitions, char *why, size_t n) {
+	return o->twice ? run_twice(seed, transitions, why, n) : storm_run(seed, o->trace ? stdout : NULL, transitions, why, n);
 }
 
 static void work(const struct options *o, struct shared *s, int job) {
 	char why[512];
 	for (unsigned long long k; (k = atomic_fetch_add(&s->next, 1)) < o->n;) {
 		s->at[job] = o->first + k;
-		if (run_one(o, s->at[job], why, sizeof why))
+		if (run_one(o, s->at[job], s->transitions[job], why, sizeof why))
 			continue;
 		atomic_fetch_add(&s->failed, 1);
 		replay(o, s->at[job], why);
@@ -113,6 +117,21 @@ static void work_in_parallel(const struct options *o, struct shared *s) {
 	}
 }
 
+/* Says which rows of the life cycles never happened. Returns how many. */
+static size_t rows_missed(const struct shared *s) {
+	size_t missed = 0;
+	for (size_t i = 0; i < transition_count(); i++) {
+		const struct transition *t = transition_at(i);
+		uint64_t n = 0;
+		for (int j = 0; j < MAX_JOBS; j++)
+			n += s->transitions[j][i];
+		if (n == 0)
+			printf("%s %s %d", missed++ == 0 ? "never happened:" : ",", lifecycle_object(t->set), t->number);
+	}
+	printf("%slife cycles: %zu of %zu rows happened\n", missed == 0 ? "" : "\n", transition_count() - missed, transition_count());
+	return missed;
+}
+
 static bool options_read(int argc, char **argv, struct options *o) {
 	static const struct option longs[] = { { "seeds", 1, NULL, 'n' }, { "first", 1, NULL, 'f' }, { "jobs", 1, NULL, 'j' },
 		{ "trace", 0, NULL, 't' }, { "twice", 0, NULL, '2' }, { 0 } };
@@ -154,6 +173,7 @@ int main(int argc, char **argv) {
 	else
 		work_in_parallel(&o, s);
 	unsigned long long failed = atomic_load(&s->failed);
+	bool whole = o.n < ENOUGH_SEEDS || rows_missed(s) == 0;
 	printf("simulation%s: %llu passed, %llu failed\n", o.twice ? " twice" : "", o.n - failed, failed);
-	return failed == 0 ? 0 : 1;
+	return failed == 0 && whole ? 0 : 1;
 }

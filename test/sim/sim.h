@@ -28,6 +28,7 @@ struct sim_event {
 struct faults { /* chance in 1000 per occasion; all 0 once the storm is over */
 	int commit_lost_before, commit_lost_after, commit_late, commit_retry_slow, refuse;
 	int link_cut, node_kill, node_freeze, agent_kill, agent_disk_lost, base_kill, install_fail, report_late;
+	int mute, leave, meddle, crash;
 };
 
 #define MAX_BASES 12
@@ -53,6 +54,7 @@ struct sim {
 	int n_nodes;
 	struct agent *agents[MAX_BASES];
 	int n_agents;
+	uint64_t *transitions; /* per row of lifecycle.def, added up */
 	bool calm;             /* the storm is over */
 	bool over;             /* the run is over: events that are left only free what they carry */
 	FILE *trace;           /* NULL: none */
@@ -92,6 +94,8 @@ bool node_active(struct node *n);
 struct driver_link *node_accept(struct node *n, struct agent *a);
 void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m); /* agent → server, in order, delayed */
 void link_cut(struct driver_link *k);                                  /* both sides learn of it */
+/* What the agent says is held up so long; neither side knows. */
+void link_mute(struct driver_link *k, int64_t us);
 
 /* ---- a base with its agent ---------------------------------------------------------------------------------------------------------- */
 struct agent *agent_new(struct sim *s, int index, const char *group);
@@ -99,6 +103,9 @@ void agent_free(struct agent *a);
 void agent_kill(struct agent *a, bool disk_too);
 void agent_base_kill(struct agent *a);
 void agent_cut(struct agent *a); /* its link */
+void agent_mute(struct agent *a, int64_t us);
+void agent_leave(struct agent *a);  /* says goodbye, and is started again later */
+void agent_meddle(struct agent *a); /* somebody uses arklet by hand: a module is deactivated, broken or gone */
 void agent_deliver(struct agent *a, struct driver_link *k, const Berth__V1__ServerMessage *m);
 void agent_link_down(struct agent *a, struct driver_link *k);
 int agent_holds(const struct agent *a); /* modules on the base now */
@@ -114,7 +121,8 @@ void clients_check(struct clients *c); /* what was acknowledged is there */
 void clients_deleted(struct clients *c, const char *deployment);
 
 /* ---- one seed ----------------------------------------------------------------------------------------------------------------------- */
-bool storm_run(uint64_t seed, FILE *trace, char *ret_why, size_t n); /* false: *ret_why tells the first broken invariant */
-void settle_check(struct sim *s);                                    /* at the end */
+bool storm_run(
+    uint64_t seed, FILE *trace, uint64_t *transitions, char *ret_why, size_t n); /* false: *ret_why tells the first broken invariant */
+void settle_check(struct sim *s);                                                /* at the end */
 
 #endif

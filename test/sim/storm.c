@@ -11,9 +11,10 @@
 static const struct faults kinds[] = {
 	{ 0 },
 	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_retry_slow = 20 },
-	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100 },
+	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100, .mute = 20, .leave = 10, .meddle = 20 },
 	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
-	{ .install_fail = 150, .base_kill = 10 },
+	{ .install_fail = 400, .base_kill = 10, .crash = 40 },
+	{ .install_fail = 700, .meddle = 10 },
 	{ .commit_lost_before = 10,
 	    .commit_lost_after = 10,
 	    .commit_late = 10,
@@ -25,7 +26,10 @@ static const struct faults kinds[] = {
 	    .agent_disk_lost = 200,
 	    .base_kill = 10,
 	    .install_fail = 50,
-	    .report_late = 50 },
+	    .report_late = 50,
+	    .mute = 10,
+	    .leave = 10,
+	    .meddle = 10 },
 };
 
 static void blow(void *arg) {
@@ -44,6 +48,12 @@ static void blow(void *arg) {
 		agent_base_kill(a);
 	if (sim_chance(s, s->f.link_cut))
 		agent_cut(a);
+	if (sim_chance(s, s->f.mute))
+		agent_mute(a, sim_delay(s, US_PER_S, 100 * US_PER_S));
+	if (sim_chance(s, s->f.leave))
+		agent_leave(a);
+	if (sim_chance(s, s->f.meddle))
+		agent_meddle(a);
 	sim_after(s, sim_delay(s, 100 * US_PER_MS, 2 * US_PER_S), blow, s);
 }
 
@@ -103,9 +113,10 @@ static void strike(struct sim *s) {
 	sim_deinit(s);
 }
 
-bool storm_run(uint64_t seed, FILE *trace, char *ret_why, size_t n) {
+bool storm_run(uint64_t seed, FILE *trace, uint64_t *transitions, char *ret_why, size_t n) {
 	struct sim s;
 	sim_init(&s, seed, trace);
+	s.transitions = transitions;
 	stage(&s);
 	play(&s);
 	snprintf(ret_why, n, "%s", s.failure);

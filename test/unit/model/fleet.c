@@ -211,11 +211,11 @@ START_TEST(plans_and_tasks_count) {
 	fleet_deployment_remove(w.f, w.d);
 	ck_assert_ptr_null(TAILQ_FIRST(&p->changes)->deployment);
 	ledger_sim_drain(w.l, w.f, 1000);
-	plan_set_state(w.f, p, PLAN_UNDONE, "taken back", now);
+	plan_set_state(w.f, p, PLAN_SUCCEEDED, "at last", now);
 	fleet_plan_forget(w.f, p);
 	ledger_sim_drain(w.l, w.f, 1000);
 	ck_assert_uint_eq(ledger_sim_count(w.l, TABLE_plan), 1); /* forgotten here, kept there, with its last state */
-	ck_assert_int_eq(((const struct row_plan *)ledger_sim_row(w.l, TABLE_plan, 0))->state, PLAN_UNDONE);
+	ck_assert_str_eq(((const struct row_plan *)ledger_sim_row(w.l, TABLE_plan, 0))->state_reason, "at last");
 	ck_assert_uint_eq(ledger_sim_count(w.l, TABLE_task), 1);
 	world_deinit(&w);
 }

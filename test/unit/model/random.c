@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "ledger_sim.h"
 #include "model/fleet_internal.h"
+#include "model/lifecycle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,16 +98,23 @@ static void op_zones(struct world *w) {
 	fleet_touch(w->f, &b->o);
 }
 
+/* One that may follow, or the same again. */
+static int next_state(struct world *w, enum word_set set, int from) {
+	int to = 1 + (int)below(w, (uint64_t)word_count(set));
+	return transition_row(set, from, to) < transition_count() ? to : from;
+}
+
 static void op_base_set(struct world *w) {
 	struct base *b = PICK(w, w->f->bases);
 	if (b == NULL)
 		return;
 	switch (below(w, 5)) {
 	case 0:
-		base_set_state(w->f, b, 1 + (int)below(w, BASE_STOPPED), "why", w->now);
+		base_set_state(w->f, b, (enum base_state)next_state(w, WORD_BASE, b->row.state), "why", w->now);
 		break;
 	case 1:
-		base_set_state(w->f, b, BASE_READY, NULL, w->now);
+		if (transition_row(WORD_BASE, b->row.state, BASE_READY) < transition_count())
+			base_set_state(w->f, b, BASE_READY, NULL, w->now);
 		break;
 	case 2:
 		base_set_cordoned(w->f, b, below(w, 2), "upkeep");
@@ -153,7 +161,7 @@ static void op_revision(struct world *w) {
 		deployment_set_completed(w->f, d, d->row.revision);
 	if (below(w, 2) && TAILQ_FIRST(&d->revisions) != d->current)
 		fleet_revision_remove(w->f, TAILQ_FIRST(&d->revisions));
-	deployment_set_state(w->f, d, 1 + (int)below(w, DEPLOYMENT_OFFLINE), "because", w->now);
+	deployment_set_state(w->f, d, (enum deployment_state)next_state(w, WORD_DEPLOYMENT, d->row.state), "because", w->now);
 }
 
 static void op_instance(struct world *w) {
@@ -183,7 +191,7 @@ static void op_instance_set(struct world *w) {
 		return;
 	switch (below(w, 7)) {
 	case 0:
-		instance_set_state(w->f, i, 1 + (int)below(w, INSTANCE_QUARANTINED), "x", w->now);
+		instance_set_state(w->f, i, (enum instance_state)next_state(w, WORD_INSTANCE, i->row.state), "x", w->now);
 		break;
 	case 1:
 		instance_set_state(w->f, i, INSTANCE_READY, NULL, w->now);
@@ -239,13 +247,13 @@ static void op_plan_set(struct world *w) {
 	struct plan *p = PICK(w, w->f->plans);
 	if (p == NULL || word_terminal(WORD_PLAN, p->row.state))
 		return;
-	enum plan_state s = PLAN_RUNNING + (int)below(w, 10);
+	enum plan_state s = (enum plan_state)next_state(w, WORD_PLAN, p->row.state);
 	if (!word_terminal(WORD_PLAN, (int)s) && !plan_may_run(p))
 		return;
 	plan_set_state(w->f, p, s, "so", w->now);
 	struct batch *b = TAILQ_FIRST(&p->batches);
 	if (b != NULL)
-		batch_set_state(w->f, b, 1 + (int)below(w, BATCH_FAILED), w->now);
+		batch_set_state(w->f, b, (enum batch_state)next_state(w, WORD_BATCH, b->row.state), w->now);
 }
 
 static void op_plan_forget(struct world *w) {
@@ -267,7 +275,7 @@ static void op_task_set(struct world *w) {
 	struct task *t = PICK(w, w->f->tasks);
 	if (t == NULL || word_terminal(WORD_TASK, t->row.state))
 		return;
-	task_set_state(w->f, t, 1 + (int)below(w, TASK_CANCELLED), w->now);
+	task_set_state(w->f, t, (enum task_state)next_state(w, WORD_TASK, t->row.state), w->now);
 }
 
 static void op_task_forget(struct world *w) {

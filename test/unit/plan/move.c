@@ -111,6 +111,7 @@ START_TEST(a_lost_target_is_replaced_by_another_and_a_lost_source_is_done) {
 	plan_step(&w.e, p);
 	world_send(&w, p);
 	struct base *to = TAILQ_FIRST(&p->tasks)->base;
+	base_set_state(w.f, to, BASE_SILENT, NULL, w.e.wall);
 	base_set_state(w.f, to, BASE_LOST, NULL, w.e.wall);
 	plan_base_lost(&w.e, p, to);
 	ck_assert(TAILQ_FIRST(&from->instances)->row.wanted);
@@ -118,6 +119,7 @@ START_TEST(a_lost_target_is_replaced_by_another_and_a_lost_source_is_done) {
 	plan_step(&w.e, p);
 	world_send(&w, p);
 	ck_assert_int_eq(plan_batch_chains(p), 1);
+	base_set_state(w.f, from, BASE_SILENT, NULL, w.e.wall);
 	base_set_state(w.f, from, BASE_LOST, NULL, w.e.wall);
 	plan_base_lost(&w.e, p, from);
 	world_answer(&w, p, NULL);

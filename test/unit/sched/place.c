@@ -79,8 +79,12 @@ static void alarm_on(struct world *w, struct base *b) {
 static void observe(struct world *w, struct base *b) {
 	w->g->row.mode = GROUP_MODE_OBSERVE;
 }
+/* Nothing leads back there: as if it had just been made. */
 static void join(struct world *w, struct base *b) {
-	base_set_state(w->f, b, BASE_JOINING, NULL, (wall_t){ 2 });
+	b->group->n_state[b->row.state]--;
+	b->row.state = BASE_JOINING;
+	b->group->n_state[b->row.state]++;
+	base_set_limit(w->f, b, base_limit(b) + 1); /* its bucket is found anew */
 }
 static void restore(struct world *w, struct base *b) {
 	base_set_state(w->f, b, BASE_RESTORING, NULL, (wall_t){ 2 });
@@ -89,6 +93,7 @@ static void silence(struct world *w, struct base *b) {
 	base_set_state(w->f, b, BASE_SILENT, NULL, (wall_t){ 2 });
 }
 static void lose(struct world *w, struct base *b) {
+	base_set_state(w->f, b, BASE_SILENT, NULL, (wall_t){ 2 });
 	base_set_state(w->f, b, BASE_LOST, NULL, (wall_t){ 2 });
 }
 static void stop(struct world *w, struct base *b) {
@@ -365,7 +370,7 @@ static void random_fleet(struct world *w, struct rng *rng) {
 		if (rng_below(rng, 6) == 0)
 			cordon(w, b);
 		if (rng_below(rng, 6) == 0)
-			base_set_state(w->f, b, 1 + (int)rng_below(rng, BASE_STOPPED), NULL, (wall_t){ 2 });
+			base_set_state(w->f, b, rng_below(rng, 2) == 0 ? BASE_SILENT : BASE_STOPPED, NULL, (wall_t){ 2 });
 		if (rng_below(rng, 6) == 0)
 			taint(w, b);
 		if (rng_below(rng, 4) == 0 && base_free(b) > 0)
