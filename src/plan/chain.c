@@ -1,5 +1,6 @@
 /* Chains: the tasks that bring one slot about on one base. Begun by step.c, moved on by outcomes (outcome.c). */
 #include "plan/live.h"
+#include "proto/held.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -285,6 +286,17 @@ struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch,
 	return c;
 }
 
+/* While it was on its way out nobody minded how it was. */
+static void seen_again(struct plan_env *e, struct instance *old) {
+	if (old->row.state != INSTANCE_READY || old->row.reported == NULL)
+		return;
+	enum held_meaning m = held_meaning(old->row.reported);
+	if (m == HELD_BESIDE)
+		instance_set_state(e->fleet, old, INSTANCE_STANDBY, NULL, e->wall);
+	else if (m == HELD_BROKEN || m == HELD_STOPPED)
+		instance_set_state(e->fleet, old, INSTANCE_FAILED, "it broke while its successor was being installed", e->wall);
+}
+
 void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
@@ -300,6 +312,7 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	}
 	instance_set_wanted(e->fleet, old, true);
+	seen_again(e, old);
 	if (c->form == CHAIN_IN_PLACE)
 		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
 	e->freed(e->arg, g);

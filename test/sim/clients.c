@@ -199,7 +199,9 @@ static void next_wish(void *arg) {
 		return;
 	struct request *q = calloc(1, sizeof *q);
 	q->sim = s;
-	q->wish = mix[rng_below(&s->rng, sizeof mix / sizeof *mix)];
+	/* Where much fails people press buttons more than they deploy. */
+	bool busy = s->f.install_fail >= 400;
+	q->wish = busy && rng_below(&s->rng, 2) == 0 ? WISH_VERB : mix[rng_below(&s->rng, sizeof mix / sizeof *mix)];
 	q->module = (int)rng_below(&s->rng, N_MODULES);
 	q->version = (int)rng_below(&s->rng, N_VERSIONS);
 	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
@@ -214,7 +216,7 @@ static void next_wish(void *arg) {
 	q->op.who.reason = "the storm";
 	sim_trace(s, "wish %d %s:%s n=%lld base=%d", q->wish, modules[q->module], versions[q->version], (long long)q->n, q->base);
 	submit(q);
-	sim_after(s, sim_delay(s, 200 * US_PER_MS, 15 * US_PER_S), next_wish, s);
+	sim_after(s, sim_delay(s, 200 * US_PER_MS, (busy ? 5 : 15) * US_PER_S), next_wish, s);
 }
 
 /* ---- the stage ---------------------------------------------------------------------------------------------------------------------- */

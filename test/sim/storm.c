@@ -11,10 +11,10 @@
 static const struct faults kinds[] = {
 	{ 0 },
 	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_retry_slow = 20 },
-	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100, .mute = 20, .leave = 10, .meddle = 20 },
+	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100, .mute = 20, .leave = 30, .meddle = 20 },
 	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
-	{ .install_fail = 400, .base_kill = 10, .crash = 40 },
-	{ .install_fail = 700, .meddle = 10 },
+	{ .install_fail = 400, .base_kill = 10, .crash = 100, .link_cut = 40, .mute = 20 },
+	{ .install_fail = 700, .meddle = 10, .link_cut = 30, .agent_kill = 20 },
 	{ .commit_lost_before = 10,
 	    .commit_lost_after = 10,
 	    .commit_late = 10,
