@@ -46,6 +46,7 @@ struct ledger_read {
 	enum ledger_query query;
 	int64_t tenant_id, after, before, limit, plan_id;
 	const char *actor, *module, *base, *deployment, *kind; /* NULL = any; strings are copied */
+	const char *kinds;                                     /* JSON list of patterns, * stands for any text; NULL = any */
 	int state;                                             /* plan state, 0 = any */
 	wall_t since, until;                                   /* 0 = any */
 	bool newest_first;

@@ -33,6 +33,7 @@ static void fill_events(const struct ledger_read *s, struct params *p) {
 	params_time(p, s->since);
 	params_time(p, s->until);
 	params_i64(p, s->limit);
+	params_text(p, s->kinds);
 }
 
 static void fill_plans(const struct ledger_read *s, struct params *p) {
@@ -123,6 +124,7 @@ void read_start(struct ledger *ledger, const struct ledger_read *spec, ledger_ro
 	r->spec.base = arena_strdup(r->arena, spec->base);
 	r->spec.deployment = arena_strdup(r->arena, spec->deployment);
 	r->spec.kind = arena_strdup(r->arena, spec->kind);
+	r->spec.kinds = arena_strdup(r->arena, spec->kinds);
 	r->spec.limit = spec->limit <= 0 ? LIMIT : spec->limit > LIMIT_MAX ? LIMIT_MAX : spec->limit;
 	r->done = done;
 	r->arg = arg;

@@ -78,6 +78,15 @@ static int tenants_check(const struct fleet *f, struct dirty_tally *dt, struct e
 	return 0;
 }
 
+static int webhooks_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {
+	for (const struct webhook *w = f->webhooks; w != NULL; w = w->hh_id.next) {
+		CHECK(object_check(f, &w->o, TABLE_webhook, w->row.id, dt, err));
+		if (fleet_webhook(w->tenant, w->row.name) != w)
+			BROKEN("webhook %s is not found by its name", w->row.name);
+	}
+	return 0;
+}
+
 static int artifacts_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {
 	for (const struct artifact *a = f->artifacts; a != NULL; a = a->hh_id.next) {
 		CHECK(object_check(f, &a->o, TABLE_artifact, a->row.id, dt, err));
@@ -519,6 +528,7 @@ int fleet_check(const struct fleet *f, struct err *err) {
 	size_t queued = 0;
 	CHECK(queues_check(f, &queued, err));
 	CHECK(tenants_check(f, &dt, err));
+	CHECK(webhooks_check(f, &dt, err));
 	CHECK(artifacts_check(f, &dt, err));
 	CHECK(modules_check(f, &dt, err));
 	CHECK(groups_check(f, &dt, err));

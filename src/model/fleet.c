@@ -18,6 +18,7 @@
 ROW_FOLLOWS(counter);
 ROW_FOLLOWS(tenant);
 ROW_FOLLOWS(token);
+ROW_FOLLOWS(webhook);
 ROW_FOLLOWS(artifact);
 ROW_FOLLOWS(module);
 ROW_FOLLOWS(version);
@@ -148,6 +149,7 @@ static void names_free(struct fleet *f) {
 		HASH_CLEAR(hh_name, t->bases);
 		HASH_CLEAR(hh_name, t->deployments);
 		HASH_CLEAR(hh_name, t->tokens);
+		HASH_CLEAR(hh_name, t->webhooks);
 		HASH_CLEAR(hh_name, t->artifacts);
 	}
 	HASH_CLEAR(hh_name, f->tenants_by_name);
@@ -174,6 +176,7 @@ void fleet_free(struct fleet *f) {
 	FREE_ALL(f->versions, hh_id);
 	FREE_ALL(f->modules, hh_id);
 	FREE_ALL(f->artifacts, hh_id);
+	FREE_ALL(f->webhooks, hh_id);
 	FREE_ALL(f->tokens, hh_id);
 	FREE_ALL(f->tenants, hh_id);
 	FREE_ALL(f->counters, hh);

@@ -33,6 +33,7 @@ struct tenant {
 	struct base *bases;             /* by name */
 	struct deployment *deployments; /* by name */
 	struct token *tokens;           /* by name; revoked ones are removed */
+	struct webhook *webhooks;       /* by name */
 	struct artifact *artifacts;     /* by sha256 */
 	int n_plans_running;            /* unfinished and not queued */
 	UT_hash_handle hh_name, hh_id;
@@ -43,6 +44,13 @@ struct token {
 	struct row_token row;
 	struct tenant *tenant;
 	UT_hash_handle hh_name, hh_hash, hh_id;
+};
+
+struct webhook {
+	struct object o;
+	struct row_webhook row;
+	struct tenant *tenant;
+	UT_hash_handle hh_name, hh_id;
 };
 
 struct artifact {
@@ -270,6 +278,8 @@ struct tenant *fleet_tenant_by_id(const struct fleet *f, int64_t id);
 struct tenant *fleet_tenants(const struct fleet *f); /* uthash head by name (hh_name) */
 struct token *fleet_token_by_hash(const struct fleet *f, const uint8_t hash[32]);
 struct token *fleet_token(const struct tenant *t, const char *name);
+struct webhook *fleet_webhook(const struct tenant *t, const char *name);
+struct webhook *fleet_webhook_by_id(const struct fleet *f, int64_t id);
 struct artifact *fleet_artifact(const struct tenant *t, const char *sha256);
 struct module *fleet_module(const struct tenant *t, const char *name);
 struct version *fleet_version(const struct module *m, const char *name); /* newest revision of that version name */
@@ -305,6 +315,7 @@ void fleet_counts(const struct fleet *f, const struct tenant *t, struct fleet_co
 /* ---- creation: ids are assigned here; row texts are copied; the object is dirty -------------------------------------------------- */
 struct tenant *fleet_tenant_add(struct fleet *f, const char *name, wall_t now);
 struct token *fleet_token_add(struct fleet *f, struct tenant *t, const struct row_token *row);
+struct webhook *fleet_webhook_add(struct fleet *f, struct tenant *t, const struct row_webhook *row);
 struct artifact *fleet_artifact_add(struct fleet *f, struct tenant *t, const struct row_artifact *row);
 struct module *fleet_module_add(struct fleet *f, struct tenant *t, const struct row_module *row);
 struct version *fleet_version_add(struct fleet *f, struct module *m, struct artifact *a, const struct row_version *row);
@@ -328,6 +339,7 @@ struct idem *fleet_idem_add(struct fleet *f, const struct row_idempotency *row);
 
 /* ---- removal -------------------------------------------------------------------------------------------------------------------- */
 void fleet_token_remove(struct fleet *f, struct token *t);
+void fleet_webhook_remove(struct fleet *f, struct webhook *w);
 void fleet_artifact_remove(struct fleet *f, struct artifact *a);     /* refs == 0 */
 void fleet_module_remove(struct fleet *f, struct module *m);         /* no versions, no deployments */
 void fleet_version_remove(struct fleet *f, struct version *v);       /* nothing holds it */

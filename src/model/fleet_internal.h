@@ -35,6 +35,7 @@ struct fleet {
 	struct counter *counters;
 	struct tenant *tenants_by_name, *tenants;
 	struct token *tokens, *tokens_by_hash;
+	struct webhook *webhooks;
 	struct artifact *artifacts;
 	struct module *modules;
 	struct version *versions;
@@ -97,6 +98,7 @@ void idem_sort(struct fleet *f);
 /* Loaders: one row each. */
 int tenant_load(struct fleet *f, const void *row, struct err *err);
 int token_load(struct fleet *f, const void *row, struct err *err);
+int webhook_load(struct fleet *f, const void *row, struct err *err);
 int artifact_load(struct fleet *f, const void *row, struct err *err);
 int module_load(struct fleet *f, const void *row, struct err *err);
 int version_load(struct fleet *f, const void *row, struct err *err);

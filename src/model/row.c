@@ -23,6 +23,7 @@
 #define CDEF_counter(t, n, x) CDEF(counter, t, n, x)
 #define CDEF_tenant(t, n, x) CDEF(tenant, t, n, x)
 #define CDEF_token(t, n, x) CDEF(token, t, n, x)
+#define CDEF_webhook(t, n, x) CDEF(webhook, t, n, x)
 #define CDEF_artifact(t, n, x) CDEF(artifact, t, n, x)
 #define CDEF_module(t, n, x) CDEF(module, t, n, x)
 #define CDEF_version(t, n, x) CDEF(version, t, n, x)

@@ -24,6 +24,16 @@ static void same_token_name(struct changeset *cs) {
 static void token_role(struct changeset *cs) {
 	FIRST(cs, token)->role = 0;
 }
+static void webhook_owner(struct changeset *cs) {
+	FIRST(cs, webhook)->tenant_id = 99;
+}
+static void same_webhook_name(struct changeset *cs) {
+	SECOND(cs, webhook)->name = FIRST(cs, webhook)->name;
+	SECOND(cs, webhook)->tenant_id = FIRST(cs, webhook)->tenant_id;
+}
+static void webhook_numbers(struct changeset *cs) {
+	FIRST(cs, webhook)->failures = -1;
+}
 static void artifact_owner(struct changeset *cs) {
 	FIRST(cs, artifact)->tenant_id = 99;
 }
@@ -175,6 +185,9 @@ static const struct refusal {
 	{ "token_hash_unique", same_token_hash },
 	{ "token_name_unique", same_token_name },
 	{ "token_role_known", token_role },
+	{ "webhook_tenant_id_fkey", webhook_owner },
+	{ "webhook_name_unique", same_webhook_name },
+	{ "webhook_numbers_not_negative", webhook_numbers },
 	{ "artifact_tenant_id_fkey", artifact_owner },
 	{ "artifact_sha256_unique", same_artifact },
 	{ "artifact_size_not_negative", artifact_size },

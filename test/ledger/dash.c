@@ -45,12 +45,12 @@ START_TEST(it_reads_every_view_and_nothing_else) {
 	struct world w;
 	struct ledger_pg *l = open_with(&w, 15 * US_PER_S, 120 * US_PER_S);
 	PGconn *pg = log_in(&w);
-	static const char *const views[] = { "base_current", "capacity", "instance_current", "deployment_current", "drift", "plan_progress",
-		"task_recent", "event_recent", "finding_current", "base_history" };
-	for (size_t i = 0; i < sizeof views / sizeof *views; i++)
-		sql(&w, pg, arena_printf(w.arena, "select * from %s limit 1", views[i]));
-	ck_assert_str_eq(sql(&w, w.admin, "select count(*) from pg_views where schemaname = 'dash'"), "11");
-	static const char *const tables[] = { "token", "base", "artifact_chunk", "event", "cell", "lease", "idempotency" };
+	char *views = arena_strdup(w.arena, sql(&w, w.admin, "select string_agg(viewname, ' ') from pg_views where schemaname = 'dash'"));
+	int n = 0;
+	for (char *rest, *v = strtok_r(views, " ", &rest); v != NULL; v = strtok_r(NULL, " ", &rest), n++)
+		sql(&w, pg, arena_printf(w.arena, "select * from %s limit 1", v));
+	ck_assert_int_ge(n, 12);
+	static const char *const tables[] = { "token", "webhook", "base", "artifact_chunk", "event", "cell", "lease", "idempotency" };
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
 		refused(pg, arena_printf(w.arena, "select 1 from public.%s", tables[i]), "42501");
 	ck_assert_ptr_null(sql(&w, w.admin,

@@ -308,6 +308,12 @@ static void meet_name_tables(struct world *w, enum table t, void *row, int64_t k
 		r->name = named(w, "token", k);
 		r->revoked_at.us = 0;
 		blob_number(r->hash, sizeof r->hash, k);
+	} else if (t == TABLE_webhook) {
+		struct row_webhook *r = row;
+		r->tenant_id = up_to(w, k);
+		r->name = named(w, "webhook", k);
+		r->url = named(w, "http://hook", k);
+		r->secret = named(w, "secret", k);
 	} else if (t == TABLE_artifact) {
 		struct row_artifact *r = row;
 		r->tenant_id = up_to(w, k);

@@ -1,6 +1,7 @@
 -- query_events: events after a number, oldest first.
 -- parameters: $1 after, $2 up to (0 any), $3 tenant (0 any), $4 actor, $5 module, $6 base, $7 deployment, $8 kind (null any),
---   $9 plan (0 any), $10 since, $11 until (null any), $12 limit
+--   $9 plan (0 any), $10 since, $11 until (null any), $12 limit,
+--   $13 kinds as a JSON list of patterns, * stands for any text (null any)
 -- rows: columns of table event
 -- read
 select
@@ -17,5 +18,7 @@ where x.number > $1::bigint and ($2::bigint = 0 or x.number <= $2)
 	and ($9::bigint = 0 or x.plan_id = $9)
 	and ($10::timestamptz is null or x.at >= $10)
 	and ($11::timestamptz is null or x.at < $11)
+	and ($13::json is null or x.kind like any (array(
+		select replace(replace(k, '_', '\_'), '*', '%') from json_array_elements_text($13::json) k)))
 order by x.number
 limit $12::bigint

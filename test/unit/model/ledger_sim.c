@@ -25,6 +25,7 @@ static const struct reference {
 	enum table to;
 } references[] = {
 	{ TABLE_token, "tenant_id", TABLE_tenant },
+	{ TABLE_webhook, "tenant_id", TABLE_tenant },
 	{ TABLE_artifact, "tenant_id", TABLE_tenant },
 	{ TABLE_module, "tenant_id", TABLE_tenant },
 	{ TABLE_version, "module_id", TABLE_module },

@@ -319,6 +319,21 @@ static void op_token(struct world *w) {
 	ck_assert_ptr_eq(fleet_token_by_hash(w->f, r.hash), t);
 }
 
+static void op_webhook(struct world *w) {
+	struct webhook *x = PICK(w, w->f->webhooks);
+	if (x != NULL && below(w, 2)) {
+		if (below(w, 2))
+			fleet_webhook_remove(w->f, x);
+		else
+			x->row.sent_event++, fleet_touch(w->f, &x->o);
+		return;
+	}
+	struct tenant *t = tenant_pick(w);
+	struct row_webhook r = { .name = fresh(w, "w"), .url = (char[]){ "http://x" }, .secret = (char[]){ "s" }, .created_at = w->now };
+	x = fleet_webhook_add(w->f, t, &r);
+	ck_assert_ptr_eq(fleet_webhook_by_id(w->f, x->row.id), x);
+}
+
 static void op_remove(struct world *w) {
 	struct base *b = PICK(w, w->f->bases);
 	struct deployment *d = PICK(w, w->f->deployments);
@@ -379,6 +394,7 @@ static void (*const ops[])(struct world *) = {
 	op_finding,
 	op_idem,
 	op_token,
+	op_webhook,
 	op_remove,
 	op_event,
 };
@@ -416,6 +432,7 @@ static void touch_all(struct fleet *f) {
 	TOUCH_ALL(f, f->counters, hh);
 	TOUCH_ALL(f, f->tenants, hh_id);
 	TOUCH_ALL(f, f->tokens, hh_id);
+	TOUCH_ALL(f, f->webhooks, hh_id);
 	TOUCH_ALL(f, f->artifacts, hh_id);
 	TOUCH_ALL(f, f->modules, hh_id);
 	TOUCH_ALL(f, f->versions, hh_id);
