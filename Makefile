@@ -72,17 +72,17 @@ $(O)/libpb.a: $(PB_O)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-# SQL statements and migrations, embedded as byte tables
+# SQL statements and migrations, embedded as byte tables. The folder is a prerequisite, too: its time tells of files renamed or gone.
 SQL_FILES := $(sort $(wildcard src/ledger/sql/*.sql))
 MIGRATIONS := $(sort $(wildcard migrations/*.sql))
-$(O)/gen/sql.inc: $(SQL_FILES) scripts/embed
+$(O)/gen/sql.inc: $(SQL_FILES) src/ledger/sql scripts/embed
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $(SQL_FILES) > $@.tmp && mv $@.tmp $@
-$(O)/gen/migrations.inc: $(MIGRATIONS) scripts/embed
+$(O)/gen/migrations.inc: $(MIGRATIONS) migrations scripts/embed
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $(MIGRATIONS) > $@.tmp && mv $@.tmp $@
 WEB_FILES := $(sort $(wildcard web/*))
-$(O)/gen/web.inc: $(WEB_FILES) scripts/embed
+$(O)/gen/web.inc: $(WEB_FILES) web scripts/embed
 	@mkdir -p $(@D)
 	$(Q)scripts/embed $(WEB_FILES) > $@.tmp && mv $@.tmp $@
 $(O)/gen/desc.inc: $(GEN_STAMP) scripts/embed
@@ -92,9 +92,9 @@ GENERATED := $(GEN_STAMP) $(O)/gen/sql.inc $(O)/gen/migrations.inc $(O)/gen/web.
 # ---- rooms --------------------------------------------------------------------------------------------------------------------
 objs = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1)/*.c)))
 define room
-$(O)/lib$(1).a: $$(call objs,src/$(1))
+$(O)/lib$(1).a: $$(call objs,src/$(1)) src/$(1)
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@ && ar rcs $$@ $$^
+	$$(Q)rm -f $$@ && ar rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 

@@ -271,6 +271,11 @@ static void on_committed(void *arg, const struct row_event *const *events, size_
 		a->committed = events[n - 1]->number;
 	waits_notify(a, events, n);
 	streams_notify(a, events, n);
+	courier_events(a->courier, events, n);
+}
+
+void api_state(struct api *a, const struct core_state *s) {
+	courier_state(a->courier, s);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------------ */
@@ -322,6 +327,8 @@ int api_new_config(struct loop *l, struct core *core, const struct api_config *c
 	int rc = a->config.cache_dir != NULL ? blobs_new(a, &a->blobs, err) : 0;
 	if (rc == 0)
 		rc = upkeep_new(a, &a->upkeep, err);
+	if (rc == 0)
+		rc = courier_new(a, &a->courier, err);
 	if (rc != 0) {
 		api_free(a);
 		return rc;
@@ -342,6 +349,7 @@ void api_free(struct api *a) {
 	while (!TAILQ_EMPTY(&a->ops))
 		op_fail(TAILQ_FIRST(&a->ops), &err);
 	core_watch_remove(a->core, &a->watch);
+	courier_free(a->courier);
 	upkeep_free(a->upkeep);
 	blobs_free(a->blobs);
 	base_keys_free(a->keys);

@@ -13,6 +13,7 @@
 
 struct api;
 struct core;
+struct core_state;
 struct loop;
 struct arena;
 
@@ -104,6 +105,8 @@ void api_drain(struct api *a);                         /* stopping: waits answer
 
 /* This server is not the active one any more: waits answer with what is known, streams end so that their clients come back and are
  * forwarded. */
+/* After each change of the core's mode: webhooks are told while this server is active, and of a database that is away or older. */
+void api_state(struct api *a, const struct core_state *s);
 void api_leave(struct api *a);
 
 /* For the byte paths that are no messages (artifact upload and download, logs stream): checks a token on the model.

@@ -87,6 +87,7 @@ struct api {
 	struct blobs *blobs; /* artifact bytes; NULL without a cache folder */
 	struct upkeep *upkeep;
 	struct base_keys *keys;
+	struct courier *courier;
 	struct idem_counts *idem;
 	bool draining;
 	char *openapi;
@@ -180,6 +181,7 @@ struct group *find_group(struct api_op *op, const char *name, const char *pointe
 struct base *find_base(struct api_op *op, const char *name, const char *pointer, struct err *err);
 struct deployment *find_deployment(struct api_op *op, const char *name, const char *pointer, struct err *err);
 struct token *find_token(struct api_op *op, const char *name, struct err *err);
+struct webhook *find_webhook(struct api_op *op, const char *name, struct err *err);
 struct tenant *find_tenant(struct api *a, const char *name, struct err *err);
 int check_sha256(const char *text, const char *pointer, struct err *err);
 int check_media_type(const char *text, const char *pointer, struct err *err);             /* NULL is fine */
@@ -198,6 +200,7 @@ Berth__V1__Base *view_base(const struct base *x, struct arena *a);
 Berth__V1__Instance *view_instance(const struct instance *x, struct arena *a);
 Berth__V1__Finding *view_finding(struct fleet *f, const struct finding *x, struct arena *a);
 Berth__V1__Token *view_token(const struct token *x, struct arena *a);
+Berth__V1__Webhook *view_webhook(const struct webhook *x, struct arena *a);
 Berth__V1__Deployment *view_deployment(struct api_op *op, const struct deployment *x, bool waits, struct arena *a);
 Berth__V1__Revision *view_revision(const char *deployment, const char *version, const struct row_revision *r, struct arena *a);
 Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, struct arena *a);
@@ -231,6 +234,13 @@ void remote_fetch(struct api_op *op, const char *url, const char *credentials, c
 /* Registers the bytes as an artifact of the tenant; the existing row when there is one. Inside apply. */
 struct artifact *artifact_put(
     struct core *c, struct tenant *t, const char *sha256, int64_t size, const char *url, const char *credentials, const char *media_type);
+
+/* courier.c: tells webhooks of what is committed. */
+struct courier;
+int courier_new(struct api *a, struct courier **ret, struct err *err);
+void courier_free(struct courier *c);
+void courier_events(struct courier *c, const struct row_event *const *events, size_t n);
+void courier_state(struct courier *c, const struct core_state *s);
 
 int upkeep_new(struct api *a, struct upkeep **ret, struct err *err);
 void upkeep_free(struct upkeep *u);

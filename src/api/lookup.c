@@ -55,6 +55,7 @@ FINDER(group, "base group", groups)
 FINDER(base, "base", bases)
 FINDER(deployment, "deployment", deployments)
 FINDER(token, "token", tokens)
+FINDER(webhook, "webhook", webhooks)
 
 struct module *find_module(struct api_op *op, const char *name, const char *pointer, struct err *err) {
 	if (!plain(name, pointer, "module name", err))
@@ -89,6 +90,13 @@ struct token *find_token(struct api_op *op, const char *name, struct err *err) {
 		return NULL;
 	struct token *x = fleet_token(op->tenant, name);
 	return x != NULL ? x : missing_token(op->tenant, name, "", err);
+}
+
+struct webhook *find_webhook(struct api_op *op, const char *name, struct err *err) {
+	if (!plain(name, "", "webhook name", err))
+		return NULL;
+	struct webhook *x = fleet_webhook(op->tenant, name);
+	return x != NULL ? x : missing_webhook(op->tenant, name, "", err);
 }
 
 struct version *find_version(struct api_op *op, struct module *m, const char *name, const char *pointer, struct err *err) {

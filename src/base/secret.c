@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,11 @@ void sha256_end(struct sha256 *d, uint8_t ret[SHA256_BYTES]) {
 
 void sha256_of(const void *p, size_t n, uint8_t ret[SHA256_BYTES]) {
 	if (EVP_Digest(p, n, ret, NULL, EVP_sha256(), NULL) != 1)
+		abort();
+}
+
+void hmac_sha256_of(const void *key, size_t key_len, const void *p, size_t n, uint8_t ret[SHA256_BYTES]) {
+	if (HMAC(EVP_sha256(), key, (int)key_len, p, n, ret, NULL) == NULL)
 		abort();
 }
 

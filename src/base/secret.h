@@ -15,6 +15,8 @@ void sha256_free(struct sha256 *d);
 void sha256_add(struct sha256 *d, const void *p, size_t n);
 void sha256_end(struct sha256 *d, uint8_t ret[SHA256_BYTES]); /* d may only be freed afterwards */
 void sha256_of(const void *p, size_t n, uint8_t ret[SHA256_BYTES]);
+/* HMAC-SHA256 of a text under a key. */
+void hmac_sha256_of(const void *key, size_t key_len, const void *p, size_t n, uint8_t ret[SHA256_BYTES]);
 void hex_encode(const uint8_t *p, size_t n, char *ret_hex /* 2n+1 */);
 bool hex_decode(const char *hex, uint8_t *ret, size_t n); /* false unless exactly 2n lower- or upper-case digits */
 

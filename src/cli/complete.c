@@ -16,6 +16,7 @@ static const struct {
 	{ "modules", "module list" },
 	{ "plans", "plan list" },
 	{ "tokens", "token list" },
+	{ "webhooks", "webhook list" },
 	{ "contexts", "context list" },
 	{ "versions", "module list" },
 };

@@ -41,7 +41,7 @@ struct view {
 };
 
 extern const struct view view_deployments, view_revisions, view_modules, view_versions, view_bases, view_groups, view_plans, view_tasks,
-    view_instances, view_endpoints, view_findings, view_events, view_tokens;
+    view_instances, view_endpoints, view_findings, view_events, view_tokens, view_webhooks;
 
 void output_list(const struct cli *c, const struct view *v, const json_t *items);
 /* All fields of one resource, one per line; JSON and YAML as they are; its name. */

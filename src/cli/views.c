@@ -87,3 +87,8 @@ VIEW(view_events, "Event", "events", "number", false, "no events match", { "NUMB
 VIEW(view_tokens, "Token", "tokens", "name", false, "no tokens", { "NAME", "name", CELL_TEXT, false }, { "ROLE", "role", CELL_TEXT, false },
     { "GROUP", "group", CELL_TEXT, false }, { "BY", "createActor", CELL_TEXT, false }, { "AGE", "createTime", CELL_AGE, false },
     { "EXPIRES", "expireTime", CELL_TIME, false })
+
+VIEW(view_webhooks, "Webhook", "webhooks", "name", false, "no webhooks", { "NAME", "name", CELL_TEXT, false },
+    { "EVENTS", "kinds", CELL_TEXT, true }, { "TOLD", "sentEvent", CELL_NUMBER, false }, { "FAILED", "failures", CELL_NUMBER, false },
+    { "FAILING", "failingSince", CELL_AGE, false }, { "AGE", "createTime", CELL_AGE, false }, { "URL", "url", CELL_TEXT, true },
+    { "ERROR", "lastError", CELL_TEXT, false })

@@ -4,7 +4,6 @@
 #include "core/grant.h"
 
 #include <inttypes.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -95,7 +94,7 @@ static void sign(struct core *c, int64_t tenant_id, const char *sha256, int64_t 
 	uint8_t mac[SHA256_BYTES];
 	char text[160];
 	int n = snprintf(text, sizeof text, "%" PRId64 "/%.64s/%" PRId64, tenant_id, sha256, expires);
-	HMAC(EVP_sha256(), grant_key(c), sizeof c->grant_key, (const uint8_t *)text, (size_t)n, mac, NULL);
+	hmac_sha256_of(grant_key(c), sizeof c->grant_key, text, (size_t)n, mac);
 	hex_encode(mac, sizeof mac, ret);
 }
 

@@ -72,6 +72,7 @@ void state_changed(void *arg, const struct core_state *st) {
 	if (s->stopping)
 		return;
 	move_agents(s, st);
+	api_state(s->api, st);
 	if (st->mode == CORE_STANDBY)
 		api_leave(s->api);
 	if (st->mode == CORE_ACTIVE)

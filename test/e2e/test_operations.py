@@ -293,6 +293,19 @@ def test_tokens(shared, by):
     assert client.get("/v1/status").status == 401
 
 
+def test_webhooks(shared, by):
+    name = f"hook-{by.name}"
+    made = by.call("Webhooks.CreateWebhook", {"webhook": {"name": name, "url": "http://127.0.0.1:9/never", "kinds": ["nothing.*"]}})
+    assert made["secret"].startswith("hook_")
+    assert by.call("Webhooks.GetWebhook", {"webhook": name})["kinds"] == ["nothing.*"]
+    assert name in [w["name"] for w in by.call("Webhooks.ListWebhooks")["webhooks"]]
+    assert by.call("Webhooks.UpdateWebhook", {"webhook_name": name, "webhook": {"template": "{text}"}})["template"] == "{text}"
+    assert int(by.call("Webhooks.ReplayWebhook", {"webhook": name, "after": 1})["sentEvent"]) == 1
+    assert by.call("Webhooks.TestWebhook", {"webhook": name})["name"] == name
+    by.call("Webhooks.DeleteWebhook", {"webhook": name})
+    assert shared.api.get(f"/v1/webhooks/{name}").status == 404
+
+
 def test_every_operation_was_called():
     assert OPS and called["rest"] == set(OPS) and called["grpc"] == set(OPS), (set(OPS) - called["rest"], set(OPS) - called["grpc"])
 

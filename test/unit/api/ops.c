@@ -21,6 +21,7 @@ static const ProtobufCServiceDescriptor *const services[] = {
 	&berth__v1__findings__descriptor,
 	&berth__v1__events__descriptor,
 	&berth__v1__tokens__descriptor,
+	&berth__v1__webhooks__descriptor,
 	&berth__v1__cell__descriptor,
 };
 #define N_SERVICES (sizeof services / sizeof *services)

@@ -32,6 +32,7 @@ static const struct {
 	{ &view_findings, &berth__v1__finding__descriptor },
 	{ &view_events, &berth__v1__event__descriptor },
 	{ &view_tokens, &berth__v1__token__descriptor },
+	{ &view_webhooks, &berth__v1__webhook__descriptor },
 };
 
 /* One dotted path of n bytes; digits pick an item of a list. */
