@@ -11,6 +11,8 @@
 
 #include "base/faultpoint.h"
 
+#define PATIENCE_US (15 * US_PER_S) /* of callers with a commit that neither passes nor fails */
+
 struct bundle *bundle_new(void) {
 	struct bundle *b = calloc(1, sizeof *b);
 	if (b == NULL)
@@ -132,6 +134,22 @@ static void fail_ops(struct core *c, struct bundle *b, const struct err *err) {
 		TAILQ_REMOVE(&b->ops, x, entry);
 		core_fail_op(c, x->op, err);
 	}
+}
+
+bool commit_stuck(const struct core *c) {
+	return c->flying != NULL && c->serial == 0 && mono_diff(c->mono, c->flying->begun) >= PATIENCE_US;
+}
+
+/* What they asked for is in the model and goes to the ledger as soon as that takes it; they find it there by their keys. */
+void commit_send_home(struct core *c) {
+	struct err err = ERR_INIT;
+	err_set(&err, E_DB_LOST,
+	    "the database has not taken this change for %lld s (a lock that somebody holds?); it may still be done: ask again with the "
+	    "same "
+	    "Idempotency-Key",
+	    (long long)(PATIENCE_US / US_PER_S));
+	fail_ops(c, c->flying, &err);
+	fail_ops(c, c->open, &err);
 }
 
 void commit_drop(struct core *c, const struct err *err, bool keep_ops) {

@@ -176,6 +176,8 @@ struct bundle *bundle_new(void);
 void bundle_free(struct bundle *b);
 void commit_op(struct core *c, struct core_op *op, const struct err *err); /* op hangs on the open commit */
 void commit_turn(struct core *c);                                          /* starts a commit or finishes an empty one */
+bool commit_stuck(const struct core *c); /* for so long that callers are sent home and nobody new is let in */
+void commit_send_home(struct core *c);   /* whoever waits for it: it may have happened */
 void commit_drop(struct core *c, const struct err *err, bool keep_ops);
 void core_load(struct core *c);
 bool commit_idle(const struct core *c);

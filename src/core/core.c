@@ -74,10 +74,10 @@ void core_wake(struct core *c) {
 /* ---- modes --------------------------------------------------------------------------------------------------------------------------- */
 void core_state(const struct core *c, struct core_state *s) {
 	*s = (struct core_state){ .mode = c->mode, .epoch = c->epoch, .started = c->started };
-	s->ready = c->mode == CORE_ACTIVE && core_may_act(c);
+	s->ready = c->mode == CORE_ACTIVE && core_may_act(c) && !commit_stuck(c);
 	s->last_event = c->committed_event;
 	memcpy(s->cell, c->cell, sizeof s->cell);
-	snprintf(s->reason, sizeof s->reason, "%s", c->reason);
+	snprintf(s->reason, sizeof s->reason, "%s", commit_stuck(c) && c->reason[0] == '\0' ? "the database takes no change" : c->reason);
 	if (c->mode != CORE_STANDBY || c->lease.seen_read.us == 0 || c->lease.seen.holder[0] == '\0')
 		return;
 	s->peer_age_us = mono_diff(clock_mono(&c->env.clock), c->lease.seen_read);
@@ -169,6 +169,10 @@ static int refusal(const struct core *c, struct err *err) {
 	case CORE_STARTING:
 		return err_set(err, E_UNAVAILABLE, "the server is starting%s%s; try again shortly", c->reason[0] ? ": " : "", c->reason);
 	default:
+		if (commit_stuck(c))
+			return err_set(err, E_UNAVAILABLE,
+			    "the database takes no change just now: somebody holds a lock (see pg_locks), or it is overloaded; try again "
+			    "shortly");
 		return err_set(err, E_UNAVAILABLE, "the server is busy: too many requests wait; try again shortly");
 	}
 }
@@ -258,7 +262,7 @@ static bool turn_input(struct core *c) {
 }
 
 static bool turn_may_decide(const struct core *c) {
-	if (c->fleet == NULL || c->recovering || !core_may_act(c))
+	if (c->fleet == NULL || c->recovering || !core_may_act(c) || commit_stuck(c))
 		return false;
 	return c->mode == CORE_ACTIVE || c->mode == CORE_READ_ONLY;
 }
@@ -302,9 +306,12 @@ void core_turn(struct core *c) {
 	c->turning = true;
 	core_look_at_clock(c);
 	lease_tick(c);
+	bool stuck = commit_stuck(c);
+	if (stuck)
+		commit_send_home(c);
 	if (turn_may_decide(c) && !series_waits(c))
 		decide(c);
-	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING ||
+	else if (c->mode == CORE_STANDBY || c->mode == CORE_AWAY || c->mode == CORE_STOPPING || c->mode == CORE_STARTING || stuck ||
 	         c->n_waiting > MAX_QUEUED_OPS)
 		core_refuse_waiting(c);
 	commit_turn(c);

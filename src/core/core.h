@@ -58,7 +58,7 @@ void core_turn(struct core *c); /* at most 10 ms; wakes itself when more is to d
 mono_t core_deadline(const struct core *c);
 
 enum core_mode {
-	CORE_STARTING, /* nothing known yet */
+	CORE_STARTING, /* nothing known yet, or not any more */
 	CORE_STANDBY,  /* another server is active: core_peer() */
 	CORE_LOADING,
 	CORE_ACTIVE,

@@ -101,8 +101,8 @@ static void renewed(void *arg, const struct lease_view *v, const struct err *err
 	} else if (err->code == E_FENCED || err->code == E_CONFLICT) {
 		log_warn("lease lost", log_e(err));
 		lease_give_up(c);
-	} else if (c->mode == CORE_ACTIVE) {
-		core_set_mode(c, CORE_AWAY, err->text);
+	} else if (c->mode == CORE_ACTIVE || c->mode == CORE_AWAY) {
+		core_set_mode(c, CORE_AWAY, err->text); /* people read the newest reason */
 	}
 	core_wake(c);
 }
@@ -139,7 +139,7 @@ void lease_give_up(struct core *c) {
 	c->lease.seen_read = (mono_t){ 0 };
 	c->lease.next = mono_add(clock_mono(&c->env.clock), WATCH_US);
 	c->serial = 0;
-	core_set_mode(c, CORE_STANDBY, "");
+	core_set_mode(c, CORE_STARTING, ""); /* whether another one is active is known after the next look; agents stay until then */
 	commit_drop(c, &err, false);
 	core_refuse_waiting(c);
 	fleet_free(c->fleet);
