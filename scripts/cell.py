@@ -54,15 +54,16 @@ def die_with(parent):
 class Process:
     """One program in a session of its own (Ctrl-C at a terminal is not for it), its output in a file."""
 
-    def __init__(self, name, argv, log, env=None):
+    def __init__(self, name, argv, log, env=None, user=None):
         self.name, self.log = name, pathlib.Path(log)
         self.out = open(self.log, "ab")
         self.began = self.out.tell()
         self.argv0 = pathlib.Path(argv[0]).name
         self.started = time.monotonic()
         parent = os.getpid()
+        who = {"user": user, "group": user, "extra_groups": []} if user else {}
         self.popen = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=self.out, stderr=subprocess.STDOUT,
-                                      start_new_session=True, env=env, preexec_fn=lambda: die_with(parent))
+                                      start_new_session=True, env=env, preexec_fn=lambda: die_with(parent), **who)
 
     @property
     def pid(self):
@@ -255,6 +256,58 @@ def temporary(prefix):
     return folder
 
 
+def kill_family(pid, number):
+    """A signal to a postmaster and all its processes."""
+    for p in [pid, *children(pid)]:
+        try:
+            os.kill(p, number)
+        except ProcessLookupError:
+            continue
+
+
+class Postgres:
+    """A PostgreSQL that is nobody's: on a socket only, everybody trusted. For servers with --database-url."""
+
+    def __init__(self, cell, *settings):
+        self.cell, self.settings = cell, settings
+        self.folder = cell.folder / "postgres"
+        self.data, self.socket = self.folder / "data", self.folder / ".s.PGSQL.5432"
+        self.user = "postgres" if os.geteuid() == 0 else None
+        self.process = None
+        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
+        self.programs = found[-1].parent if found else pathlib.Path(shutil.which("postgres") or "/usr/bin/postgres").parent
+
+    def make(self):
+        self.folder.mkdir()
+        if self.user:
+            shutil.chown(self.folder, self.user, self.user)
+        made = Process("initdb", [self.programs / "initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-D", self.data],
+                       self.cell.folder / "postgres.log", self.cell.environment(), self.user)
+        if made.popen.wait(60) != 0:
+            raise RuntimeError(f"initdb failed:\n{tail(made.words())}")
+        return self
+
+    def start(self):
+        settings = [a for s in ("listen_addresses=", f"unix_socket_directories={self.folder}", *self.settings) for a in ("-c", s)]
+        self.process = Process("postgres", [self.programs / "postgres", "-D", self.data, *settings], self.cell.folder / "postgres.log",
+                               self.cell.environment(), self.user)
+
+        def accepts():
+            self.process.check_alive()
+            return subprocess.run([self.programs / "pg_isready", "-q", "-h", self.folder], check=False).returncode == 0
+        until(accepts, 30, "PostgreSQL accepts connections")
+        return self
+
+    def conninfo(self, host=None, port=5432, database="postgres"):
+        return f"host={host or self.folder} port={port} user=postgres dbname={database}"
+
+    def stop(self):
+        if self.process:
+            self.process.wake()
+            self.process.signal(signal.SIGINT)
+            self.process.stop()
+
+
 class Server:
     """One berthd. Its ports come from its port file; the admin token from its data folder or, beside a shared database, from a twin."""
 
@@ -403,6 +456,7 @@ class Cell:
         self.folder = temporary("berth-") if self.own else pathlib.Path(folder).resolve()
         self.token = None
         self.servers, self.agents, self.others = {}, {}, []
+        self.postgres = None
 
     def environment(self, more=None):
         """Nothing of the caller's own servers and contexts leaks in."""
@@ -451,6 +505,8 @@ class Cell:
             a.stop()
         for s in self.servers.values():
             s.stop()
+        if self.postgres:
+            self.postgres.stop()
         if not keep:
             self.forget()
 

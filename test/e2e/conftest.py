@@ -100,11 +100,16 @@ class Fleet(cells.Cell):
             return answer is not None and answer.status == 200 and answer.json.get("endTime") and answer.json
         return cells.until(over, seconds, f"plan {number} ends")
 
-    def sql(self, statement):
+    def connect(self):
+        """A session of somebody else's in the database, past every proxy."""
         import psycopg2
-        connection = psycopg2.connect(self.one.conninfo)
+        connection = psycopg2.connect(self.postgres.conninfo() if self.postgres else self.one.conninfo)
+        connection.autocommit = True
+        return connection
+
+    def sql(self, statement):
+        connection = self.connect()
         try:
-            connection.autocommit = True
             with connection.cursor() as c:
                 c.execute(statement)
                 return c.fetchall() if c.description else []
