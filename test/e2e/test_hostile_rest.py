@@ -22,8 +22,9 @@ def table(shared):
     found = {o.name: o for o in surface.operations(document)}
     assert set(found) == set(NAMES)
     roles = {r: api.post("/v1/tokens", {"name": f"as-{r}", "role": r}).json["secret"] for r in ("join", "read", "deploy")}
+    assert api.post("/v1/webhooks", {"name": "hook", "url": "http://127.0.0.1:9/", "kinds": ["nothing"]}).status == 201
     version = api.get("/v1/modules/hello/versions/1.0.0").json
-    good = {"module": "hello", "version": "1.0.0", "group": "demo", "base": "n1", "deployment": "hello", "token": "as-read", "sha256": version["artifact"],
+    good = {"module": "hello", "version": "1.0.0", "group": "demo", "base": "n1", "deployment": "hello", "token": "as-read", "webhook": "hook", "sha256": version["artifact"],
             "plan": api.get("/v1/plans").json["plans"][0]["id"]}
     return collections.namedtuple("Table", "operations good roles")(found, good, roles)
 
@@ -74,7 +75,7 @@ class Line:
 def snapshot(line):
     """All that there is, without what moves by itself."""
     seen = {}
-    for what in ("modules", "modules/hello/versions", "groups", "bases", "deployments", "deployments/hello/revisions", "plans", "instances", "findings", "tokens",
+    for what in ("modules", "modules/hello/versions", "groups", "bases", "deployments", "deployments/hello/revisions", "plans", "instances", "findings", "tokens", "webhooks",
                  "artifacts"):
         status, _, data = line.ask("GET", f"/v1/{what}?limit=1000" if what.count("/") < 2 else f"/v1/{what}")
         assert status == 200, (what, data)
