@@ -15,7 +15,7 @@ static inline void suite_build(const char *name, const TTest *const *tests, size
 	Suite *s = suite_create(name);
 	for (size_t i = 0; i < n; i++) {
 		TCase *tc = tcase_create(tests[i]->name);
-		tcase_set_timeout(tc, 60);
+		tcase_set_timeout(tc, 240); /* only against hanging: machines are slow at times */
 		tcase_add_test(tc, tests[i]);
 		suite_add_tcase(s, tc);
 	}
