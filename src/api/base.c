@@ -181,6 +181,29 @@ int op_base_undrain(struct api_op *op, struct err *err) {
 	return rc != 0 ? rc : answer(op, b);
 }
 
+int op_base_expect_restart(struct api_op *op, struct err *err) {
+	const Berth__V1__ExpectRestartRequest *r = (const Berth__V1__ExpectRestartRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	int64_t us = r->within == NULL || r->within->seconds > 1000000 ? 0 : r->within->seconds * US_PER_S + r->within->nanos / 1000;
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_expect_restart(op->api->core, &op->core.who, b, us, err);
+	return rc != 0 ? rc : answer(op, b);
+}
+
+int op_base_leave(struct api_op *op, struct err *err) {
+	const Berth__V1__LeaveBaseRequest *r = (const Berth__V1__LeaveBaseRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_leave(op->api->core, &op->core.who, b, err);
+	return rc != 0 ? rc : answer(op, b);
+}
+
 int op_base_forget(struct api_op *op, struct err *err) {
 	const Berth__V1__ForgetBaseRequest *r = (const Berth__V1__ForgetBaseRequest *)op->call->request;
 	struct base *b = find_base(op, r->base, "", err);

@@ -206,3 +206,14 @@ int op_group_freeze(struct api_op *op, struct err *err) {
 int op_group_unfreeze(struct api_op *op, struct err *err) {
 	return freeze(op, false, err);
 }
+
+int op_group_release_brake(struct api_op *op, struct err *err) {
+	const Berth__V1__ReleaseBrakeRequest *r = (const Berth__V1__ReleaseBrakeRequest *)op->call->request;
+	struct group *g = find_group(op, r->group, "", err);
+	int rc = g == NULL ? err->code : refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_release_brake(op->api->core, &op->core.who, g, r->zone, err);
+	if (rc == 0)
+		op->reply = (ProtobufCMessage *)view_group(g, op->arena);
+	return rc;
+}

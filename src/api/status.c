@@ -52,10 +52,11 @@ static void note_base(struct report *x, const struct base *b) {
 static void note_groups(struct report *x, const struct tenant *t) {
 	for (const struct group *g = t->groups; g != NULL; g = g->hh_name.next) {
 		Berth__V1__Attention *m;
-		if (g->alarm && (m = note(x, "group_alarm", g->row.name)) != NULL) {
-			m->text = arena_strdup(x->arena, "half of a zone fell silent at once; nothing is replaced by itself");
-			m->command = arena_printf(x->arena, "berth base list --group %s --state silent", g->row.name);
-		}
+		for (int k = 0; k < GROUP_ZONES; k++)
+			if (g->zones[k] != NULL && g->zones[k]->brake && (m = note(x, "group_braked", g->row.name)) != NULL) {
+				m->text = arena_strdup(x->arena, "half of a zone fell silent at once; nothing is replaced there by itself");
+				m->command = arena_printf(x->arena, "berth group release-brake %s", g->row.name);
+			}
 		if (g->n_state[BASE_LOST] + g->n_state[BASE_SILENT] + g->n_cordoned == 0)
 			continue; /* nothing to look for among its bases */
 		const struct base *b;

@@ -91,6 +91,10 @@ Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a) {
 	view_strings(x->row.clusters, a, &m->clusters, &m->n_clusters);
 	PUT(m, open_join, x->row.open_join);
 	PUT(m, origin_artifacts, x->row.origin_artifacts);
+	m->braked_zones = arena_alloc(a, GROUP_ZONES * sizeof *m->braked_zones);
+	for (int k = 0; k < GROUP_ZONES; k++)
+		if (x->zones[k] != NULL && x->zones[k]->brake)
+			m->braked_zones[m->n_braked_zones++] = arena_strdup(a, x->zones[k]->name);
 	return m;
 }
 
@@ -127,6 +131,7 @@ Berth__V1__Base *view_base(const struct base *x, struct arena *a) {
 	m->join_time = pb_time(x->row.joined_at, a);
 	m->seen_time = pb_time(x->heard.us != 0 ? x->heard : x->row.seen_at, a);
 	m->state_time = pb_time(x->row.state_at, a);
+	m->absence = x->row.absence_us > 0 ? pb_duration(x->row.absence_us, a) : NULL;
 	if (x->memory_bytes > 0)
 		PUT(m, memory_bytes, x->memory_bytes);
 	return m;

@@ -158,6 +158,19 @@ int cmd_base_undrain(struct cli *c, struct err *err) {
 	return verb(c, "/v1/bases/%s:undrain", "takes placements again", err);
 }
 
+int cmd_base_expect_restart(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	if (!cli_given(c, "for"))
+		return cli_usage(c, err, "--for says how long it may be away");
+	json_object_set_new(body, "within", json_string(arena_printf(c->arena, "%.3fs", (double)c->opt.within_us / US_PER_S)));
+	return resource_changed(c, &view_bases, "POST", query_path(c->arena, "/v1/bases/%s:expect-restart", c->argv[0]), body,
+	    arena_printf(c->arena, "base %s may be away: no alarm, and nothing of it is placed elsewhere meanwhile", c->argv[0]), err);
+}
+
+int cmd_base_leave(struct cli *c, struct err *err) {
+	return verb(c, "/v1/bases/%s:leave", "has left; it is back when it is heard of again", err);
+}
+
 int cmd_base_forget(struct cli *c, struct err *err) {
 	return verb(c, "/v1/bases/%s:forget", "forgotten; what runs there was left alone", err);
 }

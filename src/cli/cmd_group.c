@@ -102,3 +102,11 @@ int cmd_freeze(struct cli *c, struct err *err) {
 int cmd_unfreeze(struct cli *c, struct err *err) {
 	return freeze(c, "/v1/groups/%s:unfreeze", "is not frozen any more", err);
 }
+
+int cmd_group_release_brake(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	if (cli_given(c, "zone"))
+		json_object_set_new(body, "zone", json_string(c->opt.zone));
+	return resource_changed(c, &view_groups, "POST", query_path(c->arena, "/v1/groups/%s:release-brake", c->argv[0]), body,
+	    arena_printf(c->arena, "group %s: what is lost is replaced again", c->argv[0]), err);
+}

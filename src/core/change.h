@@ -70,6 +70,13 @@ struct direct_spec {
 	struct group *group;
 };
 int change_base_add(struct core *c, const struct core_who *who, const struct direct_spec *s, struct base **ret, struct err *err);
+/* It may be away so long without counting for the brake (P10), and nothing of it is placed elsewhere meanwhile; over when it is back. */
+int change_expect_restart(struct core *c, const struct core_who *who, struct base *b, int64_t us, struct err *err);
+/* Ends the brake of a zone (NULL: of every zone of the group): what is lost there is replaced, those that are gone now do not put it on
+ * again. Where there is none: a success. */
+int change_release_brake(struct core *c, const struct core_who *who, struct group *g, const char *zone, struct err *err);
+/* A base without an agent leaves. E_STATE: its agent says goodbye itself. */
+int change_leave(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 void change_base_farewell(struct core *c, struct base *b, const char *reason); /* it says that it is going */
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels,
     const char *taints, struct err *err);

@@ -5,6 +5,7 @@
  *   inbound.c   what bases tell                 dispatch.c commands to bases
  *   series.c    one input per commit, after a refused one
  *   liveness.c  silent, lost, forgotten         repair.c   restoring what is wanted, without a plan
+ *   brake.c     many silent at once             setaside.c bases where installs fail
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
@@ -235,7 +236,27 @@ void base_inherit(struct base *b); /* labels of its group that it does not have;
 /* liveness.c */
 void base_heard(struct core *c, struct base *b);
 void base_check(struct core *c, struct base *b); /* AGENDA_BASE */
-void zone_check(struct core *c, struct base *b);
+
+/* brake.c: when what is lost is not replaced */
+bool brake_holds(const struct base *b);
+bool brake_excused(const struct core *c, const struct base *b); /* its absence is planned and not over */
+void brake_base_gone(struct core *c, struct base *b);           /* silent, unasked unless excused */
+void brake_base_settled(struct core *c, struct base *b);        /* counts no more: stopped, replaced, excused */
+void brake_base_back(struct core *c, struct base *b);
+void brake_absence_check(struct core *c, struct base *b);
+void brake_restore(struct core *c); /* after a load */
+
+/* setaside.c */
+struct install_end {
+	struct base *base;
+	const struct plan *plan; /* NULL: a repair */
+	const struct deployment *deployment;
+	const struct version *version;
+	const char *cause;
+	bool ok;
+};
+void install_ended(struct core *c, const struct install_end *x); /* for good: no try is left */
+void set_aside_end(struct core *c, struct base *b);
 
 /* repair.c */
 void repair_base(struct core *c, struct base *b); /* everything on it */

@@ -22,6 +22,7 @@ void core_config_defaults(struct core_config *c) {
 		.max_idempotency = 100000,
 		.in_flight = 1024,
 		.in_flight_base = 4,
+		.set_aside = 3,
 		.repair_backoff_us = US_PER_S,
 		.repair_backoff_max_us = 300 * US_PER_S,
 	};
@@ -444,6 +445,7 @@ void core_loaded(struct core *c) {
 	}
 	if (fleet_tenant(c->fleet, "default") == NULL)
 		fleet_tenant_add(c->fleet, "default", c->wall);
+	brake_restore(c);
 	plans_live_again(c);
 	repairs_live_again(c);
 	series_set_aside(c);

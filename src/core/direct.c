@@ -72,10 +72,21 @@ void change_base_farewell(struct core *c, struct base *b, const char *reason) {
 	if (b->row.state == BASE_STOPPED)
 		return;
 	base_set_state(c->fleet, b, BASE_STOPPED, reason, c->wall);
+	brake_base_settled(c, b);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base was stopped");
 	struct event_facts f = { .kind = "base.stopped", .base = b };
 	core_event(c, &f, "base %s said goodbye: %s", b->row.name, reason);
 	agenda_add(&c->agenda, c->mono, AGENDA_BASE, b->row.id);
+}
+
+int change_leave(struct core *c, const struct core_who *who, struct base *b, struct err *err) {
+	if (b->row.arklet_url == NULL && b->connected)
+		return err_set(err, E_STATE,
+		    "base %s is connected through its agent, which says goodbye when it is stopped; a restart is announced with: "
+		    "berth base expect-restart %s --for 10m",
+		    b->row.name, b->row.name);
+	change_base_farewell(c, b, who->reason != NULL && *who->reason ? who->reason : "somebody said that it leaves");
+	return 0;
 }
 
 /* ---- links ----------------------------------------------------------------------------------------------------------------------------

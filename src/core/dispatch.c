@@ -210,12 +210,16 @@ void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) 
 	struct base *b = t->base;
 	struct plan *p = t->plan;
 	struct deployment *d = t->instance->deployment;
+	struct install_end end = { b, p, d, t->instance->version, o->cause, o->ok };
+	bool install = t->row.kind == TASK_KIND_INSTALL;
 	if (p != NULL) {
 		plan_task_outcome(&c->plans, t, o);
 		plan_due(c, p->row.id);
 	} else {
 		repair_outcome(c, t, o);
 	}
+	if (install && (o->ok || t->row.state == TASK_FAILED))
+		install_ended(c, &end);
 	if (d != NULL && d->plan != NULL && d->plan != p) /* a newer plan may wait for what an older one or a repair began */
 		plan_due(c, d->plan->row.id);
 	tasks_of_base_ready(c, b);

@@ -569,12 +569,10 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 static void base_ready(struct core *c, struct base *b) {
 	if (b->row.state == BASE_READY)
 		return;
-	bool alarm = b->group->alarm;
 	base_set_state(c->fleet, b, BASE_READY, NULL, c->wall);
 	struct event_facts f = { .kind = "base.ready", .base = b };
 	core_event(c, &f, "base %s is ready", b->row.name);
-	if (alarm)
-		zone_check(c, b);
+	brake_base_back(c, b);
 	peer_join(c, b);
 	repair_base(c, b);
 	room_freed(c, b->group);
@@ -675,6 +673,7 @@ void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason
 		return;
 	base_heard(c, b);
 	base_set_state(c->fleet, b, BASE_STOPPED, reason, c->wall);
+	brake_base_settled(c, b);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base was stopped");
 	struct event_facts f = { .kind = "base.stopped", .base = b };
 	core_event(c, &f, "base %s said goodbye: %s", b->row.name, reason == NULL ? "" : reason);

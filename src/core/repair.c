@@ -250,7 +250,7 @@ static void replace_instance(struct core *c, struct instance *i) {
 }
 
 void replace_lost(struct core *c, struct base *b) {
-	if (b->group->alarm || group_observed(b->group))
+	if (group_observed(b->group))
 		return;
 	struct instance *i, *next;
 	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {

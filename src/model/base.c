@@ -25,7 +25,7 @@ bool base_open(const struct base *b) {
 }
 
 bool bucketed(const struct base *b) {
-	return base_open(b) && !b->group->alarm;
+	return base_open(b);
 }
 
 /* ---- zones and buckets ---- */
@@ -113,6 +113,16 @@ void base_add_units(struct fleet *f, struct base *b, int64_t units) {
 
 /* ---- a base in its group's sums ---- */
 
+struct zone *base_zone(const struct base *b) {
+	return b->group->zones[b->zone];
+}
+
+static void zone_count(const struct base *b, int sign) {
+	struct zone *z = base_zone(b);
+	z->n_here += b->row.state == BASE_RESTORING || b->row.state == BASE_READY ? sign : 0;
+	z->n_gone += b->gone ? sign : 0;
+}
+
 static void base_count(struct base *b, int sign) {
 	struct group *g = b->group;
 	g->n_bases += sign;
@@ -135,6 +145,7 @@ static void base_enter(struct base *b, struct group *g) {
 	b->zone = zone_slot(g, zone_name(b));
 	b->bucket = -1;
 	g->zones[b->zone]->n_bases++;
+	zone_count(b, 1);
 	struct base *before = TAILQ_LAST(&g->bases, base_queue);
 	while (before != NULL && before->row.id > b->row.id)
 		before = TAILQ_PREV(before, base_queue, group_link);
@@ -150,6 +161,7 @@ static void base_leave(struct base *b) {
 	instances_count(b, false);
 	base_count(b, -1);
 	bucket_set(b, -1);
+	zone_count(b, -1);
 	zone_leave(b->group, b->zone);
 	TAILQ_REMOVE(&b->group->bases, b, group_link);
 }
@@ -163,9 +175,11 @@ void base_rezone(struct fleet *f, struct base *b) {
 		return;
 	instances_count(b, false);
 	bucket_set(b, -1);
+	zone_count(b, -1);
 	zone_leave(g, b->zone);
 	b->zone = slot;
 	g->zones[slot]->n_bases++;
+	zone_count(b, 1);
 	instances_count(b, true);
 	base_refresh(f, b);
 }
@@ -247,9 +261,11 @@ void base_set_state(struct fleet *f, struct base *b, enum base_state s, const ch
 	if (b->row.state == (int)s)
 		return;
 	state_moved(f, WORD_BASE, b->row.state, (int)s);
+	zone_count(b, -1);
 	b->group->n_state[b->row.state]--;
 	b->row.state = (int)s;
 	b->group->n_state[s]++;
+	zone_count(b, 1);
 	b->row.state_at = now;
 	fleet_touch(f, &b->o);
 	base_refresh(f, b);
@@ -264,6 +280,26 @@ void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const cha
 	b->group->n_cordoned += cordoned ? 1 : -1;
 	fleet_touch(f, &b->o);
 	base_refresh(f, b);
+}
+
+void base_set_gone(struct base *b, bool gone) {
+	zone_count(b, -1);
+	b->gone = gone;
+	zone_count(b, 1);
+}
+
+void base_set_absence(struct fleet *f, struct base *b, int64_t us) {
+	if (b->row.absence_us == us)
+		return;
+	b->row.absence_us = us;
+	fleet_touch(f, &b->o);
+}
+
+void base_set_install_failures(struct fleet *f, struct base *b, int64_t n) {
+	if (b->row.install_failures == n)
+		return;
+	b->row.install_failures = n;
+	fleet_touch(f, &b->o);
 }
 
 void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit) {
@@ -339,13 +375,4 @@ void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit) {
 		g->units_limit += base_limit(b);
 		base_refresh(f, b);
 	}
-}
-
-void group_set_alarm(struct fleet *f, struct group *g, bool alarm) {
-	if (g->alarm == alarm)
-		return;
-	g->alarm = alarm; /* live only: core raises it again from what it sees after a load */
-	struct base *b;
-	TAILQ_FOREACH(b, &g->bases, group_link)
-		base_refresh(f, b);
 }

@@ -137,7 +137,7 @@ static int modules_check(const struct fleet *f, struct dirty_tally *dt, struct e
 /* ---- groups and bases ---- */
 
 struct group_tally {
-	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_instances, n_ready, zone[GROUP_ZONES];
+	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_instances, n_ready, zone[GROUP_ZONES], here[GROUP_ZONES], gone[GROUP_ZONES];
 	int64_t used, limit;
 };
 
@@ -194,6 +194,8 @@ static int base_check(const struct fleet *f, const struct group *g, const struct
 	t->used += b->row.units_used;
 	t->limit += base_limit(b);
 	t->zone[b->zone]++;
+	t->here[b->zone] += b->row.state == BASE_RESTORING || b->row.state == BASE_READY;
+	t->gone[b->zone] += b->gone;
 	return 0;
 }
 
@@ -225,6 +227,8 @@ static int group_sums_check(const struct group *g, const struct group_tally *t, 
 		SAME(g->n_state[s], t->n_state[s], "%s bases of group %s", word_text(WORD_BASE, s), name);
 	for (int z = 0; z < GROUP_ZONES; z++) {
 		SAME(g->zones[z] == NULL ? 0 : g->zones[z]->n_bases, t->zone[z], "bases in zone slot %d of group %s", z, name);
+		SAME(g->zones[z] == NULL ? 0 : g->zones[z]->n_here, t->here[z], "bases here in zone slot %d of group %s", z, name);
+		SAME(g->zones[z] == NULL ? 0 : g->zones[z]->n_gone, t->gone[z], "bases gone in zone slot %d of group %s", z, name);
 		if (g->zones[z] != NULL)
 			CHECK(zone_check(g, z, err));
 	}

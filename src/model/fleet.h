@@ -80,7 +80,7 @@ struct version {
 	UT_hash_handle hh_id;
 };
 
-/* Bases of a group that may take new instances (ready, not cordoned, no alarm), per zone, bucketed by free units; bucket FREE_BUCKETS-1
+/* Bases of a group that may take new instances (ready, not cordoned), per zone, bucketed by free units; bucket FREE_BUCKETS-1
  * holds all above. Zones beyond GROUP_ZONES-1 share the last slot: zone names come from outside. */
 #define FREE_BUCKETS 64
 #define GROUP_ZONES 32
@@ -89,6 +89,8 @@ TAILQ_HEAD(base_queue, base);
 struct zone {
 	char *name;
 	int n_bases;
+	int n_here, n_gone; /* connected as far as we know (restoring, ready); gone unasked (base_set_gone) */
+	bool brake;         /* P10: nothing that is lost here is replaced by itself; live, core keeps a finding of it */
 	struct base_queue free[FREE_BUCKETS];
 	uint64_t free_mask;
 };
@@ -100,7 +102,6 @@ struct group {
 	struct zone *zones[GROUP_ZONES]; /* NULL = slot not in use */
 	int n_bases, n_instances, n_ready_instances, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
 	int64_t units_used, units_limit; /* sums over bases */
-	bool alarm;                      /* P10: automatic replacement is stopped here */
 	bool roomier;                    /* live: room may have grown since somebody looked */
 	UT_hash_handle hh_name, hh_id;
 };
@@ -118,6 +119,8 @@ struct base {
 	int zone, bucket; /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
 	/* live only, not in the ledger */
 	bool connected, seen_queued, command_queued, restoring, prefetches;
+	bool gone;            /* counts in its zone's n_gone */
+	mono_t absence_until; /* with row.absence_us > 0 */
 	mono_t seen;  /* last sign of life */
 	wall_t heard; /* the same, for people; 0 = not since the load */
 	mono_t lost_since;
@@ -362,7 +365,10 @@ void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const cha
 void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 = the group's */);
 void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);
-void group_set_alarm(struct fleet *f, struct group *g, bool alarm);
+void base_set_gone(struct base *b, bool gone);
+struct zone *base_zone(const struct base *b); /* shared by all zones beyond GROUP_ZONES - 1 */
+void base_set_absence(struct fleet *f, struct base *b, int64_t us);
+void base_set_install_failures(struct fleet *f, struct base *b, int64_t n);
 int64_t base_limit(const struct base *b);                  /* in force */
 int64_t base_free(const struct base *b);                   /* max(0, limit - used) */
 bool base_open(const struct base *b);                      /* may take new instances: ready, not cordoned */

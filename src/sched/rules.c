@@ -15,10 +15,6 @@ static const char *text(const char *s) {
 
 /* ---- the group, the base ---- */
 
-static bool rule_alarm(const struct fleet *f, const struct place_req *r, const struct base *b) {
-	return b->group->alarm;
-}
-
 static bool rule_observed(const struct fleet *f, const struct place_req *r, const struct base *b) {
 	return group_observed(b->group);
 }

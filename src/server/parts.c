@@ -105,6 +105,7 @@ static void core_configure(struct berthd *s, struct core_config *c) {
 	c->keep_revisions = s->opt.keep_revisions;
 	c->in_flight = s->opt.in_flight;
 	c->in_flight_base = s->opt.in_flight_base;
+	c->set_aside = s->opt.set_aside;
 }
 
 static int list_servers(struct berthd *s, struct err *err) {

@@ -108,6 +108,9 @@ static void op_base_set(struct world *w) {
 	struct base *b = PICK(w, w->f->bases);
 	if (b == NULL)
 		return;
+	base_set_gone(b, below(w, 3) == 0);
+	base_set_absence(w->f, b, (int64_t)below(w, 3) - 1);
+	base_set_install_failures(w->f, b, (int64_t)below(w, 3));
 	switch (below(w, 5)) {
 	case 0:
 		base_set_state(w->f, b, (enum base_state)next_state(w, WORD_BASE, b->row.state), "why", w->now);
@@ -132,10 +135,7 @@ static void op_group_set(struct world *w) {
 	struct group *g = PICK(w, w->f->groups);
 	if (g == NULL)
 		return;
-	if (below(w, 2))
-		group_set_limit(w->f, g, 1 + (int64_t)below(w, 8));
-	else
-		group_set_alarm(w->f, g, below(w, 2));
+	group_set_limit(w->f, g, 1 + (int64_t)below(w, 8));
 }
 
 static void op_deployment(struct world *w) {
@@ -411,8 +411,7 @@ static void derived(const struct fleet *f, struct buf *b) {
 		    g->n_deployments, g->n_cordoned, g->n_state[BASE_READY], g->n_instances, g->n_ready_instances, (long long)g->units_used,
 		    (long long)g->units_limit);
 	for (const struct base *x = f->bases; x != NULL; x = x->hh_id.next)
-		buf_printf(
-		    b, "base %s %d bucket %d inflight %d\n", x->row.name, x->n_instances, x->group->alarm ? -1 : x->bucket, x->inflight);
+		buf_printf(b, "base %s %d bucket %d inflight %d\n", x->row.name, x->n_instances, x->bucket, x->inflight);
 	for (const struct deployment *d = f->deployments; d != NULL; d = d->hh_id.next)
 		buf_printf(b, "deployment %s %d %d %d %d %d plan %lld queued %d completed %d\n", d->row.name, d->n_instances, d->n_wanted,
 		    d->n_ready, d->n_updated, d->n_serving, d->plan == NULL ? 0 : (long long)d->plan->row.id, d->n_queued,
@@ -500,10 +499,6 @@ static void reload_compare(struct world *w, uint64_t seed, int step) {
 	ck_assert_msg(!fleet_is_dirty(again), "seed %llu step %d: a load corrected something", (unsigned long long)seed, step);
 	BUF_AUTO a = BUF_INIT;
 	BUF_AUTO b = BUF_INIT;
-	struct group *g;
-	for (g = w->f->groups; g != NULL; g = g->hh_id.next)
-		if (g->alarm)
-			group_set_alarm(again, fleet_group(fleet_tenants(again), g->row.name), true);
 	derived(w->f, &a);
 	derived(again, &b);
 	ck_assert_str_eq(buf_str(&a), buf_str(&b));

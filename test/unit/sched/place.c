@@ -73,9 +73,6 @@ static const char *chosen(struct world *w) {
 
 /* ---- one rule at a time ---- */
 
-static void alarm_on(struct world *w, struct base *b) {
-	group_set_alarm(w->f, w->g, true);
-}
 static void observe(struct world *w, struct base *b) {
 	w->g->row.mode = GROUP_MODE_OBSERVE;
 }
@@ -147,8 +144,6 @@ static const struct rule_case {
 	void (*arrange)(struct world *w, struct base *b);
 	const char *rule, *text, *command;
 } cases[] = {
-	{ alarm_on, "alarm", "placements are stopped: too many bases of a zone fell silent at once",
-	    "berth base list --group demo --state silent" },
 	{ observe, "observed", "group demo is only observed", "berth group set demo --mode manage" },
 	{ join, "joining", "1 joining", "berth base show n1" },
 	{ restore, "restoring", "1 restoring", "berth base show n1" },
