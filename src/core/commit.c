@@ -257,6 +257,7 @@ static void commit_done(void *arg, const struct err *err) {
 		c->stats.rows += b->cs->rows;
 		c->committed_event = b->cs->last_event;
 		c->stats.last_commit_us = took;
+		c->stats.commit_us += took;
 		if (took > c->stats.max_commit_us)
 			c->stats.max_commit_us = took;
 		series_commit_done(c);

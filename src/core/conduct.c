@@ -34,6 +34,7 @@ static void on_task_due(void *arg, struct task *t, mono_t at) {
 }
 
 void room_freed(struct core *c, struct group *g) {
+	g->grown++;
 	g->roomier = c->room = true;
 }
 

@@ -26,7 +26,8 @@
 #include <string.h>
 
 #define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
-#define TURN_BUDGET_US (10 * US_PER_MS)
+#define TURN_LIMIT_US (10 * US_PER_MS)
+#define TURN_BUDGET_US (TURN_LIMIT_US / 2)
 #define MAX_QUEUED_OPS 20000
 #define MAX_ASIDE 16
 
@@ -142,7 +143,8 @@ struct core {
 	bool dropped_reports; /* more than could be held back: ask everybody again afterwards */
 	bool older;           /* P13: nothing is written until a person accepted this ledger */
 	bool turning, recovering, load_again;
-	bool missed; /* effects fell away with the lease: every base is asked for a hello when it is good again */
+	bool op_first; /* the next input is an operation, if one waits */
+	bool missed;   /* effects fell away with the lease: every base is asked for a hello when it is good again */
 	struct {
 		char cell[37];
 		int64_t epoch, event;

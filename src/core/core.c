@@ -244,22 +244,34 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 	}
 }
 
-/* One input: something due, a plan, or an operation. False when there is nothing to do. */
-static bool turn_input(struct core *c) {
+/* Something due, or a plan. */
+static bool engine_input(struct core *c) {
 	struct agenda_item x;
-	c->culprit = (struct culprit){ CULPRIT_NONE, 0 };
-	if (c->mode == CORE_ACTIVE && (conduct_step(c) || series_step(c)))
+	if (c->mode != CORE_ACTIVE)
+		return false;
+	if (conduct_step(c) || series_step(c))
 		return true;
-	if (c->mode == CORE_ACTIVE && agenda_pop(&c->agenda, c->mono, &x)) {
-		agenda_run(c, &x);
-		return true;
-	}
+	if (!agenda_pop(&c->agenda, c->mono, &x))
+		return false;
+	agenda_run(c, &x);
+	return true;
+}
+
+static bool op_input(struct core *c) {
 	struct core_op *op = take_op(c);
 	if (op == NULL)
 		return false;
 	c->culprit = (struct culprit){ CULPRIT_OP, 0 };
 	apply_op(c, op);
 	return true;
+}
+
+/* One input. They take turns: neither a plan over very many bases nor a flood of requests keeps the other waiting. False when there is
+ * nothing to do. */
+static bool turn_input(struct core *c) {
+	c->culprit = (struct culprit){ CULPRIT_NONE, 0 };
+	c->op_first = !c->op_first;
+	return c->op_first ? op_input(c) || engine_input(c) : engine_input(c) || op_input(c);
 }
 
 static bool turn_may_decide(const struct core *c) {
@@ -273,15 +285,13 @@ static void decide(struct core *c) {
 	while (!series_waits(c) && turn_input(c)) {
 		if (fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
 			break;
-		if (mono_before(end, clock_mono(&c->env.clock))) {
-			c->stats.turns_over++;
+		if (mono_before(end, clock_mono(&c->env.clock)))
 			break;
-		}
 	}
 	if (c->mode != CORE_ACTIVE)
 		return;
 	room_look(c);
-	while (!series_waits(c) && conduct_step(c))
+	while (!series_waits(c) && mono_before(clock_mono(&c->env.clock), end) && conduct_step(c))
 		continue;
 	if (!series_waits(c))
 		dispatch(c, c->serial > 0);
@@ -301,11 +311,19 @@ void core_look_at_clock(struct core *c) {
 		c->wall = c->plans.wall = wall; /* event time never runs backwards */
 }
 
+/* Rule 10. The limit for deciding is the budget; the whole turn also makes the commit and tells who waited. */
+static void turn_took(struct core *c, int64_t us) {
+	c->stats.turns_over += us > TURN_LIMIT_US;
+	if (us > c->stats.max_turn_us)
+		c->stats.max_turn_us = us;
+}
+
 void core_turn(struct core *c) {
 	if (c->turning)
 		return;
 	c->turning = true;
 	core_look_at_clock(c);
+	mono_t begun = c->mono;
 	lease_tick(c);
 	bool stuck = commit_stuck(c);
 	if (stuck)
@@ -318,6 +336,7 @@ void core_turn(struct core *c) {
 	commit_turn(c);
 	series_idle(c);
 	stop_when_idle(c);
+	turn_took(c, mono_diff(clock_mono(&c->env.clock), begun));
 	c->turning = false;
 	if (more_to_do(c))
 		core_wake(c);

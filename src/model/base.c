@@ -78,6 +78,7 @@ static void bucket_set(struct base *b, int bucket) {
 	}
 	b->bucket = bucket;
 	if (bucket >= 0) {
+		b->place = ++b->group->last_place;
 		TAILQ_INSERT_TAIL(&z->free[bucket], b, free_link);
 		z->free_mask |= UINT64_C(1) << bucket;
 	}

@@ -103,6 +103,8 @@ struct group {
 	int n_bases, n_instances, n_ready_instances, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
 	int64_t units_used, units_limit; /* sums over bases */
 	bool roomier;                    /* live: room may have grown since somebody looked */
+	uint64_t grown;                  /* live: how often room may have grown */
+	uint64_t last_place;             /* live: the last base.place given out */
 	UT_hash_handle hh_name, hh_id;
 };
 
@@ -117,6 +119,7 @@ struct base {
 	int n_instances;
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
 	int zone, bucket; /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
+	uint64_t place;   /* in the list of its bucket: grows from head to tail */
 	/* live only, not in the ledger */
 	bool connected, seen_queued, command_queued, restoring, prefetches;
 	bool gone;            /* counts in its zone's n_gone */

@@ -357,7 +357,7 @@ bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *c
 		return false;
 	HASH_ITER(hh, l->failed, x, next)
 		tried += x->batch == 0;
-	return tried < most * b->row.size && room_for(e, p, ch->deployment, to, b) != NULL;
+	return tried < most * b->row.size && room_for(e, p, ch->deployment, to, b, &(struct place_cursor){ 0 }) != NULL;
 }
 
 /* What failed on this base counts for nothing yet: the slot is filled on another one. */

@@ -96,8 +96,9 @@ static bool slot_failed(const struct base *b, void *arg) {
 	       (x->batch != NULL && !batch_takes(x->batch, b));
 }
 
-struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch) {
-	struct plan_live *l = p->live;
+struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch,
+    struct place_cursor *cursor) {
+	const struct plan_live *l = p->live;
 	struct exclusion x = { p, d, batch };
 	struct place_req r = {
 		.group = d->group,
@@ -109,8 +110,24 @@ struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, 
 		.excluded = slot_failed,
 		.arg = &x,
 	};
-	struct place_cursor cursor = { 0 };
-	return place_choose(e->fleet, &r, &cursor);
+	return place_choose(e->fleet, &r, cursor);
+}
+
+void room_forget(struct plan_live *l) {
+	memset(&l->room, 0, sizeof l->room);
+}
+
+/* The same, many times in a row. */
+static struct base *room_next(
+    struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch) {
+	struct plan_live *l = p->live;
+	if (l->room.deployment != d || l->room.batch != batch || l->room.grown != d->group->grown) {
+		room_forget(l);
+		l->room.deployment = d;
+		l->room.batch = batch;
+		l->room.grown = d->group->grown;
+	}
+	return room_for(e, p, d, to, batch, &l->room.at);
 }
 
 /* ---- changing or moving what is there -------------------------------------------------------------------------------------------------
@@ -153,7 +170,7 @@ static enum pick move_try(struct plan_env *e, struct plan *p, struct change *ch,
 		l->wait.surge = true;
 		return PICK_HELD;
 	}
-	struct base *b = room_for(e, p, d, to, NULL);
+	struct base *b = room_next(e, p, d, to, NULL);
 	if (b != NULL)
 		return chain_move(e, ch, i, to, b, batch) ? PICK_DONE : PICK_HELD;
 	l->wait.no_room = true;
@@ -222,7 +239,7 @@ static enum pick new_try(struct plan_env *e, struct plan *p, struct change *ch, 
 	if (plan_keeps_revision(p) || plan_goal_shrinks(p) || (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas))
 		return PICK_NONE;
 	const struct batch *now = plan_batch(p, batch);
-	struct base *b = room_for(e, p, ch->deployment, to, now);
+	struct base *b = room_next(e, p, ch->deployment, to, now);
 	bool waits = b == NULL && to->row.replicas >= 0 && !batch_labelled(now);
 	if (waits) {
 		l->wait.no_room = true;
@@ -302,8 +319,12 @@ static enum pick pick_removal(struct plan_env *e, struct plan *p, int64_t batch)
 typedef enum pick (*picker)(struct plan_env *, struct plan *, int64_t);
 static const picker pickers[] = { pick_removal, pick_upgrade, pick_new };
 
+/* So many chains begin in one step: a batch of very many bases is filled over several turns, between which others are served. */
+#define FILL_SLICE 128
+
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
+	int begun = 0;
 	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p);
 	bool held = false;
 	if (l->todo_batch != b->row.number)
@@ -311,6 +332,10 @@ int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 	while (left > 0) {
 		if (plan_batch_chains(p) >= l->s.max_in_flight) {
 			l->wait.in_flight = true;
+			return 0;
+		}
+		if (begun++ == FILL_SLICE) {
+			e->wake(e->arg, p, e->mono);
 			return 0;
 		}
 		enum pick got = PICK_NONE;

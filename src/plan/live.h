@@ -4,6 +4,7 @@
 
 #include "plan/memo.h"
 #include "plan/plan.h"
+#include "sched/place.h"
 
 enum chain_form {
 	CHAIN_INSTALL,       /* a new slot */
@@ -75,6 +76,12 @@ struct plan_live {
 	mono_t soak_from;      /* soaking: since when row.soaked_us was not brought up to date */
 	mono_t progress;       /* last outcome */
 	struct plan_wait wait; /* of the last step */
+	struct {               /* bases that were refused are not looked at again before room grew */
+		const struct deployment *deployment;
+		const struct batch *batch;
+		uint64_t grown; /* of the group, then */
+		struct place_cursor at;
+	} room;
 };
 
 static inline struct plan_live *live_of(struct plan *p) {
@@ -129,7 +136,9 @@ void plan_memo_store(struct plan_env *e, struct plan *p);
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b);
 bool base_reachable(const struct base *b);
 /* A base for one more instance, of those the batch is for (NULL: any); NULL when there is none. */
-struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch);
+struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch,
+    struct place_cursor *cursor);
+void room_forget(struct plan_live *l);
 
 /* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
 void task_cancel(struct plan_env *e, struct plan *p, struct task *t);

@@ -74,6 +74,7 @@ void slot_fail(struct plan_env *e, struct plan *p, struct slot_key key, int64_t 
 
 static void slot_forget(struct plan *p, struct failed_slot *x) {
 	HASH_DEL(p->live->failed, x);
+	room_forget(p->live); /* its base may be asked again */
 	free(x);
 }
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* How many bases that fit are compared within one bucket: enough that small fleets get the exact tie-break. */
+/* How many bases are asked within one bucket once one fits: enough that small fleets get the exact tie-break. */
 #define COMPARED 32
 
 enum placement place_policy(const struct place_req *r) {
@@ -39,25 +39,28 @@ static bool better(const struct place_req *r, const struct base *b, const struct
 	return b != NULL && (best == NULL || place_rank(r, b, place_zone_load(r, b->zone), best, place_zone_load(r, best->zone)) < 0);
 }
 
-/* Where to go on in this bucket: behind the base that was refused last, if it still stands there. */
-static struct base *scan_start(const struct fleet *f, const struct group *g, int zone, int bucket, int64_t after) {
-	struct base *b = after == 0 ? NULL : fleet_base_by_id(f, after);
-	if (b != NULL && b->group == g && b->zone == zone && b->bucket == bucket)
+/* Where to go on in this bucket: behind the base that was refused last; if it moved, behind where it stood. */
+static struct base *scan_start(const struct fleet *f, const struct group *g, int zone, int bucket, const struct place_position *at) {
+	struct base *b = at->after == 0 ? NULL : fleet_base_by_id(f, at->after);
+	if (b != NULL && b->group == g && b->zone == zone && b->bucket == bucket && b->place == at->place)
 		return TAILQ_NEXT(b, free_link);
-	return TAILQ_FIRST(&g->zones[zone]->free[bucket]);
+	b = TAILQ_FIRST(&g->zones[zone]->free[bucket]);
+	while (b != NULL && b->place <= at->place)
+		b = TAILQ_NEXT(b, free_link);
+	return b;
 }
 
-static struct base *bucket_best(const struct fleet *f, const struct place_req *r, int zone, int bucket, int64_t *after) {
+static struct base *bucket_best(const struct fleet *f, const struct place_req *r, int zone, int bucket, struct place_position *at) {
 	struct base *best = NULL, *b;
-	int fits = 0;
-	for (b = scan_start(f, r->group, zone, bucket, *after); b != NULL && fits < COMPARED; b = TAILQ_NEXT(b, free_link)) {
-		if (rule_first(f, r, b, 0) < n_rules) {
-			if (fits == 0)
-				*after = b->row.id; /* nothing before it fits */
-			continue;
+	int asked = 0; /* from the first that fits on */
+	for (b = scan_start(f, r->group, zone, bucket, at); b != NULL && asked < COMPARED; b = TAILQ_NEXT(b, free_link)) {
+		bool refused = rule_first(f, r, b, 0) < n_rules;
+		asked += best != NULL || !refused;
+		if (refused && best == NULL) { /* nothing before it fits */
+			at->after = b->row.id;
+			at->place = b->place;
 		}
-		fits++;
-		if (better(r, b, best))
+		if (!refused && better(r, b, best))
 			best = b;
 	}
 	return best;
@@ -74,11 +77,11 @@ static struct base *zone_best(const struct fleet *f, const struct place_req *r, 
 	if (zone_exhausted(r, zone))
 		return NULL;
 	int lowest = r->units < 0 ? 0 : r->units < FREE_BUCKETS ? (int)r->units : FREE_BUCKETS - 1;
-	for (; at->passed < FREE_BUCKETS - lowest; at->passed++, at->after = 0) {
+	for (; at->passed < FREE_BUCKETS - lowest; at->passed++, at->after = 0, at->place = 0) {
 		int bucket = pack ? lowest + at->passed : FREE_BUCKETS - 1 - at->passed;
 		if ((r->group->zones[zone]->free_mask >> bucket & 1) == 0)
 			continue;
-		struct base *b = bucket_best(f, r, zone, bucket, &at->after);
+		struct base *b = bucket_best(f, r, zone, bucket, at);
 		if (b != NULL)
 			return b;
 	}

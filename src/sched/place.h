@@ -27,8 +27,9 @@ struct place_req {
  * first; drop it when bases may have got room or lost what spoke against them. Never needed for correctness. */
 struct place_cursor {
 	struct place_position {
-		int passed;
-		int64_t after;
+		int passed;    /* buckets */
+		int64_t after; /* in the next one: the base refused last, and its place when that was */
+		uint64_t place;
 	} zone[GROUP_ZONES];
 };
 

@@ -14,7 +14,11 @@ static void on_event(void *arg, const char *kind, struct plan *p, const struct d
 	snprintf(w->said, sizeof w->said, "%s", text == NULL ? "" : text);
 }
 
-static void on_wake(void *arg, struct plan *p, mono_t at) {}
+static void on_wake(void *arg, struct plan *p, mono_t at) {
+	struct world *w = arg;
+	if (w->woken.us == 0 || mono_before(at, w->woken))
+		w->woken = at;
+}
 
 static void on_task(void *arg, struct task *t) {}
 

@@ -20,6 +20,7 @@ struct world {
 	int n_undone; /* times the engine asked for an undo */
 	bool undo_possible;
 	bool prefetching; /* bases can be asked to fetch ahead */
+	mono_t woken;     /* the earliest time it asked to be called again at; 0 = not since this was cleared */
 	int n_prefetches;
 	int64_t last_slot;
 	char last[64], said[256]; /* kind and text of the last event */

@@ -339,6 +339,28 @@ START_TEST(large_limits_share_the_last_bucket) {
 }
 END_TEST
 
+/* The base that was refused last goes to another bucket and comes back behind everybody: those behind its old place are still asked. */
+START_TEST(a_cursor_survives_the_move_of_its_base) {
+	struct world w;
+	struct place_cursor c = { 0 };
+	world_init(&w, 200);
+	for (int i = 1; i <= 3; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "n%d", i);
+		put(&w, base_make(&w, name, "a"), w.d, w.v);
+	}
+	struct base *last = fleet_base(w.t, "n3"), *free_one = base_make(&w, "n4", "a");
+	free_one->row.cordoned = true; /* in the bucket, and refused: the cursor passes n1 to n4 */
+	ck_assert_ptr_null(place_choose(w.f, &w.r, &c));
+	free_one->row.cordoned = false;
+	c = (struct place_cursor){ 0 };
+	ck_assert_str_eq(place_choose(w.f, &w.r, &c)->row.name, "n4");
+	fill(&w, last, 150);
+	ck_assert_str_eq(place_choose(w.f, &w.r, &c)->row.name, "n4");
+	fleet_free(w.f);
+}
+END_TEST
+
 START_TEST(old_versions_base_wins_the_tie) {
 	struct world w;
 	world_init(&w, 5);
@@ -479,4 +501,5 @@ static void suite_of_loops(void) {
 
 TEST_SUITE("sched/place", every_rule_has_a_case, what_lets_it_on, summary_counts_per_rule, spread_goes_round_the_zones,
     pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_share_the_last_bucket,
-    old_versions_base_wins_the_tie, choices_follow_the_explanation, zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
+    a_cursor_survives_the_move_of_its_base, old_versions_base_wins_the_tie, choices_follow_the_explanation,
+    zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
