@@ -149,7 +149,7 @@ void room_look(struct core *c) {
 	}
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)
 		if (b->group->roomier && (b->row.state == BASE_LOST || b->row.state == BASE_STOPPED))
-			base_check(c, b);
+			base_look(c, b, c->mono);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)
 		b->group->roomier = false;
 }

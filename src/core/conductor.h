@@ -6,6 +6,7 @@
  *   series.c    one input per commit, after a refused one
  *   liveness.c  silent, lost, forgotten         repair.c   restoring what is wanted, without a plan
  *   brake.c     many silent at once             setaside.c bases where installs fail
+ *   budget.c    what one base may make us write  words.c    what it may say
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
@@ -121,6 +122,7 @@ struct core {
 	struct bundle *open, *flying;
 	int stray;                      /* commits still in the ledger that we gave up */
 	struct core_who who;            /* of the op being applied */
+	struct base *hearing;           /* whose words are applied and set off events */
 	const struct core_op *applying; /* whose `who` may become known only inside apply() */
 	mono_t mono;
 	wall_t wall; /* of this turn */
@@ -237,7 +239,8 @@ void base_inherit(struct base *b); /* labels of its group that it does not have;
 
 /* liveness.c */
 void base_heard(struct core *c, struct base *b);
-void base_check(struct core *c, struct base *b); /* AGENDA_BASE */
+void base_look(struct core *c, struct base *b, mono_t at); /* at the latest then */
+void base_due(struct core *c, struct base *b);             /* AGENDA_BASE */
 
 /* brake.c: when what is lost is not replaced */
 bool brake_holds(const struct base *b);
@@ -259,6 +262,19 @@ struct install_end {
 };
 void install_ended(struct core *c, const struct install_end *x); /* for good: no try is left */
 void set_aside_end(struct core *c, struct base *b);
+
+/* words.c */
+#define MAX_WORD 63    /* a state, a boot id */
+#define MAX_CAUSE 2048 /* of what went wrong, in a few sentences */
+#define MAX_OUTPUT 65536
+char *said(struct core *c, const char *s, size_t max); /* cut when longer; in the open commit's arena then */
+const char *hello_wrong(const Berth__V1__Hello *h);    /* what of it is not as it has to be; NULL = nothing */
+
+/* budget.c */
+#define BUDGET_HELD 64                            /* findings of one base: each is a row that stays while it holds what it should not */
+bool budget_take(struct core *c);                 /* an event that c->hearing set off; false: it is not written */
+void budget_look(struct core *c, struct base *b); /* whether it is quieter */
+bool budget_held(struct core *c, struct base *b); /* whether one more thing that it holds becomes a finding */
 
 /* repair.c */
 void repair_base(struct core *c, struct base *b); /* everything on it */

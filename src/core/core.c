@@ -23,6 +23,7 @@ void core_config_defaults(struct core_config *c) {
 		.in_flight = 1024,
 		.in_flight_base = 4,
 		.set_aside = 3,
+		.base_events = 60,
 		.repair_backoff_us = US_PER_S,
 		.repair_backoff_max_us = 300 * US_PER_S,
 	};
@@ -231,7 +232,7 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 	case AGENDA_BASE:
 		c->culprit = (struct culprit){ CULPRIT_BASE, x->id };
 		if ((b = fleet_base_by_id(c->fleet, x->id)) != NULL)
-			base_check(c, b);
+			base_due(c, b);
 		return;
 	case AGENDA_REPAIR:
 		if ((i = fleet_instance(c->fleet, x->id)) == NULL)
@@ -391,6 +392,8 @@ static int64_t tenant_of(const struct core *c, const struct event_facts *f) {
 
 void core_event(struct core *c, const struct event_facts *f, const char *fmt, ...) {
 	char text[512];
+	if (!budget_take(c))
+		return;
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
@@ -460,7 +463,8 @@ void core_loaded(struct core *c) {
 	agenda_clear(&c->agenda);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next) {
 		b->seen = c->mono; /* everybody gets the full time to show up again */
-		agenda_add(&c->agenda, mono_add(c->mono, c->cfg.silent_us), AGENDA_BASE, b->row.id);
+		b->flooding = fleet_finding_find(c->fleet, FINDING_FLOODING, b, NULL, NULL) != NULL;
+		base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 	}
 	if (fleet_tenant(c->fleet, "default") == NULL)
 		fleet_tenant_add(c->fleet, "default", c->wall);

@@ -64,7 +64,7 @@ int change_base_add(struct core *c, const struct core_who *who, const struct dir
 	struct event_facts f = { .kind = "base.added", .base = b };
 	core_event(c, &f, "base %s was added to group %s, reached at %s", b->row.name, s->group->row.name, s->url);
 	base_heard(c, b);
-	agenda_add(&c->agenda, mono_add(c->mono, c->cfg.silent_us), AGENDA_BASE, b->row.id);
+	base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 	return 0;
 }
 
@@ -76,7 +76,7 @@ void change_base_farewell(struct core *c, struct base *b, const char *reason) {
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base was stopped");
 	struct event_facts f = { .kind = "base.stopped", .base = b };
 	core_event(c, &f, "base %s said goodbye: %s", b->row.name, reason);
-	agenda_add(&c->agenda, c->mono, AGENDA_BASE, b->row.id);
+	base_look(c, b, c->mono);
 }
 
 int change_leave(struct core *c, const struct core_who *who, struct base *b, struct err *err) {

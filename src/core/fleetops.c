@@ -101,11 +101,6 @@ int change_forget(struct core *c, const struct core_who *who, struct base *b, st
 		if (d != NULL)
 			deployment_refresh(c, d);
 	}
-	for (struct finding *x = fleet_findings_first(c->fleet), *next; x != NULL; x = next) {
-		next = TAILQ_NEXT(x, link);
-		if (x->base == b)
-			fleet_finding_remove(c->fleet, x);
-	}
 	fleet_base_remove(c->fleet, b);
 	room_freed(c, g);
 	return 0;

@@ -12,6 +12,8 @@
 #define WITNESS_EPOCHS 1000000 /* further ahead is a lie */
 #define WITNESS_EVENTS INT64_C(100000000000)
 
+#define GENERATIONS_AHEAD INT64_C(1000000000)
+
 /* ---- links ----------------------------------------------------------------------------------------------------------------------------
  */
 void links_clear(struct core *c) {
@@ -165,7 +167,7 @@ static struct base *base_new(struct core *c, struct tenant *t, const Berth__V1__
 	struct base *b = fleet_base_add(c->fleet, g, &row);
 	struct event_facts f = { .kind = "base.joined", .base = b };
 	core_event(c, &f, "base %s joined group %s", b->row.name, g->row.name);
-	agenda_add(&c->agenda, mono_add(c->mono, c->cfg.silent_us), AGENDA_BASE, b->row.id);
+	base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 	return b;
 }
 
@@ -185,6 +187,8 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	if (h->base == NULL || !name_valid(NAME_PLAIN, h->base)) {
 		refuse(c, k, "invalid_argument", true, "base id \"%.64s\" is not a name: letters, digits, . _ - and at most 63",
 		    h->base == NULL ? "" : h->base);
+	} else if (hello_wrong(h) != NULL) {
+		refuse(c, k, "invalid_argument", true, "base %s: %s", h->base, hello_wrong(h));
 	} else if (b != NULL && (known_link(c, k, b) || key_matches(b, h->base_key))) {
 		return b;
 	} else if (tok == NULL || t == NULL || tok->tenant != t) {
@@ -281,17 +285,21 @@ static void link_supersede(struct core *c, struct base *b, struct driver_link *k
 /* It is who it says. */
 static void hello_take(struct core *c, struct driver_link *k, struct base *b, const Berth__V1__Hello *h, const char *new_key) {
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
+	c->hearing = b;
 	bool again = b->drive == k && text_same(b->row.boot, h->boot);
 	link_supersede(c, b, k);
 	link_set(c, b, k);
 	base_heard(c, b);
+	base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 	if (!text_same(b->row.boot, h->boot) || b->row.process_start != h->base_start) {
 		text_set(&b->row.boot, h->boot);
 		b->row.process_start = h->base_start;
 		b->row.incarnation++;
 	}
 	b->row.seen_at = c->wall;
-	if (h->high_generation > b->row.generation) /* an older database was accepted: commands go on above what the agent obeyed */
+	if (h->high_generation > b->row.generation &&
+	    h->high_generation <
+	        b->row.generation + GENERATIONS_AHEAD) /* an older database was accepted: commands go on above what the agent obeyed */
 		b->row.generation = h->high_generation;
 	if (b->row.state != BASE_READY)
 		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
@@ -302,6 +310,7 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
 	dispatch_again(c, b, k);
+	c->hearing = NULL;
 	if (b->row.state == BASE_READY) /* what became due while its link was away */
 		repair_base(c, b);
 	core_wake(c);
@@ -428,18 +437,19 @@ static void quarantine(struct core *c, struct instance *i, const char *cause) {
 
 static void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
 	enum instance_state s = held_state(h);
-	text_set(&i->row.reported, h->state);
+	text_set(&i->row.reported, said(c, h->state, MAX_WORD));
+	const char *cause = said(c, h->cause, MAX_CAUSE);
 	fleet_touch(c->fleet, &i->o);
 	if (s == INSTANCE_NONE || i->row.state == (int)s || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
 		return;
 	if (s == INSTANCE_READY)
 		i->ready_since = c->mono;
-	instance_set_state(c->fleet, i, s, h->cause, c->wall);
+	instance_set_state(c->fleet, i, s, cause, c->wall);
 	if (s == INSTANCE_QUARANTINED) {
-		quarantine(c, i, h->cause);
-		plan_instance_failed(&c->plans, i, FAULT_MODULE, h->cause);
+		quarantine(c, i, cause);
+		plan_instance_failed(&c->plans, i, FAULT_MODULE, cause);
 	} else if (s == INSTANCE_FAILED) {
-		plan_instance_failed(&c->plans, i, FAULT_MODULE, h->cause);
+		plan_instance_failed(&c->plans, i, FAULT_MODULE, cause);
 	}
 	if (i->deployment != NULL) {
 		deployment_refresh(c, i->deployment);
@@ -452,15 +462,20 @@ static void instance_held(struct core *c, struct instance *i, const Berth__V1__H
 
 static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModule *h) {
 	const struct instance *i;
+	enum finding_kind kind = FINDING_UNMANAGED;
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		if (i->row.wanted && text_same(i->version->module->row.name, h->module))
 			break;
 	if (i != NULL)
-		finding_raise(c, FINDING_VERSION_DRIFT, b, h->module, h->version, i->deployment, NULL,
-		    "base %s holds %s:%s beside the wanted %s", b->row.name, h->module, h->version, i->version->row.name);
+		kind = FINDING_VERSION_DRIFT;
+	if (fleet_finding_find(c->fleet, kind, b, h->module, h->version) != NULL || !budget_held(c, b))
+		return;
+	if (i != NULL)
+		finding_raise(c, kind, b, h->module, h->version, i->deployment, NULL, "base %s holds %s:%s beside the wanted %s",
+		    b->row.name, h->module, h->version, i->version->row.name);
 	else
-		finding_raise(c, FINDING_UNMANAGED, b, h->module, h->version, NULL, NULL,
-		    "base %s holds %s:%s, which nobody told Berth about", b->row.name, h->module, h->version);
+		finding_raise(c, kind, b, h->module, h->version, NULL, NULL, "base %s holds %s:%s, which nobody told Berth about",
+		    b->row.name, h->module, h->version);
 }
 
 static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct instance *i) {
@@ -494,9 +509,29 @@ static void instance_gone(struct core *c, struct instance *i, const char *why) {
 	agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 }
 
+static bool names(const Berth__V1__HeldModule *h, const struct finding *x) {
+	return text_same(h->module, x->row.module) && text_same(h->version, x->row.version);
+}
+
+/* What a full list does not name any more is not held any more. */
+static void findings_settle(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n) {
+	for (struct finding *x = TAILQ_FIRST(&b->findings), *next; x != NULL; x = next) {
+		next = TAILQ_NEXT(x, base_link);
+		bool of_held = (x->row.kind == FINDING_UNMANAGED || x->row.kind == FINDING_VERSION_DRIFT) && x->row.module != NULL;
+		size_t k = 0;
+		while (of_held && k < n && !names(held[k], x))
+			k++;
+		if (of_held && k == n)
+			finding_clear(c, (enum finding_kind)x->row.kind, b, x->row.module, x->row.version);
+	}
+	if (b->n_findings <= BUDGET_HELD)
+		finding_clear(c, FINDING_UNMANAGED, b, NULL, NULL);
+}
+
 static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full) {
 	for (size_t k = 0; k < n; k++) {
-		if (held[k]->module == NULL || held[k]->version == NULL || !name_valid(NAME_PLAIN, held[k]->module))
+		if (held[k]->module == NULL || held[k]->version == NULL || !name_valid(NAME_PLAIN, held[k]->module) ||
+		    !name_valid(NAME_VERSION, held[k]->version))
 			continue;
 		struct instance *i = held_instance(b, held[k]);
 		if (i != NULL)
@@ -504,6 +539,8 @@ static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *co
 		else
 			unmanaged(c, b, held[k]);
 	}
+	if (full)
+		findings_settle(c, b, held, n);
 	struct instance *i, *next;
 	for (i = full ? TAILQ_FIRST(&b->instances) : NULL; i != NULL; i = next) {
 		next = TAILQ_NEXT(i, base_link);
@@ -543,14 +580,15 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 		.retryable = o->retryable && !quarantined,
 		.gone = text_same(o->code, "NOT_FOUND_BIZ"),
 		.fault = (enum fault)o->fault,
-		.cause = o->cause != NULL && *o->cause ? o->cause : o->code,
-		.output = o->output,
-		.state = o->state,
+		.cause = said(c, o->cause != NULL && *o->cause ? o->cause : o->code, MAX_CAUSE),
+		.output = said(c, o->output, MAX_OUTPUT),
+		.state = said(c, o->state, MAX_WORD),
 		.duration_us = o->duration_us,
 	};
 	if (!x.ok && x.fault == FAULT_NONE)
 		x.fault = FAULT_BASE;
-	text_set(&i->row.reported, o->state);
+	c->hearing = NULL; /* an answer to a command of ours is always told */
+	text_set(&i->row.reported, x.state);
 	if (o->has_memory_bytes)
 		b->memory_bytes = o->memory_bytes;
 	int64_t id = i->row.id;
@@ -564,6 +602,7 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	}
 	if (d != NULL)
 		deployment_refresh(c, d);
+	c->hearing = b;
 }
 
 static void base_ready(struct core *c, struct base *b) {
@@ -580,7 +619,7 @@ static void base_ready(struct core *c, struct base *b) {
 
 static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r) {
 	struct instance *i;
-	base_set_state(c->fleet, b, BASE_RESTORING, r->base_note, c->wall);
+	base_set_state(c->fleet, b, BASE_RESTORING, said(c, r->base_note, MAX_CAUSE), c->wall);
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		text_set(&i->row.reported, NULL);
 	instances_lose_sight(c, b, INSTANCE_MISSING, "its base process is being restarted");
@@ -634,10 +673,12 @@ void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report 
 		char actor[80];
 		snprintf(actor, sizeof actor, "base/%s", b->row.name);
 		c->who = (struct core_who){ .actor = actor };
+		c->hearing = b;
 		b->row.report_seq = r->seq;
 		b->row.seen_at = c->wall;
 		fleet_touch(c->fleet, &b->o);
 		report_apply(c, b, r);
+		c->hearing = NULL;
 		c->who = (struct core_who){ 0 };
 	}
 	ack(c, b);
@@ -650,7 +691,9 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 	base_heard(c, b);
 	b->memory_bytes = h->memory_bytes;
 	if (!c->older && !series_waits(c) && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
+		c->hearing = b;
 		base_ready(c, b);
+		c->hearing = NULL;
 		core_wake(c);
 	}
 }
@@ -672,12 +715,14 @@ void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason
 	if (!may_hear(c) || c->older || (b = base_of(c, k)) == NULL)
 		return;
 	base_heard(c, b);
-	base_set_state(c->fleet, b, BASE_STOPPED, reason, c->wall);
+	c->hearing = b;
+	base_set_state(c->fleet, b, BASE_STOPPED, said(c, reason, MAX_CAUSE), c->wall);
 	brake_base_settled(c, b);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base was stopped");
 	struct event_facts f = { .kind = "base.stopped", .base = b };
 	core_event(c, &f, "base %s said goodbye: %s", b->row.name, reason == NULL ? "" : reason);
-	agenda_add(&c->agenda, c->mono, AGENDA_BASE, b->row.id);
+	c->hearing = NULL;
+	base_look(c, b, c->mono);
 	core_wake(c);
 }
 
@@ -692,6 +737,6 @@ void core_base_gone(struct core *c, struct driver_link *k, const char *why) {
 	b->connected = false;
 	b->drive = NULL;
 	b->lost_since = clock_mono(&c->env.clock);
-	agenda_add(&c->agenda, mono_add(b->lost_since, 2 * US_PER_S), AGENDA_BASE, b->row.id);
+	base_look(c, b, mono_add(b->lost_since, 2 * US_PER_S));
 	core_wake(c);
 }

@@ -10,7 +10,20 @@ void base_heard(struct core *c, struct base *b) {
 
 static void check_again(struct core *c, struct base *b, int64_t age, int64_t at) {
 	int64_t us = at - age;
-	agenda_add(&c->agenda, mono_add(c->mono, us < US_PER_MS ? US_PER_MS : us), AGENDA_BASE, b->row.id);
+	if (!b->connected && b->lost_since.us != 0 && b->row.state != BASE_SILENT) {
+		int64_t grace = DISCONNECT_GRACE_US - mono_diff(c->mono, b->lost_since);
+		us = grace > 0 && grace < us ? grace : us;
+	}
+	base_look(c, b, mono_add(c->mono, us < US_PER_MS ? US_PER_MS : us));
+}
+
+/* One entry of the agenda counts per base, the earliest; others are what was overtaken by it. However often a base comes and goes, there
+ * are no more of them than it has deadlines. */
+void base_look(struct core *c, struct base *b, mono_t at) {
+	if (b->look_at.us != 0 && !mono_before(at, b->look_at))
+		return;
+	b->look_at = at;
+	agenda_add(&c->agenda, at, AGENDA_BASE, b->row.id);
 }
 
 static void goes_silent(struct core *c, struct base *b, const char *why) {
@@ -64,7 +77,7 @@ static void check_gone(struct core *c, struct base *b, int64_t age) {
 		check_again(c, b, age, c->cfg.forget_us);
 }
 
-void base_check(struct core *c, struct base *b) {
+static void base_check(struct core *c, struct base *b) {
 	brake_absence_check(c, b);
 	int64_t age = mono_diff(c->mono, b->seen);
 	bool silent_already = b->row.state == BASE_SILENT;
@@ -87,4 +100,14 @@ void base_check(struct core *c, struct base *b) {
 	} else {
 		check_again(c, b, age, silent_already ? c->cfg.lost_us : c->cfg.silent_us);
 	}
+}
+
+void base_due(struct core *c, struct base *b) {
+	int64_t id = b->row.id;
+	if (b->look_at.us == 0 || mono_before(c->mono, b->look_at))
+		return;
+	b->look_at = (mono_t){ 0 };
+	base_check(c, b);
+	if ((b = fleet_base_by_id(c->fleet, id)) != NULL) /* else it was forgotten */
+		budget_look(c, b);
 }

@@ -141,7 +141,7 @@ void repair_instance(struct core *c, struct instance *i) {
 		drop_record(c, i);
 		return;
 	}
-	if (!b->connected || b->row.state != BASE_READY)
+	if (!b->connected || b->row.state != BASE_READY || b->flooding)
 		return;
 	if (!i->row.wanted) {
 		repair_unwanted(c, i);

@@ -238,6 +238,11 @@ static void on_report(struct agent *g, const Berth__V1__Report *r) {
 		return;
 	}
 	keep_report(&g->keep, r);
+	if (keep_bytes(&g->keep) > 4 * d->limits.max_hello) {
+		shut(g, E_TOO_LARGE,
+		    "this base told of more modules than one base can hold; connect again with a Hello that lists what there is");
+		return;
+	}
 	if (link_in_core(&g->link))
 		core_base_report(d->core, &g->link, r);
 }

@@ -206,6 +206,10 @@ void keep_deinit(struct keep *k) {
 	*k = (struct keep){ 0 };
 }
 
+size_t keep_bytes(const struct keep *k) {
+	return k->n + k->reports.len;
+}
+
 void keep_report(struct keep *k, const Berth__V1__Report *r) {
 	uint32_t n = (uint32_t)berth__v1__report__get_packed_size(r);
 	uint8_t *bytes = malloc(n + 1);

@@ -21,6 +21,7 @@ struct keep {
 
 void keep_init(struct keep *k, const Berth__V1__Hello *h);
 void keep_deinit(struct keep *k); /* a zeroed one is fine */
+size_t keep_bytes(const struct keep *k);
 void keep_report(struct keep *k, const Berth__V1__Report *r);
 void keep_welcome(struct keep *k, const char *base, const char *base_key); /* NULL or "" = as it was */
 Berth__V1__Hello *keep_hello(struct keep *k, struct arena *a);             /* as of now; in the arena */

@@ -1,19 +1,10 @@
-/* Generic cell rate: each taking moves paid_until on by its cost; what lies further ahead of now than the burst is the pause. An idle
- * ration that owes nothing is forgotten: a new one would be the same. */
+/* An idle ration that owes nothing is forgotten: a new one would be the same. */
 #include "drive/ration.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-
-int64_t bucket_take(struct bucket *b, mono_t now, int64_t cost_us, int64_t burst_us) {
-	if (mono_before(b->paid_until, now))
-		b->paid_until = now;
-	b->paid_until = mono_add(b->paid_until, cost_us);
-	int64_t owed = mono_diff(b->paid_until, now);
-	return owed > burst_us ? owed - burst_us : 0;
-}
 
 void rations_init(struct rations *rs, const struct ration_rates *rates, size_t max_idle) {
 	*rs = (struct rations){ .rates = *rates, .max_idle = max_idle };

@@ -8,15 +8,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/clock.h"
+#include "base/bucket.h"
 #include "base/hash.h"
-
-/* A leaky bucket as one number: the time until which what was taken is paid for. */
-struct bucket {
-	mono_t paid_until;
-};
-/* Takes cost_us; returns how long to pause so that the average holds again, 0 while the burst covers it. */
-int64_t bucket_take(struct bucket *b, mono_t now, int64_t cost_us, int64_t burst_us);
 
 struct ration_rates {
 	int64_t message_us, message_burst_us; /* one message's share; how much may be owed */

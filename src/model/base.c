@@ -199,6 +199,7 @@ void base_link(struct fleet *f, struct base *b, struct group *g) {
 
 struct base *fleet_base_add(struct fleet *f, struct group *g, const struct row_base *row) {
 	struct base *b = object_new(TABLE_base, sizeof *b, row);
+	TAILQ_INIT(&b->findings);
 	b->row.id = fleet_next_id(f, "base");
 	b->row.tenant_id = g->tenant->row.id;
 	b->row.units_used = 0;
@@ -218,6 +219,7 @@ int base_load(struct fleet *f, const void *row, struct err *err) {
 	if (g == NULL)
 		return absent(err, "base", r->id, "base group", r->group_id);
 	struct base *b = object_new(TABLE_base, sizeof *b, row);
+	TAILQ_INIT(&b->findings);
 	base_link(f, b, g);
 	b->o.stored = true;
 	return 0;
@@ -239,17 +241,14 @@ struct base *fleet_bases(const struct fleet *f) {
 	return f->bases;
 }
 
-/* Finished tasks and findings may outlive it; forgetting a base is rare enough to look for them. */
+/* Finished tasks may outlive it; forgetting a base is rare enough to look for them. */
 void fleet_base_remove(struct fleet *f, struct base *b) {
 	assert(b->n_instances == 0);
 	for (struct task *t = f->tasks; t != NULL; t = t->hh_id.next)
 		if (t->base == b)
 			t->base = NULL;
-	for (struct finding *x = TAILQ_FIRST(&f->finding_queue), *next; x != NULL; x = next) {
-		next = TAILQ_NEXT(x, link);
-		if (x->base == b)
-			fleet_finding_remove(f, x);
-	}
+	while (!TAILQ_EMPTY(&b->findings))
+		fleet_finding_remove(f, TAILQ_FIRST(&b->findings));
 	base_leave(b);
 	HASH_DELETE(hh_id, f->bases, b);
 	HASH_DELETE(hh_name, b->tenant->bases, b);

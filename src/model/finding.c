@@ -22,6 +22,10 @@ static struct finding *finding_new(struct fleet *f, struct tenant *t, struct bas
 	x->base = b;
 	x->key = finding_key((enum finding_kind)x->row.kind, x->row.base_id, x->row.module, x->row.version);
 	TAILQ_INSERT_TAIL(&f->finding_queue, x, link);
+	if (b != NULL) {
+		TAILQ_INSERT_TAIL(&b->findings, x, base_link);
+		b->n_findings++;
+	}
 	HASH_ADD_KEYPTR(hh_key, f->findings_by_key, x->key, strlen(x->key), x);
 	ADD_ID(f->findings, x);
 	return x;
@@ -72,6 +76,10 @@ struct finding *fleet_findings_first(const struct fleet *f) {
 
 void fleet_finding_remove(struct fleet *f, struct finding *x) {
 	TAILQ_REMOVE(&f->finding_queue, x, link);
+	if (x->base != NULL) {
+		TAILQ_REMOVE(&x->base->findings, x, base_link);
+		x->base->n_findings--;
+	}
 	HASH_DELETE(hh_key, f->findings_by_key, x);
 	HASH_DELETE(hh_id, f->findings, x);
 	free(x->key);

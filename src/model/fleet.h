@@ -8,6 +8,7 @@
 #ifndef BERTH_MODEL_FLEET_H
 #define BERTH_MODEL_FLEET_H
 
+#include "base/bucket.h"
 #include "base/hash.h"
 #include "model/row.h"
 #include "model/spec.h"
@@ -118,6 +119,8 @@ struct base {
 	struct instance_queue instances; /* in install order */
 	int n_instances;
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
+	TAILQ_HEAD(, finding) findings;
+	int n_findings;
 	int zone, bucket; /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
 	uint64_t place;   /* in the list of its bucket: grows from head to tail */
 	/* live only, not in the ledger */
@@ -127,6 +130,10 @@ struct base {
 	mono_t seen;  /* last sign of life */
 	wall_t heard; /* the same, for people; 0 = not since the load */
 	mono_t lost_since;
+	mono_t look_at; /* when the core looks at it next; 0 = not due */
+	struct bucket told;
+	bool flooding;  /* it told more than its budget; core/budget.c */
+	int64_t untold; /* events of it that were not written since */
 	int64_t memory_bytes;
 	int inflight;             /* commands without outcome: tasks in state SENT */
 	void *drive;              /* the driver's link */
@@ -232,7 +239,7 @@ struct finding {
 	struct tenant *tenant;
 	struct base *base;
 	char *key;
-	TAILQ_ENTRY(finding) link;
+	TAILQ_ENTRY(finding) link, base_link;
 	UT_hash_handle hh_id, hh_key;
 };
 

@@ -106,6 +106,7 @@ static void core_configure(struct berthd *s, struct core_config *c) {
 	c->in_flight = s->opt.in_flight;
 	c->in_flight_base = s->opt.in_flight_base;
 	c->set_aside = s->opt.set_aside;
+	c->base_events = s->opt.events_per_base;
 }
 
 static int list_servers(struct berthd *s, struct err *err) {

@@ -1,11 +1,6 @@
-"""The agents' stream spoken by hand: who is let in, what is refused, what a hostile agent may not do, what a reload leaves standing.
-
-The messages come from the .proto files by protoc, so nothing here shares code with the server or the agent.
-"""
+"""The agents' stream spoken by hand: who is let in, what is refused, what a hostile agent may not do, what a reload leaves standing."""
 import os
 import pathlib
-import queue
-import subprocess
 import sys
 import threading
 import time
@@ -16,19 +11,14 @@ grpc = pytest.importorskip("grpc")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import cell as cells  # noqa: E402
+from agent_wire import Stream, messages, welcomed  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not (cells.programs() / "berthd").exists(), reason=f"no berthd in {cells.programs()}: set BERTH_BIN_DIR")
-CONNECT = "/berth.v1.AgentService/Connect"
 
 
 @pytest.fixture(scope="module")
 def pb(tmp_path_factory):
-    out = tmp_path_factory.mktemp("pb")
-    protos = ["berth/v1/types.proto", "berth/v1/agent.proto", "berth/v1/api.proto"]
-    subprocess.run(["protoc", f"-I{ROOT}/proto", "-I/usr/include", f"--python_out={out}", *protos], check=True)
-    sys.path.insert(0, str(out))
-    from berth.v1 import agent_pb2
-    return agent_pb2
+    return messages(tmp_path_factory.mktemp("pb"))
 
 
 @pytest.fixture(scope="module")
@@ -48,48 +38,6 @@ def join(server):
     return answer.json["secret"]
 
 
-class Stream:
-    """One agent: sends what it is told, keeps what it gets, knows how the stream ended. Each has a connection of its own."""
-
-    def __init__(self, pb, server, raw=False):
-        self.pb = pb
-        self.channel = grpc.insecure_channel(server.rpc, options=[("grpc.use_local_subchannel_pool", 1)])
-        self.out, self.got, self.end = queue.Queue(), queue.Queue(), None
-        encode = (lambda b: b) if raw else pb.AgentMessage.SerializeToString
-        self.call = self.channel.stream_stream(CONNECT, encode, pb.ServerMessage.FromString)(iter(self.out.get, None))
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        try:
-            for message in self.call:
-                self.got.put(message)
-            self.end = (grpc.StatusCode.OK, "")
-        except grpc.RpcError as error:
-            self.end = (error.code(), error.details())
-        self.got.put(None)
-
-    def send(self, **kind):
-        self.out.put(self.pb.AgentMessage(**kind))
-
-    def hello(self, base, **more):
-        self.send(hello=self.pb.Hello(**{"base": base, "boot": "b1", "group": "demo", "protocol": 1, "base_running": True, "base_start": 1, **more}))
-        return self
-
-    def next(self, *kinds):
-        """The next message of one of these kinds; None at the end."""
-        while True:
-            message = self.got.get(timeout=15)
-            if message is None or message.WhichOneof("kind") in kinds:
-                return message
-
-    def ended(self, seconds=20):
-        cells.until(lambda: self.end, seconds, "the stream ends")
-        return self.end
-
-    def close(self):
-        self.channel.close()
-
-
 @pytest.fixture
 def agent(pb, server):
     made = []
@@ -100,12 +48,6 @@ def agent(pb, server):
     yield make
     for stream in made:
         stream.close()
-
-
-def welcomed(stream):
-    message = stream.next("welcome", "refused")
-    assert message is not None and message.WhichOneof("kind") == "welcome", (message, stream.end)
-    return message.welcome
 
 
 def test_a_base_joins_reports_and_hears_ticks(agent, join, pb, server):
