@@ -37,10 +37,10 @@ static void engage(struct core *c, struct group *g, struct zone *z) {
 
 /* What waited behind the brake is looked at again. */
 static void zone_look(struct core *c, const struct group *g, const struct zone *z) {
-	const struct base *b;
+	struct base *b;
 	TAILQ_FOREACH(b, &g->bases, group_link)
 		if (base_zone(b) == z && b->row.state != BASE_READY)
-			agenda_add(&c->agenda, c->mono, AGENDA_BASE, b->row.id);
+			base_look(c, b, c->mono);
 }
 
 static void lift(struct core *c, const struct group *g, struct zone *z, const char *why) {
@@ -89,7 +89,7 @@ int change_expect_restart(struct core *c, const struct core_who *who, struct bas
 		    "say how long base %s may be away, from 1s to 24h: berth base expect-restart %s --for 10m", b->row.name, b->row.name);
 	base_set_absence(c->fleet, b, us);
 	b->absence_until = mono_add(c->mono, us);
-	agenda_add(&c->agenda, b->absence_until, AGENDA_BASE, b->row.id);
+	base_look(c, b, b->absence_until);
 	core_event(c, &f, "base %s may be away for %s: it counts for no alarm, and nothing of it is placed elsewhere meanwhile",
 	    b->row.name, duration_format(us, d));
 	brake_base_settled(c, b);
@@ -149,7 +149,7 @@ static void base_restored(struct core *c, struct base *b) {
 	bool away = b->row.state == BASE_SILENT || (b->row.state == BASE_LOST && b->n_instances > 0);
 	if (b->row.absence_us > 0) {
 		b->absence_until = mono_add(c->mono, b->row.absence_us);
-		agenda_add(&c->agenda, b->absence_until, AGENDA_BASE, b->row.id);
+		base_look(c, b, b->absence_until);
 	}
 	base_set_gone(b, away && b->row.absence_us == 0);
 }

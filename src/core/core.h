@@ -34,7 +34,7 @@ struct core_config {
 	int64_t max_idempotency; /* 24 h; per tenant 100000 */
 	int64_t in_flight;       /* per cell: 64·n; per base 4 */
 	int64_t in_flight_base;
-	int64_t set_aside; /* a base after so many failed installs in a row: 3; 0 = never */
+	int64_t set_aside;                                /* a base after so many failed installs in a row: 3; 0 = never */
 	int64_t base_events;                              /* 60 a minute and base, on average: what it may set off by itself */
 	int64_t repair_backoff_us, repair_backoff_max_us; /* 1 s … 5 min */
 };

@@ -108,6 +108,9 @@ void base_due(struct core *c, struct base *b) {
 		return;
 	b->look_at = (mono_t){ 0 };
 	base_check(c, b);
-	if ((b = fleet_base_by_id(c->fleet, id)) != NULL) /* else it was forgotten */
-		budget_look(c, b);
+	if ((b = fleet_base_by_id(c->fleet, id)) == NULL)
+		return; /* it was forgotten */
+	budget_look(c, b);
+	if (brake_excused(c, b))
+		base_look(c, b, b->absence_until);
 }
