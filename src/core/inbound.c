@@ -611,10 +611,13 @@ static void base_ready(struct core *c, struct base *b) {
 	base_set_state(c->fleet, b, BASE_READY, NULL, c->wall);
 	struct event_facts f = { .kind = "base.ready", .base = b };
 	core_event(c, &f, "base %s is ready", b->row.name);
+	struct base *hearing = c->hearing;
+	c->hearing = NULL; /* what follows is our doing */
 	brake_base_back(c, b);
 	peer_join(c, b);
 	repair_base(c, b);
 	room_freed(c, b->group);
+	c->hearing = hearing;
 }
 
 static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r) {
@@ -717,11 +720,11 @@ void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason
 	base_heard(c, b);
 	c->hearing = b;
 	base_set_state(c->fleet, b, BASE_STOPPED, said(c, reason, MAX_CAUSE), c->wall);
-	brake_base_settled(c, b);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base was stopped");
 	struct event_facts f = { .kind = "base.stopped", .base = b };
 	core_event(c, &f, "base %s said goodbye: %s", b->row.name, reason == NULL ? "" : reason);
 	c->hearing = NULL;
+	brake_base_settled(c, b);
 	base_look(c, b, c->mono);
 	core_wake(c);
 }
