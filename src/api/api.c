@@ -148,7 +148,8 @@ static int prepare(struct api_op *op, struct err *err) {
 		.actor = op->who.actor,
 		.address = call->address,
 		.reason = first(op->meta->reason, call->reason),
-		.link = first(op->meta->link, call->link) };
+		.link = first(op->meta->link, call->link),
+		.force = op->meta->has_force && op->meta->force };
 	return 0;
 }
 

@@ -27,7 +27,7 @@ static int item_deploy(struct api_op *op, const Berth__V1__Deployment *want, Ber
 	struct plan *p = NULL;
 	struct dry_run *dry = NULL;
 	if (op->meta->has_dry_run && op->meta->dry_run) {
-		rc = change_deploy_dry(op->api->core, &spec, op->arena, &dry, err);
+		rc = change_deploy_dry(op->api->core, &spec, 1, op->arena, &dry, err);
 		if (rc == 0)
 			item->plan = (Berth__V1__Plan *)pb_copy((ProtobufCMessage *)view_dry_run(op, dry, op->arena), op->kept);
 		return rc;

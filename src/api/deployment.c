@@ -19,7 +19,7 @@ static int dry_run(struct api_op *op, const struct deploy_spec *spec, struct err
 	struct dry_run *d = NULL;
 	if (op_who_unknown(op))
 		return 0;
-	int rc = change_deploy_dry(op->api->core, spec, op->arena, &d, err);
+	int rc = change_deploy_dry(op->api->core, spec, 1, op->arena, &d, err);
 	if (rc != 0)
 		return rc;
 	op->status = 200;
@@ -65,14 +65,15 @@ int op_deployment_update(struct api_op *op, struct err *err) {
 /* Taking instances away needs no placement: what would go is what is there. */
 static int dry_removal(struct api_op *op, const struct deployment *d, enum plan_kind kind) {
 	struct dry_run *x = arena_alloc(op->arena, sizeof *x);
+	struct dry_change *ch = arena_alloc(op->arena, sizeof *ch);
 	const struct instance *i;
-	x->kind = kind;
-	x->deployment = d->row.name;
-	x->module = d->module->row.name;
-	x->from_revision = x->to_revision = d->row.revision;
+	*x = (struct dry_run){ .kind = kind, .changes = ch, .n_changes = 1 };
+	*ch = (struct dry_change){
+		.deployment = d->row.name, .module = d->module->row.name, .from_revision = d->row.revision, .to_revision = d->row.revision
+	};
 	if (d->current != NULL) {
-		x->from_version = x->to_version = d->current->version->row.name;
-		x->from_replicas = d->current->row.replicas;
+		ch->from_version = ch->to_version = d->current->version->row.name;
+		ch->from_replicas = d->current->row.replicas;
 	}
 	x->placed = arena_alloc(op->arena, ((size_t)d->n_instances + 1) * sizeof *x->placed);
 	TAILQ_FOREACH(i, &d->instances, deployment_link)

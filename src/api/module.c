@@ -7,7 +7,7 @@
 #include "api/blob.h"
 #include "base/name.h"
 #include "proto/modfile.h"
-#include "sched/rules.h"
+#include "sched/requires.h"
 
 #define MAX_UNITS 100000
 #define MAX_REQUIRES 64

@@ -28,11 +28,12 @@ static void undo_change_arrived(struct api_op *op, struct ledger_rows *rows, con
 	if (failed(op, err))
 		return;
 	struct ended *e = op->state;
-	const struct row_plan_change *ch = rows->n > 0 ? rows->rows[0] : NULL;
-	if (ch != NULL) {
-		e->undo.deployment_id = ch->deployment_id;
-		e->undo.from_revision = ch->from_revision;
-		e->undo.to_revision = ch->to_revision;
+	struct undo_change *v = arena_alloc(op->kept, (rows->n + 1) * sizeof *v);
+	e->undo.changes = v;
+	for (size_t k = 0; k < rows->n; k++) {
+		const struct row_plan_change *ch = rows->rows[k];
+		if (!ch->accompanies)
+			v[e->undo.n++] = (struct undo_change){ ch->deployment_id, ch->from_revision, ch->to_revision };
 	}
 	e->read = true;
 	arena_free(rows->arena);
@@ -44,7 +45,7 @@ static void undo_read(struct api_op *op, const struct row_plan *row) {
 	struct ended *e = op->state;
 	e->undo.plan = row->id;
 	e->undo.kind = (enum plan_kind)row->kind;
-	struct ledger_read spec = { .query = QUERY_PLAN_CHANGES, .tenant_id = op->who.tenant_id, .after = row->id, .limit = 1 };
+	struct ledger_read spec = { .query = QUERY_PLAN_CHANGES, .tenant_id = op->who.tenant_id, .after = row->id, .limit = 1000 };
 	history_read(op, &spec, undo_change_arrived);
 }
 

@@ -212,6 +212,8 @@ int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy
 		rc = etag_wanted(op, &ret->if_match, err);
 	if (rc != 0)
 		return rc;
+	ret->victims = m->victims;
+	ret->n_victims = m->n_victims;
 	ret->has_args = GIVEN(m->args);
 	ret->args = strings_print(m->args, m->n_args, op->arena);
 	ret->has_env = GIVEN(m->env);

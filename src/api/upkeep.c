@@ -1,5 +1,5 @@
-/* What an active server tidies up now and then (--upkeep): artifacts nothing refers to, old events and plans, bytes without a row. In slices, one after
- * the other, never in the way of requests. */
+/* What an active server tidies up now and then (--upkeep): artifacts nothing refers to, old events and plans, bytes without a row. In
+ * slices, one after the other, never in the way of requests. */
 #include <stdlib.h>
 
 #include "api/call.h"

@@ -85,6 +85,8 @@ Berth__V1__PlanChange *view_change(const struct row_plan_change *r, struct arena
 	m->to_version = view_text(r->to_version, a);
 	m->from_replicas = r->from_revision != 0 ? view_replicas(r->from_replicas, a) : NULL;
 	m->to_replicas = view_replicas(r->to_replicas, a);
+	if (r->accompanies)
+		PUT(m, accompanies, 1);
 	return m;
 }
 
@@ -254,8 +256,7 @@ static void dry_parts(const struct dry_run *d, struct arena *a, Berth__V1__Plan 
 		m->notes[m->n_notes++] = arena_strdup(a, d->notes[i]);
 }
 
-Berth__V1__Plan *view_dry_run(const struct api_op *op, const struct dry_run *d, struct arena *a) {
-	Berth__V1__Plan *m = PB_NEW(Berth__V1__Plan, berth__v1__plan, a);
+static Berth__V1__PlanChange *dry_change(const struct dry_change *d, struct arena *a) {
 	struct row_plan_change change = { .deployment = arena_strdup(a, d->deployment),
 		.module = arena_strdup(a, d->module),
 		.from_revision = d->from_revision,
@@ -264,13 +265,19 @@ Berth__V1__Plan *view_dry_run(const struct api_op *op, const struct dry_run *d, 
 		.to_version = arena_strdup(a, d->to_version),
 		.from_replicas = d->from_replicas,
 		.to_replicas = d->to_replicas };
+	return view_change(&change, a);
+}
+
+Berth__V1__Plan *view_dry_run(const struct api_op *op, const struct dry_run *d, struct arena *a) {
+	Berth__V1__Plan *m = PB_NEW(Berth__V1__Plan, berth__v1__plan, a);
 	m->tenant = view_text(op->who.tenant, a);
 	PUT(m, dry_run, 1);
 	if (d->kind != PLAN_KIND_NONE)
 		PUT(m, kind, (Berth__V1__PlanKind)d->kind);
 	m->actor = view_text(op->who.actor, a);
-	m->changes = arena_alloc(a, sizeof *m->changes);
-	m->changes[m->n_changes++] = view_change(&change, a);
+	m->changes = arena_alloc(a, (d->n_changes + 1) * sizeof *m->changes);
+	for (size_t i = 0; i < d->n_changes; i++)
+		m->changes[m->n_changes++] = dry_change(&d->changes[i], a);
 	dry_parts(d, a, m);
 	view_waiting(d->waiting, d->n_waiting, a, &m->waiting_for, &m->n_waiting_for);
 	return m;

@@ -85,6 +85,15 @@ static bool known(int code) {
 	return code >= 0 && code < E_COUNT && table[code].name != NULL;
 }
 
+int err_under(struct err *err, const char *part) {
+	if (err == NULL)
+		return E_INTERNAL;
+	char inner[sizeof err->pointer];
+	memcpy(inner, err->pointer, sizeof inner);
+	snprintf(err->pointer, sizeof err->pointer, "%s%s", part, inner);
+	return err->code;
+}
+
 int err_http(int code) {
 	return known(code) ? table[code].http : 500;
 }

@@ -44,8 +44,8 @@ struct options {
 
 /* Where commands go and with what: flags before environment before context. */
 struct context {
-	char *name;                                               /* "" when there is none */
-	char *address;                                            /* comma list; never NULL once resolved */
+	char *name;                                                                          /* "" when there is none */
+	char *address;                                                                       /* comma list; never NULL once resolved */
 	char *token, *group, *tenant, *ca_file, *client_cert, *client_key, *database, *data; /* NULL: not set */
 };
 

@@ -119,20 +119,63 @@ static int apply_group(struct cli *c, const json_t *doc, struct err *err) {
 	return r;
 }
 
+/* The deployment as the API takes it: in the context's group when it is new and says none. */
+static int deployment_body(struct cli *c, const json_t *doc, json_t **ret, struct err *err) {
+	json_t *is = NULL;
+	*ret = body_of(doc);
+	if (field_get(*ret, "group") != NULL || c->ctx.group == NULL)
+		return 0;
+	int r = find(c, doc, &is, err);
+	if (r == 0 && is == NULL)
+		json_object_set_new(*ret, "group", json_string(c->ctx.group));
+	json_decref(is);
+	return r;
+}
+
 static int apply_deployment(struct cli *c, const json_t *doc, struct err *err) {
-	JSON_AUTO body = body_of(doc);
-	if (field_get(body, "group") == NULL && c->ctx.group != NULL) {
-		json_t *is;
-		int r = find(c, doc, &is, err);
-		if (r != 0)
-			return r;
-		if (is == NULL)
-			json_object_set_new(body, "group", json_string(c->ctx.group));
-		json_decref(is);
-	}
+	json_t *body;
+	int r = deployment_body(c, doc, &body, err);
+	JSON_AUTO owned = body;
 	const char *name = arena_strdup(c->arena, field_str(doc, "name"));
 	struct change ch = { .method = "POST", .path = "/v1/deployments", .body = body, .deployment = name, .running = true };
-	return change_run(c, &ch, err);
+	return r != 0 ? r : change_run(c, &ch, err);
+}
+
+static int apply_one(struct cli *c, const json_t *doc, struct err *err) {
+	int r = manifest_kind(doc) == &kind_group ? apply_group(c, doc, err) : apply_deployment(c, doc, err);
+	if (r != 0)
+		err_context(err, "%s %s", manifest_kind(doc)->name, field_str(doc, "name"));
+	return r;
+}
+
+static int apply_together(struct cli *c, const json_t *docs, struct err *err) {
+	JSON_AUTO body = json_pack("{s:[]}", "changes");
+	BUF_AUTO names = BUF_INIT;
+	int r = 0;
+	for (size_t i = 0; i < json_array_size(docs) && r == 0; i++) {
+		json_t *one;
+		const json_t *doc = json_array_get(docs, i);
+		if (manifest_kind(doc) == &kind_group)
+			continue;
+		r = deployment_body(c, doc, &one, err);
+		json_array_append_new(json_object_get(body, "changes"), one);
+		buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", field_str(doc, "name"));
+	}
+	struct change ch = { .method = "POST", .path = "/v1/plans", .body = body, .deployment = arena_strdup(c->arena, buf_str(&names)) };
+	return r != 0 ? r : change_run(c, &ch, err);
+}
+
+static size_t deployments_in(const json_t *docs) {
+	size_t n = 0;
+	for (size_t i = 0; i < json_array_size(docs); i++)
+		n += manifest_kind(json_array_get(docs, i)) != &kind_group;
+	return n;
+}
+
+/* One key stands for one request: with several documents each gets its own, and the plan of all the one that was given. */
+static void use_key(struct cli *c, char *key, const json_t *docs, size_t i) {
+	if (key != NULL && json_array_size(docs) > 1)
+		c->opt.key = arena_printf(c->arena, "%s-%zu", key, i + 1);
 }
 
 int cmd_apply(struct cli *c, struct err *err) {
@@ -143,19 +186,15 @@ int cmd_apply(struct cli *c, struct err *err) {
 		return r;
 	JSON_AUTO owned = docs;
 	r = cli_client(c, &client, err);
-	/* One key stands for one request: with several documents each gets its own. */
-	const char *key = c->opt.key;
-	for (size_t i = 0; r == 0 && i < json_array_size(docs); i++) {
-		const json_t *doc = json_array_get(docs, i);
-		if (key != NULL && json_array_size(docs) > 1)
-			c->opt.key = arena_printf(c->arena, "%s-%zu", key, i + 1);
-		r = manifest_kind(doc) == &kind_group ? apply_group(c, doc, err) : apply_deployment(c, doc, err);
-		if (r != 0)
-			err_context(err, "%s %s", manifest_kind(doc)->name, field_str(doc, "name"));
-		if (c->exit == CLI_INTERRUPTED)
-			break;
+	char *key = c->opt.key;
+	bool together = !c->opt.separate && deployments_in(docs) > 1;
+	for (size_t i = 0; r == 0 && i < json_array_size(docs) && c->exit != CLI_INTERRUPTED; i++) {
+		use_key(c, key, docs, i);
+		if (!together || manifest_kind(json_array_get(docs, i)) == &kind_group)
+			r = apply_one(c, json_array_get(docs, i), err);
 	}
-	return r;
+	c->opt.key = key;
+	return r == 0 && together && c->exit != CLI_INTERRUPTED ? apply_together(c, docs, err) : r;
 }
 
 int cmd_diff(struct cli *c, struct err *err) {

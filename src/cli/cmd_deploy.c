@@ -41,8 +41,8 @@ static bool is_url(const char *s) {
 	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
 }
 
-static int read_words(struct cli *c, struct deploy *d, struct err *err) {
-	const char *word = c->argv[0], *artifact = c->opt.artifact;
+static int read_words(struct cli *c, const char *word, struct deploy *d, struct err *err) {
+	const char *artifact = c->opt.artifact;
 	if (artifact == NULL && looks_like_file(word)) {
 		d->file = word;
 		return 0;
@@ -138,29 +138,70 @@ static int body_json(struct cli *c, const struct deploy *d, json_t **ret, struct
 	return 0;
 }
 
-int cmd_deploy(struct cli *c, struct err *err) {
-	struct deploy d = { 0 };
+/* Everything but asking for the plan: the file read and pushed, the group known. *ret: the deployment as the API takes it. */
+static int prepare(struct cli *c, const char *word, struct deploy *d, json_t **ret, struct err *err) {
 	struct client *client;
-	json_t *body = NULL;
-	int r = read_words(c, &d, err);
-	if (r == 0 && d.file != NULL)
-		r = read_file(c, &d, err);
+	int r = read_words(c, word, d, err);
+	if (r == 0 && d->file != NULL)
+		r = read_file(c, d, err);
 	if (r == 0)
 		r = cli_client(c, &client, err);
 	if (r != 0)
 		return r;
-	d.name = c->opt.name != NULL ? c->opt.name : d.module;
-	r = choose_group(c, &d, err);
+	d->name = c->opt.name != NULL ? c->opt.name : arena_strdup(c->arena, d->module);
+	r = choose_group(c, d, err);
 	if (r == 0)
-		r = body_json(c, &d, &body, err);
+		r = body_json(c, d, ret, err);
+	if (r != 0)
+		return r;
+	/* A preview needs the version to be known too: its bytes and its record are no deployment. */
+	if (d->file != NULL || d->url != NULL)
+		r = push(c, d, err);
+	if (r != 0) {
+		json_decref(*ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+/* ---- several: one plan --------------------------------------------------------------------------------------------------------------- */
+static int refuse_single_options(struct cli *c, struct err *err) {
+	static const char *const single[] = { "name", "artifact", "sha256", "credentials", "arg", "env" };
+	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+		if (cli_given(c, single[i]))
+			return cli_usage(
+			    c, err, "--%s is about one module; for several write them into a file: berth apply -f FILE", single[i]);
+	return 0;
+}
+
+static int deploy_several(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_pack("{s:[]}", "changes");
+	BUF_AUTO names = BUF_INIT;
+	int r = refuse_single_options(c, err);
+	for (int k = 0; k < c->argc && r == 0; k++) {
+		struct deploy d = { 0 };
+		json_t *one = NULL;
+		r = prepare(c, c->argv[k], &d, &one, err);
+		if (r == 0) {
+			json_array_append_new(json_object_get(body, "changes"), one);
+			buf_printf(&names, "%s%s", k > 0 ? ", " : "", d.name);
+		}
+	}
+	if (r != 0)
+		return r;
+	struct change ch = { .method = "POST", .path = "/v1/plans", .body = body, .deployment = arena_strdup(c->arena, buf_str(&names)) };
+	return change_run(c, &ch, err);
+}
+
+int cmd_deploy(struct cli *c, struct err *err) {
+	struct deploy d = { 0 };
+	json_t *body = NULL;
+	if (c->argc > 1)
+		return deploy_several(c, err);
+	int r = prepare(c, c->argv[0], &d, &body, err);
 	if (r != 0)
 		return r;
 	JSON_AUTO owned = body;
-	/* A preview needs the version to be known too: its bytes and its record are no deployment. */
-	if (d.file != NULL || d.url != NULL)
-		r = push(c, &d, err);
-	if (r != 0)
-		return r;
 	struct change ch = { .method = "POST",
 		.path = "/v1/deployments",
 		.body = body,

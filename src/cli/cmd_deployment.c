@@ -47,6 +47,8 @@ int cmd_scale(struct cli *c, struct err *err) {
 		return cli_usage(c, err, "'%.40s' is neither a number of bases nor all", c->argv[1]);
 	JSON_AUTO body = json_object();
 	json_object_set(body, "replicas", replicas);
+	if (c->opt.victims != NULL)
+		json_object_set_new(body, "victims", words_json(c->opt.victims));
 	struct change ch = { .method = "PATCH",
 		.path = query_path(c->arena, "/v1/deployments/%s", c->argv[0]),
 		.body = body,

@@ -7,7 +7,8 @@
  *   token = …            (or token_file = PATH)
  *   group = demo
  *
- * Keys: address (comma list), token, token_file, group, tenant, ca_file, client_cert, client_key, database, data. Kept at mode 0600: it holds tokens. */
+ * Keys: address (comma list), token, token_file, group, tenant, ca_file, client_cert, client_key, database, data. Kept at mode 0600: it
+ * holds tokens. */
 #ifndef BERTH_CLI_CONTEXT_H
 #define BERTH_CLI_CONTEXT_H
 

@@ -52,8 +52,8 @@ static const struct {
 	                 "7 no server answers, "
 	                 "8 a person is needed (paused, waiting for confirmation), 9 stopped or superseded by another, 130 interrupted; "
 	                 "what was asked goes on." },
-	{ "ENVIRONMENT",
-	    "BERTH_ADDRESS, BERTH_TOKEN, BERTH_CONTEXT, BERTH_TENANT, BERTH_CA_FILE, BERTH_CLIENT_CERT, BERTH_CLIENT_KEY: before the context, behind the options. NO_COLOR: no colours." },
+	{ "ENVIRONMENT", "BERTH_ADDRESS, BERTH_TOKEN, BERTH_CONTEXT, BERTH_TENANT, BERTH_CA_FILE, BERTH_CLIENT_CERT, BERTH_CLIENT_KEY: "
+	                 "before the context, behind the options. NO_COLOR: no colours." },
 	{ "FILES",
 	    "$XDG_CONFIG_HOME/berth/contexts.ini (~/.config/berth/contexts.ini): a section per context with address, token, group, tenant, "
 	    "ca_file, client_cert, client_key, database, data; current in section [berth]." },

@@ -56,13 +56,20 @@ static void add_change(const json_t *plan, const json_t *change, bool utf8, stru
 
 void progress_title(const json_t *plan, bool utf8, struct buf *out) {
 	const json_t *changes = field_get(plan, "changes");
+	size_t shown = 0, more = 0;
 	buf_add_str(out, *field_str(plan, "kind") != '\0' ? field_str(plan, "kind") : "plan");
-	for (size_t i = 0; i < json_array_size(changes) && i < 3; i++) {
-		buf_add_str(out, i == 0 ? " of " : ", ");
-		add_change(plan, json_array_get(changes, i), utf8, out);
+	for (size_t i = 0; i < json_array_size(changes); i++) {
+		const json_t *change = json_array_get(changes, i);
+		if (json_is_true(field_get(change, "accompanies")))
+			continue;
+		more += shown == 3;
+		if (shown == 3)
+			continue;
+		buf_add_str(out, shown++ == 0 ? " of " : ", ");
+		add_change(plan, change, utf8, out);
 	}
-	if (json_array_size(changes) > 3)
-		buf_printf(out, " and %zu more", json_array_size(changes) - 3);
+	if (more > 0)
+		buf_printf(out, " and %zu more", more);
 }
 
 void progress_line(const json_t *plan, struct buf *out) {

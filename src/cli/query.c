@@ -62,4 +62,6 @@ void query_add_meta(struct buf *q, const struct cli *c) {
 	query_add(q, "ifBusy", c->opt.if_busy);
 	if (c->opt.dry_run)
 		query_add(q, "dryRun", "true");
+	if (c->opt.force)
+		query_add(q, "force", "true");
 }

@@ -137,3 +137,14 @@ json_t *strings_json(char *const *texts) {
 		json_array_append_new(a, json_string(*texts));
 	return a;
 }
+
+json_t *words_json(const char *list) {
+	json_t *words = json_array();
+	for (const char *p = list; *p != '\0';) {
+		size_t n = strcspn(p, ",");
+		if (n > 0)
+			json_array_append_new(words, json_stringn(p, n));
+		p += n + (p[n] == ',');
+	}
+	return words;
+}

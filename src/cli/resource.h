@@ -25,6 +25,7 @@ int resource_changed(
 json_t *amount_json(const char *text);
 /* KEY=VALUE texts as an object. what: "--env", for the error. */
 int pairs_json(struct cli *c, char *const *pairs, const char *what, json_t **ret, struct err *err);
+json_t *words_json(const char *list); /* "a,b" as ["a","b"] */
 json_t *strings_json(char *const *texts);
 
 #endif

@@ -25,10 +25,18 @@ struct deploy_spec {
 	bool only_new;
 	int64_t if_match; /* etag, 0 = any: E_PRECONDITION */
 	enum if_busy if_busy;
-	bool online; /* also bring an offline one back (a deploy does, a PATCH of strategy does not) */
+	bool online;          /* also bring an offline one back (a deploy does, a PATCH of strategy does not) */
+	char *const *victims; /* bases to leave first where fewer are wanted than now */
+	size_t n_victims;
+	const char *at; /* JSON pointer of this part of a larger request: "/changes/1"; NULL = it is the request */
 };
 /* ret_plan: the new plan; the running one when the same change is already under way (joined); NULL when everything already is so. */
 int change_deploy(struct core *c, const struct core_who *who, const struct deploy_spec *spec, struct deployment **ret,
+    struct plan **ret_plan, struct err *err);
+/* Several at once, as one plan (at most PLAN_MAX_CHANGES): all are checked before anything is done, required modules come first, and it
+ * takes all their deployments at once or waits. What is already so is left out of it. ret (n places) may be NULL. if_busy is the first
+ * one's. */
+int change_deploy_all(struct core *c, const struct core_who *who, const struct deploy_spec *specs, size_t n, struct deployment **ret,
     struct plan **ret_plan, struct err *err);
 int change_offline(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err);
 int change_delete(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan,
@@ -54,12 +62,16 @@ int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p,
     struct plan **ret_plan, struct err *err);
 /* Taking back what a plan did, finished ones too, until one of its deployments has a newer revision. Facts of the plan as its rows have
  * them. */
+struct undo_change {
+	int64_t deployment_id, from_revision, to_revision;
+};
 struct undo {
 	int64_t plan;
 	enum plan_kind kind;
-	int64_t deployment_id, from_revision, to_revision;
+	const struct undo_change *changes;
+	size_t n;
 };
-void undo_of(const struct plan *p, struct undo *ret);
+void undo_of(const struct plan *p, struct arena *a, struct undo *ret);
 int change_undo(struct core *c, const struct core_who *who, const struct undo *u, bool now, struct plan **ret_plan, struct err *err);
 unsigned plan_verbs_allowed(struct core *c, const struct plan *p); /* bit set */
 
@@ -119,20 +131,24 @@ struct dry_placed {
 	const char *base, *deployment, *action;
 	int batch;
 };
+struct dry_change {
+	const char *deployment, *module;
+	const char *from_version, *to_version;
+	int64_t from_replicas, to_replicas, from_revision, to_revision;
+};
 struct dry_run {
 	enum plan_kind kind;
 	int n_batches;
 	int64_t batch_size[STRATEGY_MAX_BATCHES];
+	struct dry_change *changes;
+	size_t n_changes;
 	struct dry_placed *placed;
 	size_t n_placed;
 	struct waiting *waiting;
 	size_t n_waiting;
 	const char **notes;
 	size_t n_notes;
-	const char *from_version, *to_version;
-	int64_t from_replicas, to_replicas, from_revision, to_revision;
-	const char *deployment, *module;
 };
-int change_deploy_dry(struct core *c, const struct deploy_spec *spec, struct arena *a, struct dry_run **ret, struct err *err);
+int change_deploy_dry(struct core *c, const struct deploy_spec *specs, size_t n, struct arena *a, struct dry_run **ret, struct err *err);
 
 #endif

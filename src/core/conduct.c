@@ -46,7 +46,7 @@ static void on_freed(void *arg, struct group *g) {
 static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
 	struct deployment *d = ch->deployment;
 	bool whole = p->row.state == PLAN_SUCCEEDED || p->row.state == PLAN_SUCCEEDED_WITH_FAILURES;
-	if (p->row.kind != PLAN_KIND_DELETE || !whole || d->n_instances > 0 || !d->row.offline || d->n_queued > 0)
+	if (p->row.kind != PLAN_KIND_DELETE || ch->row.accompanies || !whole || d->n_instances > 0 || !d->row.offline || d->n_queued > 0)
 		return; /* something is left of it, or it is wanted again */
 	struct event_facts f = { .kind = "deployment.deleted", .deployment = d, .plan = p };
 	core_event(c, &f, "%s is deleted", d->row.name);
@@ -64,6 +64,9 @@ static void on_ended(void *arg, struct plan *p) {
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
 			if (i->row.state != INSTANCE_READY || !i->row.wanted)
 				agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+		if (p->tenant->n_requiring > 0)
+			TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+				tasks_of_base_ready(c, i->base);
 		deployment_gone(c, p, ch);
 	}
 	for (struct plan *q = awaited ? fleet_plans(c->fleet) : NULL; q != NULL; q = q->hh_id.next)
@@ -130,6 +133,8 @@ bool conduct_step(struct core *c) {
 		return true;
 	p->due = false;
 	c->culprit = (struct culprit){ CULPRIT_PLAN, p->row.id };
+	if (p->row.state == PLAN_QUEUED)
+		launch_company(c, p);
 	if (word_terminal(WORD_PLAN, p->row.state))
 		put_away(c, p);
 	else
@@ -142,10 +147,10 @@ void room_look(struct core *c) {
 		return;
 	c->room = false;
 	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
-		const struct change *ch = TAILQ_FIRST(&p->changes);
-		/* A deployment that was deleted leaves its plan behind, for a moment. */
-		if (ch != NULL && ch->deployment != NULL && ch->deployment->group->roomier && p->row.state == PLAN_RUNNING)
-			plan_due(c, p->row.id);
+		const struct change *ch;
+		TAILQ_FOREACH(ch, &p->changes, link) /* a deployment that was deleted leaves its plan behind, for a moment */
+			if (ch->deployment != NULL && ch->deployment->group->roomier && p->row.state == PLAN_RUNNING)
+				plan_due(c, p->row.id);
 	}
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next)
 		if (b->group->roomier && (b->row.state == BASE_LOST || b->row.state == BASE_STOPPED))

@@ -91,6 +91,7 @@ struct lease {
 	bool held, busy, releasing;
 };
 
+struct requirement;
 TAILQ_HEAD(op_queue, core_op);
 struct plan_id_queue {
 	int64_t *ids;
@@ -212,6 +213,10 @@ void task_make_ready(struct core *c, struct task *t);
 void dispatch(struct core *c, bool one); /* ready tasks, or the first that can go → SENT, commands into the open commit */
 void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */
 bool prefetch_send(struct core *c, struct plan *p, struct base *b, struct version *v, int64_t slot);
+void leftovers_due(struct core *c, const struct base *b); /* what repair has to look at there, soon */
+void tasks_of_base_ready(struct core *c, struct base *b); /* those that waited may go now */
+/* The instance whose turn is before this PENDING task's, on its base; NULL: it waits for no other. */
+const struct instance *task_waits_for(const struct task *t, struct arena *a, struct requirement *ret);
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 

@@ -91,6 +91,7 @@ struct core_op {
 	struct core_who { /* goes into every event and plan made by this op; strings outlive the op's done */
 		int64_t tenant_id;
 		const char *actor, *address, *reason, *link;
+		bool force; /* although others require what goes away; the reason is needed then */
 	} who;
 	bool read;                 /* apply() changes nothing: also answered while the server is read-only */
 	TAILQ_ENTRY(core_op) link; /* the core's */

@@ -2,7 +2,9 @@
  * with everything that is new for it. Sent again after a reconnect with the same generation (design section 5, rule 8). */
 #include "core/conductor.h"
 #include "model/spec.h"
+#include "plan/memo.h"
 #include "proto/json.h"
+#include "sched/requires.h"
 
 #include <string.h>
 
@@ -148,15 +150,29 @@ static void outbox_flush(struct core *c, struct base *b) {
 		command_effect(c, b, tasks, n);
 }
 
-/* Tasks that cannot go now leave the queue: a hello or an outcome of their base brings them back (tasks_of_base_ready). */
+/* For its turn among the modules of its base: what is required comes first and goes last. */
+const struct instance *task_waits_for(const struct task *t, struct arena *a, struct requirement *ret) {
+	if (t->base->tenant->n_requiring == 0)
+		return NULL;
+	return task_awaits(t, t->plan != NULL && plan_memo(t->plan)->forced != 0, a, ret);
+}
+
+static bool may_go(const struct core *c, const struct task *t) {
+	if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base ||
+	    group_observed(t->base->group))
+		return false;
+	ARENA_AUTO a = arena_new();
+	return task_waits_for(t, a, NULL) == NULL;
+}
+
+/* Tasks that cannot go now leave the queue: what is heard of their base brings them back (tasks_of_base_ready). */
 void dispatch(struct core *c, bool one) {
 	struct task *t;
 	struct base *b;
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
-		if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base ||
-		    group_observed(t->base->group))
+		if (!may_go(c, t))
 			continue;
 		c->culprit =
 		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
@@ -171,7 +187,7 @@ void dispatch(struct core *c, bool one) {
 	}
 }
 
-static void tasks_of_base_ready(struct core *c, struct base *b) {
+void tasks_of_base_ready(struct core *c, struct base *b) {
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		if (i->task != NULL && i->task->row.state == TASK_PENDING)
@@ -199,7 +215,7 @@ void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
 
 /* What repair left alone because a chain was at work here; and what the chain gave back when its new version failed in place. A repair that
  * failed itself waits for its own turn. */
-static void leftovers_due(struct core *c, const struct base *b) {
+void leftovers_due(struct core *c, const struct base *b) {
 	const struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		if (i->task == NULL && (!i->row.wanted || (i->row.state == INSTANCE_MISSING && i->row.failures == 0)))

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "sched/place.h"
+#include "sched/requires.h"
 
 struct listing {
 	struct arena *a;
@@ -56,10 +57,22 @@ static void explain_tasks(const struct plan *p, const struct plan_wait *w, struc
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
 		if (word_terminal(WORD_TASK, t->row.state))
 			continue;
+		struct requirement q = { 0 };
+		const struct instance *other = t->row.state == TASK_PENDING ? task_waits_for(t, l->a, &q) : NULL;
 		if (!t->base->connected)
 			add(l, "base_away", 1, arena_printf(l->a, "berth base show %s", t->row.base), "%s of %s:%s on %s: the base is %s",
 			    word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base,
 			    word_text(WORD_BASE, t->base->row.state));
+		else if (other != NULL && q.module != NULL)
+			add(l, "requires", 1, arena_printf(l->a, "berth why %s", other->version->module->row.name),
+			    "install of %s:%s on %s: it requires %s%s%s there, and %s:%s is %s", t->row.module, t->row.version, t->row.base,
+			    q.module, *q.range == '\0' ? "" : " ", q.range, q.module, other->version->row.name,
+			    word_text(WORD_INSTANCE, other->row.state));
+		else if (other != NULL)
+			add(l, "requires", 1, arena_printf(l->a, "berth why %s", other->version->module->row.name),
+			    "%s of %s:%s on %s: %s:%s requires it there and is %s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module,
+			    t->row.version, t->row.base, other->version->module->row.name, other->version->row.name,
+			    word_text(WORD_INSTANCE, other->row.state));
 		else if (t->row.state == TASK_BACKOFF)
 			add(l, "backoff", 1, arena_printf(l->a, "berth plan show %lld", (long long)p->row.id),
 			    "%s of %s:%s on %s is tried again (attempt %lld failed: %s)", word_text(WORD_TASK_KIND, t->row.kind),
@@ -114,6 +127,14 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		    "a move holds one instance more than wanted for a moment; as many are under way as max_surge allows");
 	if (w.unavailable)
 		add(l, "max_unavailable", 1, "", "one more at once would leave fewer ready than max_unavailable allows");
+	const struct instance *behind = w.lacking == 0 ? NULL : fleet_instance(c->fleet, w.lacking);
+	if (behind != NULL)
+		add(l, "requires", 1, arena_printf(l->a, "berth why %s --base %s", behind->deployment->row.name, behind->base->row.name),
+		    "%s:%s cannot follow on %s: what the next version requires is not there, and modules that require %s are",
+		    behind->version->module->row.name, behind->version->row.name, behind->base->row.name,
+		    behind->version->module->row.name);
+	if (w.order)
+		add(l, "requires", 1, "", "modules that require each other on one base wait for their turn there");
 	if (w.repair)
 		add(l, "repair", 1, arena_printf(l->a, "berth why %s", ch->row.deployment),
 		    "instances that were missing are being installed again");
@@ -143,6 +164,21 @@ static void explain_queued(struct core *c, const struct deployment *d, struct li
 			explain_into(c, p, l);
 }
 
+/* Repairs that wait for their turn among the modules of their base. */
+static void explain_turns(const struct deployment *d, struct listing *l) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &d->instances, deployment_link) {
+		bool waits = i->task != NULL && i->task->plan == NULL && i->task->row.state == TASK_PENDING;
+		const struct instance *x = waits ? task_waits_for(i->task, l->a, NULL) : NULL;
+		if (x != NULL)
+			add(l, "requires", 1, arena_printf(l->a, "berth why %s --base %s", x->version->module->row.name, x->base->row.name),
+			    i->row.wanted ? "%s:%s on %s requires %s:%s there, which is %s"
+			                  : "%s:%s on %s is not wanted any more, and stays as long as %s:%s requires it there (%s)",
+			    d->module->row.name, i->version->row.name, i->base->row.name, x->version->module->row.name,
+			    x->version->row.name, word_text(WORD_INSTANCE, x->row.state));
+	}
+}
+
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
 	struct listing l = { .a = a, .since = d->row.state_at };
 	const struct instance *i;
@@ -158,6 +194,7 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		    word_text(WORD_INSTANCE, i->row.state), i->row.state_reason == NULL || !*i->row.state_reason ? "" : ": ",
 		    i->row.state_reason == NULL ? "" : i->row.state_reason);
 	}
+	explain_turns(d, &l);
 	int64_t want = d->row.offline || d->current == NULL ? 0 : d->current->row.replicas;
 	if (d->plan == NULL && !d->row.offline && d->n_updated < d->n_wanted)
 		add(&l, "behind", d->n_wanted - d->n_updated,

@@ -547,6 +547,7 @@ static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *co
 		if (!in_list(held, n, i))
 			instance_gone(c, i, "its base does not hold it");
 	}
+	tasks_of_base_ready(c, b);
 }
 
 /* ---- report

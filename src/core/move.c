@@ -1,5 +1,5 @@
 /* Plans that keep what is wanted and change where or since when it is there: drain, replace, restart. */
-#include "core/conductor.h"
+#include "core/demand.h"
 #include "core/launch.h"
 #include "plan/memo.h"
 
@@ -17,15 +17,15 @@ static struct plan *under_way(struct core *c, enum plan_kind kind, const struct 
 }
 
 /* ---- drain --------------------------------------------------------------------------------------------------------------------------- */
-static size_t deployments_on(const struct base *b, struct deployment **ret) {
+static size_t deployments_on(const struct base *b, struct launched *ret) {
 	const struct instance *i;
 	size_t n = 0;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
 		bool known = i->deployment == NULL || i->deployment->current == NULL || !i->row.wanted;
 		for (size_t k = 0; k < n && !known; k++)
-			known = ret[k] == i->deployment;
+			known = ret[k].deployment == i->deployment;
 		if (!known)
-			ret[n++] = i->deployment;
+			ret[n++] = (struct launched){ i->deployment, i->deployment->current, i->deployment->current };
 	}
 	return n;
 }
@@ -39,11 +39,11 @@ int change_drain(struct core *c, const struct core_who *who, struct base *b, str
 	if (r != 0 || *ret_plan != NULL)
 		return r;
 	ARENA_AUTO a = arena_new();
-	struct deployment **d = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof(struct deployment *));
-	size_t n = deployments_on(b, d);
+	struct launched *v = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *v);
+	size_t n = deployments_on(b, v);
 	struct launch x = { .kind = PLAN_KIND_DRAIN, .base_id = b->row.id };
 	if (n > 0)
-		*ret_plan = launch_over(c, who, d, n, &x);
+		*ret_plan = launch(c, who, v, n, &x);
 	return 0;
 }
 
@@ -76,9 +76,12 @@ int change_anew(struct core *c, const struct core_who *who, struct deployment *d
 		return err_field(err, E_INVALID, "/base", "base %s is in group %s; deployment %s is in %s", only->row.name,
 		    only->group->row.name, d->row.name, d->group->row.name);
 	*ret_plan = under_way(c, kind, d, base_id);
-	struct launch x = { .kind = kind, .base_id = base_id, .before = newest_instance(d, only) };
+	bool forced = false;
+	if (*ret_plan == NULL && !restart && demand_keep(who, d, only, d->n_wanted, "go elsewhere alone", &forced, err) != 0)
+		return err->code;
+	struct launch x = { .kind = kind, .base_id = base_id, .before = newest_instance(d, only), .forced = forced };
 	if (*ret_plan == NULL && x.before != 0)
-		*ret_plan = launch_over(c, who, &d, 1, &x);
+		*ret_plan = launch(c, who, &(struct launched){ d, d->current, d->current }, 1, &x);
 	else if (*ret_plan == NULL && only != NULL)
 		return err_field(err, E_NOT_FOUND, "/base", "base %s has no instance of %s; berth show %s lists where it is",
 		    only->row.name, d->row.name, d->row.name);

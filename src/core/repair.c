@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "sched/place.h"
+#include "sched/requires.h"
 
 /* ---- findings -------------------------------------------------------------------------------------------------------------------------
  */
@@ -73,8 +74,8 @@ static void repair_task(struct core *c, struct instance *i, enum task_kind kind)
 	task_make_ready(c, fleet_task_add(c->fleet, NULL, i, &row));
 }
 
-static const struct instance *replacement_of(const struct instance *i) {
-	const struct instance *r;
+static struct instance *replacement_of(const struct instance *i) {
+	struct instance *r;
 	if (i->deployment == NULL)
 		return NULL;
 	TAILQ_FOREACH(r, &i->deployment->instances, deployment_link)
@@ -99,12 +100,27 @@ static bool taken_over(const struct instance *i) {
 	return x != NULL && x != i && x->row.wanted && (i->row.state == INSTANCE_MISSING || x->row.state == INSTANCE_READY);
 }
 
+/* It was to go, and another stays that requires it there: it is wanted again, and the one that stands in for it goes. */
+static bool takes_back(struct core *c, struct instance *i, struct instance *r) {
+	const struct instance *x = requirer_of(i, NULL);
+	bool stays = x != NULL && x->row.wanted && x->task == NULL && (x->deployment == NULL || x->deployment->plan == NULL);
+	if (!stays || r == NULL || r->task != NULL || i->row.state != INSTANCE_READY || i->deployment->plan != NULL ||
+	    requirer_of(r, NULL) != NULL || i->version != r->version)
+		return false;
+	instance_set_wanted(c->fleet, i, true);
+	instance_set_wanted(c->fleet, r, false);
+	agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, r->row.id);
+	return true;
+}
+
 static void repair_unwanted(struct core *c, struct instance *i) {
-	const struct instance *r = replacement_of(i);
+	struct instance *r = replacement_of(i);
 	if (taken_over(i)) {
 		drop_record(c, i);
 		return;
 	}
+	if (takes_back(c, i, r))
+		return;
 	if (r != NULL && r->row.state != INSTANCE_READY) {
 		finding_raise(c, FINDING_SURPLUS, i->base, i->version->module->row.name, i->version->row.name, i->deployment, NULL,
 		    "%s:%s on base %s is surplus; it goes when its replacement on %s is ready", i->version->module->row.name,
@@ -112,6 +128,27 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 		return;
 	}
 	repair_task(c, i, TASK_KIND_UNINSTALL);
+}
+
+static bool exchange(struct core *c, struct instance *i, struct revision *to) {
+	struct instance *fresh = to == NULL ? NULL : slot_succeed(&c->plans, i, to);
+	if (fresh == NULL)
+		return false;
+	repair_task(c, i, TASK_KIND_UNINSTALL);
+	repair_task(c, fresh, TASK_KIND_INSTALL);
+	return true;
+}
+
+/* What requires it there goes before it and comes back after it; in which order they are sent is decided in dispatch.c. */
+static bool take_requirers_along(struct core *c, struct instance *i) {
+	struct instance *x, *next;
+	for (x = TAILQ_FIRST(&i->base->instances); x != NULL; x = next) {
+		next = TAILQ_NEXT(x, base_link);
+		if (x->row.wanted && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL && requires_instance(x, i) &&
+		    exchange(c, x, fleet_revision(x->deployment, x->row.revision)))
+			take_requirers_along(c, x);
+	}
+	return true;
 }
 
 /* A base that was away while its deployment moved on: the old version gives way to the current one, in place. */
@@ -125,17 +162,22 @@ static bool catch_up(struct core *c, struct instance *i) {
 		deployment_refresh(c, d);
 		return false;
 	}
-	struct instance *fresh = slot_succeed(&c->plans, i, to);
-	if (fresh == NULL)
-		return false;
-	repair_task(c, i, TASK_KIND_UNINSTALL);
-	repair_task(c, fresh, TASK_KIND_INSTALL);
-	return true;
+	return exchange(c, i, to) && take_requirers_along(c, i);
+}
+
+/* The plan that was to put it there ended, and what it follows is still being removed: what comes of that decides about it. */
+static bool predecessor_goes(const struct instance *i) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x->deployment == i->deployment && x->task != NULL && x->task->plan != NULL && x->task->row.partner_id == i->row.id)
+			return true;
+	return false;
 }
 
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
-	if (group_observed(b->group) || i->task != NULL || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
+	if (group_observed(b->group) || i->task != NULL || predecessor_goes(i) ||
+	    (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
 		return;
 	if (!i->row.wanted && i->row.generation == 0) {
 		drop_record(c, i);

@@ -23,11 +23,11 @@ static const unsigned by_state[] = {
 unsigned plan_verbs_allowed(struct core *c, const struct plan *p) {
 	unsigned set = by_state[p->row.state];
 	struct undo u;
-	struct deployment *d;
+	ARENA_AUTO a = arena_new();
 	if (set != 0 && plan_failures(p) > 0)
 		set |= BIT(RETRY);
-	undo_of(p, &u);
-	if (p->row.state != PLAN_UNDONE && p->row.state != PLAN_SUPERSEDED && undo_check(c, &u, &d, NULL) == 0)
+	undo_of(p, a, &u);
+	if (p->row.state != PLAN_UNDONE && p->row.state != PLAN_SUPERSEDED && undo_check(c, &u, NULL) == 0)
 		set |= BIT(UNDO);
 	return set;
 }
@@ -106,12 +106,19 @@ static int ignore(struct core *c, const struct core_who *who, struct plan *p, co
 	int r = scope_check(p, s, err);
 	if (r != 0)
 		return r;
-	return plan_ignore(&c->plans, p, &scope, who->reason, who->actor) ? 0 : not_now(c, p, VERB_IGNORE, err);
+	const struct task *t = s->task == 0 ? NULL : fleet_task(c->fleet, s->task);
+	const struct base *b = t != NULL ? t->base : s->base;
+	if (!plan_ignore(&c->plans, p, &scope, who->reason, who->actor))
+		return not_now(c, p, VERB_IGNORE, err);
+	if (b != NULL)
+		leftovers_due(c, b);
+	return 0;
 }
 
 static int undo(struct core *c, const struct core_who *who, struct plan *p, bool now, struct plan **ret_plan, struct err *err) {
+	ARENA_AUTO a = arena_new();
 	struct undo u;
-	undo_of(p, &u);
+	undo_of(p, a, &u);
 	if (p->row.state == PLAN_SUPERSEDED)
 		return not_now(c, p, VERB_UNDO, err);
 	return change_undo(c, who, &u, now, ret_plan, err);

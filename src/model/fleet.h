@@ -37,6 +37,7 @@ struct tenant {
 	struct webhook *webhooks;       /* by name */
 	struct artifact *artifacts;     /* by sha256 */
 	int n_plans_running;            /* unfinished and not queued */
+	int n_requiring;                /* versions that require other modules */
 	UT_hash_handle hh_name, hh_id;
 };
 

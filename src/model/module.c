@@ -91,12 +91,17 @@ void fleet_module_remove(struct fleet *f, struct module *m) {
 
 /* ---- versions ---- */
 
+static bool requires_something(const struct version *v) {
+	return v->row.requires != NULL && *v->row.requires != '\0' && strcmp(v->row.requires, "[]") != 0;
+}
+
 static struct version *version_new(struct fleet *f, struct module *m, struct artifact *a, const struct row_version *row) {
 	struct version *v = object_new(TABLE_version, sizeof *v, row);
 	v->module = m;
 	v->artifact = a;
 	a->refs++;
 	m->n_versions++;
+	m->tenant->n_requiring += requires_something(v);
 	TAILQ_INSERT_TAIL(&m->versions, v, link);
 	ADD_ID(f->versions, v);
 	return v;
@@ -144,6 +149,7 @@ void fleet_version_remove(struct fleet *f, struct version *v) {
 	assert(v->n_instances == 0 && v->n_revisions == 0);
 	v->artifact->refs--;
 	v->module->n_versions--;
+	v->module->tenant->n_requiring -= requires_something(v);
 	TAILQ_REMOVE(&v->module->versions, v, link);
 	HASH_DELETE(hh_id, f->versions, v);
 	object_delete(f, &v->o);

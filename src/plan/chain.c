@@ -50,6 +50,7 @@ void plan_live_free(struct plan_live *l) {
 	}
 	memo_deinit(&l->memo);
 	free(l->prefetch.v);
+	free(l->of);
 	free(l->upgrades.ids);
 	free(l->removals.ids);
 	free(l);
@@ -92,11 +93,6 @@ bool chain_failed_before(const struct plan *p, const struct deployment *d, const
 	if (p->live != NULL)
 		HASH_FIND(hh, p->live->failed, &key, sizeof key, x);
 	return x != NULL;
-}
-
-bool plan_failed_on(const struct plan *p, const struct base *b) {
-	const struct change *ch = TAILQ_FIRST(&p->changes);
-	return ch != NULL && chain_failed_before(p, ch->deployment, b);
 }
 
 struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch) {
@@ -202,6 +198,10 @@ bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_
 	return true;
 }
 
+bool slot_can_succeed(const struct instance *old, const struct revision *to) {
+	return to->version->row.units - old->row.units <= base_free(old->base) && !twin_leaves(old->base, to->version, old);
+}
+
 /* In place the new instance stands on the old one's units: a base that is full, or over a limit lowered since, can still be upgraded. */
 struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct revision *to) {
 	struct row_instance row = {
@@ -209,7 +209,7 @@ struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct r
 	};
 	struct instance *i;
 	int64_t units = to->version->row.units;
-	if (units - old->row.units > base_free(old->base) || twin_leaves(old->base, to->version, old))
+	if (!slot_can_succeed(old, to))
 		return NULL;
 	instance_set_wanted(e->fleet, old, false);
 	int r = fleet_instance_add(e->fleet, old->base, old->deployment, to->version, &row, &i, NULL);
@@ -334,13 +334,22 @@ static void install_cancelled(struct plan_env *e, struct instance *new) {
 	e->freed(e->arg, g);
 }
 
+/* It was moved: another one is wanted in its place already. */
+static bool stands_in(const struct instance *old) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &old->deployment->instances, deployment_link)
+		if (i->row.replaces == old->row.id && i->row.wanted)
+			return true;
+	return false;
+}
+
 void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
 	if (c->form == CHAIN_INSTALL && new != NULL)
 		install_cancelled(e, new);
 	else if (c->form == CHAIN_REMOVE && old != NULL && c->untouched)
-		instance_set_wanted(e->fleet, old, true);
+		instance_set_wanted(e->fleet, old, !stands_in(old));
 	else
 		chain_give_back(e, c);
 	if (old != NULL && (c->untouched || old->row.state == INSTANCE_UNINSTALLING))
@@ -357,7 +366,7 @@ bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *c
 		return false;
 	HASH_ITER(hh, l->failed, x, next)
 		tried += x->batch == 0;
-	return tried < most * b->row.size && room_for(e, p, ch->deployment, to, b, &(struct place_cursor){ 0 }) != NULL;
+	return tried < most * b->row.size && room_for(e, p, ch, to, b, 0, &(struct place_cursor){ 0 }) != NULL;
 }
 
 /* What failed on this base counts for nothing yet: the slot is filled on another one. */
@@ -374,6 +383,8 @@ static bool goes_elsewhere(struct plan_env *e, struct plan *p, struct chain *c, 
 }
 
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
+	if (c->failed)
+		together_failed(e, p, c);
 	struct batch *b = plan_batch(p, c->batch);
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);

@@ -5,30 +5,58 @@
 #include <string.h>
 
 #include "sched/place.h"
+#include "sched/requires.h"
 
+/* ---- who goes ---------------------------------------------------------------------------------------------------------------------------
+ */
+struct victim {
+	const struct instance *i;
+	bool named, required, failing;
+	int64_t load, revision;
+};
+
+/* Named bases first, what others require last; then what is not ready, what is on the fullest base, the oldest version. */
 static int cmp_victims(const void *pa, const void *pb) {
-	const struct instance *a = *(struct instance *const *)pa, *b = *(struct instance *const *)pb;
-	bool fa = a->row.state != INSTANCE_READY, fb = b->row.state != INSTANCE_READY;
-	if (fa != fb)
-		return fb - fa;
-	if (a->row.revision != b->row.revision)
-		return a->row.revision < b->row.revision ? -1 : 1;
-	if (a->base->row.units_used != b->base->row.units_used)
-		return a->base->row.units_used > b->base->row.units_used ? -1 : 1;
-	return (a->row.id < b->row.id) - (a->row.id > b->row.id);
+	const struct victim *a = pa, *b = pb;
+	if (a->named != b->named)
+		return b->named - a->named;
+	if (a->required != b->required)
+		return a->required - b->required;
+	if (a->failing != b->failing)
+		return b->failing - a->failing;
+	if (a->load != b->load)
+		return a->load > b->load ? -1 : 1;
+	if (a->revision != b->revision)
+		return a->revision < b->revision ? -1 : 1;
+	return (a->i->row.id < b->i->row.id) - (a->i->row.id > b->i->row.id);
 }
 
-static void list_victims(struct plan_live *l, const struct deployment *d, int64_t n, const struct batch *b) {
-	struct instance **v = calloc((size_t)d->n_instances + 1, sizeof(struct instance *)), *i;
+/* Of bases with different limits the fuller one is the one with less room. */
+static int64_t load_of(const struct base *b) {
+	return base_limit(b) <= 0 ? 0 : b->row.units_used * 1000 / base_limit(b);
+}
+
+static struct victim victim_of(const struct plan *p, const struct instance *i) {
+	return (struct victim){ .i = i,
+		.named = memo_is_victim(&p->live->memo, i->row.base_id),
+		.required = requirer_of(i, NULL) != NULL,
+		.failing = i->row.state != INSTANCE_READY,
+		.load = load_of(i->base),
+		.revision = i->row.revision };
+}
+
+static void list_victims(struct plan *p, const struct deployment *d, int64_t n, const struct batch *b) {
+	struct victim *v = calloc((size_t)d->n_instances + 1, sizeof *v);
+	const struct instance *i;
 	size_t k = 0;
 	if (v == NULL)
 		abort();
 	TAILQ_FOREACH(i, &d->instances, deployment_link)
 		if (i->row.wanted && batch_takes(b, i->base))
-			v[k++] = i;
+			v[k++] = victim_of(p, i);
 	qsort(v, k, sizeof *v, cmp_victims);
 	for (size_t j = 0; j < k && (int64_t)j < n; j++)
-		todo_add(&l->removals, v[j]->row.id);
+		todo_add(&p->live->removals, v[j].i->row.id);
 	free(v);
 }
 
@@ -38,9 +66,9 @@ static void list_change(struct plan *p, struct change *ch, const struct batch *b
 	struct plan_work w;
 	struct instance *i;
 	plan_work_left(p, ch, &w);
-	if (w.in > 0 && (plan_goal_shrinks(p) || !batch_labelled(b))) /* who goes is not a matter of labels */
-		list_victims(l, ch->deployment, w.in, b);
-	if (plan_goal_shrinks(p))
+	if (w.in > 0 && (change_shrinks(ch) || !batch_labelled(b))) /* who goes is not a matter of labels */
+		list_victims(p, ch->deployment, w.in, b);
+	if (change_shrinks(ch))
 		return;
 	for (int pass = 0; pass < 2; pass++)
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
@@ -48,31 +76,74 @@ static void list_change(struct plan *p, struct change *ch, const struct batch *b
 				todo_add(&l->upgrades, i->row.id);
 }
 
+struct placed_todo {
+	int64_t id, base_id;
+	bool ready;
+	size_t at;
+};
+
+static int cmp_placed(const void *pa, const void *pb) {
+	const struct placed_todo *a = pa, *b = pb;
+	if (a->ready != b->ready)
+		return a->ready - b->ready;
+	if (a->base_id != b->base_id)
+		return a->base_id < b->base_id ? -1 : 1;
+	return (a->at > b->at) - (a->at < b->at);
+}
+
+/* Of several changes, base by base: in the order of the changes, in which what is required comes first. */
+static void order_by_base(struct plan_env *e, struct todo *t) {
+	struct placed_todo *v = calloc(t->n + 1, sizeof *v);
+	if (v == NULL)
+		abort();
+	for (size_t k = 0; k < t->n; k++) {
+		const struct instance *i = fleet_instance(e->fleet, t->ids[k]);
+		v[k] = (struct placed_todo){ t->ids[k], i->row.base_id, i->row.state == INSTANCE_READY, k };
+	}
+	qsort(v, t->n, sizeof *v, cmp_placed);
+	for (size_t k = 0; k < t->n; k++)
+		t->ids[k] = v[k].id;
+	free(v);
+}
+
 /* Once per batch. */
-static void list_work(struct plan *p, const struct batch *b) {
+static void list_work(struct plan_env *e, struct plan *p, const struct batch *b) {
 	struct change *ch;
 	live_todo_reset(p->live);
 	p->live->todo_batch = b->row.number;
 	TAILQ_FOREACH(ch, &p->changes, link)
 		list_change(p, ch, b);
+	if (!plan_keeps_revision(p) && TAILQ_NEXT(TAILQ_FIRST(&p->changes), link) != NULL)
+		order_by_base(e, &p->live->upgrades);
 }
 
 bool base_reachable(const struct base *b) {
 	return b->row.state == BASE_READY || b->row.state == BASE_RESTORING || b->row.state == BASE_JOINING;
 }
 
-static bool may_interrupt(const struct plan_live *l, const struct deployment *d, const struct instance *i, int64_t target) {
-	if (i->row.state != INSTANCE_READY)
-		return true;
-	int64_t least = amount_of(l->s.max_unavailable, target, ROUND_DOWN);
-	if (least < 1)
-		least = 1;
-	return d->n_serving - 1 >= target - least;
+static int64_t target_of(const struct plan *p, const struct change *ch) {
+	const struct revision *r = plan_keeps_revision(p) || ch->row.accompanies ? ch->deployment->current : change_goal(ch);
+	return r != NULL && r->row.replicas >= 0 ? r->row.replicas : ch->deployment->n_wanted;
 }
 
-static bool side_by_side(const struct plan_live *l, const struct instance *old, const struct revision *to) {
-	if (l->s.upgrade_policy == UPGRADE_POLICY_IN_PLACE || old->row.state != INSTANCE_READY)
+static bool interrupts(struct plan *p, const struct change *ch, const struct instance *i, int64_t target) {
+	if (i->row.state != INSTANCE_READY)
+		return true;
+	int64_t least = amount_of(strategy_of(p, ch)->max_unavailable, target, ROUND_DOWN);
+	if (least < 1)
+		least = 1;
+	return ch->deployment->n_serving - 1 >= target - least;
+}
+
+bool may_interrupt(struct plan *p, const struct change *ch, const struct instance *i) {
+	return interrupts(p, ch, i, target_of(p, ch));
+}
+
+bool side_by_side(struct plan *p, const struct change *ch, const struct instance *old, const struct revision *to) {
+	if (strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_IN_PLACE || old->row.state != INSTANCE_READY)
 		return false;
+	if (requirers_break(old, to->version))
+		return false; /* those that require the old one must be gone before the new one is the active one */
 	if (old->version == to->version || strcmp(old->version->row.name, to->version->row.name) == 0)
 		return false; /* arklet knows a module by name and version: other arguments need the old one gone first */
 	bool ark = to->version->row.runtime == RUNTIME_ARK;
@@ -96,17 +167,17 @@ static bool slot_failed(const struct base *b, void *arg) {
 	       (x->batch != NULL && !batch_takes(x->batch, b));
 }
 
-struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch,
-    struct place_cursor *cursor) {
-	const struct plan_live *l = p->live;
+struct base *room_for(struct plan_env *e, struct plan *p, const struct change *ch, const struct revision *to, const struct batch *batch,
+    int64_t beside, struct place_cursor *cursor) {
+	struct deployment *d = ch->deployment;
 	struct exclusion x = { p, d, batch };
 	struct place_req r = {
 		.group = d->group,
 		.deployment = d,
 		.module = d->module,
 		.version = to->version,
-		.units = to->version->row.units,
-		.policy = l->s.placement,
+		.units = to->version->row.units + beside,
+		.policy = strategy_of(p, ch)->placement,
 		.excluded = slot_failed,
 		.arg = &x,
 	};
@@ -119,15 +190,18 @@ void room_forget(struct plan_live *l) {
 
 /* The same, many times in a row. */
 static struct base *room_next(
-    struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch) {
+    struct plan_env *e, struct plan *p, const struct change *ch, const struct revision *to, const struct batch *batch) {
 	struct plan_live *l = p->live;
+	const struct deployment *d = ch->deployment;
+	if (requires_any(to->version)) /* a base may be fit for it because of what came there, without more room */
+		return room_for(e, p, ch, to, batch, 0, &(struct place_cursor){ 0 });
 	if (l->room.deployment != d || l->room.batch != batch || l->room.grown != d->group->grown) {
 		room_forget(l);
 		l->room.deployment = d;
 		l->room.batch = batch;
 		l->room.grown = d->group->grown;
 	}
-	return room_for(e, p, d, to, batch, &l->room.at);
+	return room_for(e, p, ch, to, batch, 0, &l->room.at);
 }
 
 /* ---- changing or moving what is there -------------------------------------------------------------------------------------------------
@@ -135,42 +209,41 @@ static struct base *room_next(
 enum way { WAY_SWAP, WAY_MOVE, WAY_LEAVE };
 
 /* Where every base has one there is no other base to go to: a drain takes it away, a replacement happens where it is. */
-static enum way way_of(const struct plan *p, const struct change *ch) {
+static enum way way_of(struct plan *p, const struct change *ch, const struct instance *i) {
 	bool everywhere = ch->deployment->current != NULL && ch->deployment->current->row.replicas < 0;
 	if (p->row.kind == PLAN_KIND_DRAIN)
 		return everywhere ? WAY_LEAVE : WAY_MOVE;
 	if (p->row.kind == PLAN_KIND_RESTART || everywhere)
 		return WAY_SWAP;
-	return p->row.kind == PLAN_KIND_REPLACE || p->live->s.upgrade_policy == UPGRADE_POLICY_SURGE ? WAY_MOVE : WAY_SWAP;
+	if (p->row.kind == PLAN_KIND_REPLACE)
+		return WAY_MOVE;
+	/* Those that require it stay where they are: it cannot go elsewhere without them. */
+	return strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_SURGE && requirer_of(i, NULL) == NULL ? WAY_MOVE : WAY_SWAP;
 }
 
 /* Not this one in this plan: it went, is done, or cannot be asked now (repair brings it up to date when it is back; draining and replacing
  * need not ask it). */
 static bool slot_moot(struct plan *p, const struct change *ch, const struct instance *i) {
 	if (ch == NULL || !slot_left(p, ch, i) || chain_failed_before(p, ch->deployment, i->base) ||
-	    slot_ignored(p, ch->deployment, i->base))
+	    slot_ignored(p, ch->deployment, i->base) ||
+	    (!plan_keeps_revision(p) && needs(p, i->base, slot_goal(p, ch, i)->version) == NEED_FAILED))
 		return true;
-	bool asks = !plan_keeps_revision(p) || way_of(p, ch) == WAY_SWAP;
+	bool asks = !plan_keeps_revision(p) || way_of(p, ch, i) == WAY_SWAP;
 	return asks && !base_reachable(i->base);
-}
-
-static int64_t target_of(const struct plan *p, const struct change *ch) {
-	const struct revision *r = plan_keeps_revision(p) ? ch->deployment->current : change_goal(ch);
-	return r != NULL && r->row.replicas >= 0 ? r->row.replicas : ch->deployment->n_wanted;
 }
 
 static enum pick move_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct deployment *d = ch->deployment;
 	struct revision *to = slot_goal(p, ch, i);
-	int64_t most = amount_of(l->s.max_surge, target_of(p, ch), ROUND_UP);
+	int64_t most = amount_of(strategy_of(p, ch)->max_surge, target_of(p, ch), ROUND_UP);
 	if (l->wait.no_room && l->wait.room_id == d->row.id)
 		return PICK_HELD;
 	if (move_count(p, d) >= (most < 1 ? 1 : most)) { /* a move needs one more than wanted for a moment */
 		l->wait.surge = true;
 		return PICK_HELD;
 	}
-	struct base *b = room_next(e, p, d, to, NULL);
+	struct base *b = room_next(e, p, ch, to, NULL);
 	if (b != NULL)
 		return chain_move(e, ch, i, to, b, batch) ? PICK_DONE : PICK_HELD;
 	l->wait.no_room = true;
@@ -183,26 +256,35 @@ static enum pick removal_start(struct plan_env *e, struct plan *p, struct change
 static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct revision *to = slot_goal(p, ch, i);
-	bool first = side_by_side(l, i, to);
-	if (!first && l->s.upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART &&
+	enum need need = plan_keeps_revision(p) ? NEED_MET : needs(p, i->base, to->version);
+	if (need == NEED_ELSEWHERE && to->row.replicas >= 0 && requirer_of(i, NULL) == NULL) /* nobody brings there what it requires */
+		return move_try(e, p, ch, i, batch);
+	if (need != NEED_MET) {
+		l->wait.order = need == NEED_COMES;
+		l->wait.lacking = need == NEED_COMES ? l->wait.lacking : i->row.id;
+		return PICK_HELD;
+	}
+	bool first = side_by_side(p, ch, i, to);
+	if (!first && strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART &&
 	    i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
 		return PICK_HELD;
-	if (!first && !may_interrupt(l, ch->deployment, i, target_of(p, ch))) {
+	if (!first && !may_interrupt(p, ch, i)) {
 		l->wait.unavailable = true;
 		return PICK_HELD;
 	}
-	return chain_upgrade(e, ch, i, to, first, batch) ? PICK_DONE : PICK_HELD;
+	bool begun = first ? chain_upgrade(e, ch, i, to, true, batch) : together_begin(e, p, ch, i, to, batch);
+	return begun ? PICK_DONE : PICK_HELD;
 }
 
 /* PICK_HELD: not yet, something under way or a window keeps it. */
 static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL)
 		return PICK_HELD;
-	switch (way_of(p, ch)) {
+	switch (way_of(p, ch, i)) {
 	case WAY_MOVE:
 		return move_try(e, p, ch, i, batch);
 	case WAY_LEAVE:
-		if (may_interrupt(p->live, ch->deployment, i, ch->deployment->n_wanted))
+		if (interrupts(p, ch, i, ch->deployment->n_wanted))
 			return removal_start(e, p, ch, i, batch);
 		p->live->wait.unavailable = true;
 		return PICK_HELD;
@@ -233,13 +315,22 @@ static enum pick pick_upgrade(struct plan_env *e, struct plan *p, int64_t batch)
 
 /* ---- new ones
  * ---------------------------------------------------------------------------------------------------------------------------- */
+static bool complete(const struct plan *p, const struct change *ch) {
+	const struct revision *to = change_goal(ch);
+	return plan_keeps_revision(p) || ch->row.accompanies || change_shrinks(ch) ||
+	       (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas);
+}
+
 static enum pick new_try(struct plan_env *e, struct plan *p, struct change *ch, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct revision *to = change_goal(ch);
-	if (plan_keeps_revision(p) || plan_goal_shrinks(p) || (to->row.replicas >= 0 && ch->deployment->n_wanted >= to->row.replicas))
+	if (complete(p, ch))
 		return PICK_NONE;
 	const struct batch *now = plan_batch(p, batch);
-	struct base *b = room_next(e, p, ch->deployment, to, now);
+	int64_t beside = companions_units(p, ch);
+	struct base *b = beside == 0 ? NULL : room_for(e, p, ch, to, now, beside, &(struct place_cursor){ 0 });
+	if (b == NULL)
+		b = room_next(e, p, ch, to, now);
 	bool waits = b == NULL && to->row.replicas >= 0 && !batch_labelled(now);
 	if (waits) {
 		l->wait.no_room = true;
@@ -250,11 +341,30 @@ static enum pick new_try(struct plan_env *e, struct plan *p, struct change *ch, 
 	return chain_install(e, ch, b, batch) ? PICK_DONE : PICK_HELD;
 }
 
+/* a has a smaller share of what it is to have than b: so the changes of a plan grow together. */
+static bool further_back(const struct change *a, const struct change *b) {
+	const struct revision *ra = change_goal(a), *rb = change_goal(b);
+	int64_t ta = ra->row.replicas >= 0 ? ra->row.replicas : a->deployment->group->n_bases;
+	int64_t tb = rb->row.replicas >= 0 ? rb->row.replicas : b->deployment->group->n_bases;
+	return a->deployment->n_wanted * tb < b->deployment->n_wanted * ta;
+}
+
+static struct change *next_new(struct plan *p, const bool *tried) {
+	struct change *ch, *best = NULL;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		if (!tried[ch->row.number] && !complete(p, ch) && (best == NULL || further_back(ch, best)))
+			best = ch;
+	return best;
+}
+
 static enum pick pick_new(struct plan_env *e, struct plan *p, int64_t batch) {
 	struct change *ch;
-	bool held = false;
-	TAILQ_FOREACH(ch, &p->changes, link) {
+	bool held = false, tried[PLAN_MAX_CHANGES + 1] = { false };
+	if (plan_keeps_revision(p))
+		return PICK_NONE;
+	while ((ch = next_new(p, tried)) != NULL) {
 		enum pick got = new_try(e, p, ch, batch);
+		tried[ch->row.number] = true;
 		held |= got == PICK_HELD;
 		if (got == PICK_DONE)
 			return PICK_DONE;
@@ -328,7 +438,7 @@ int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p);
 	bool held = false;
 	if (l->todo_batch != b->row.number)
-		list_work(p, b);
+		list_work(e, p, b);
 	while (left > 0) {
 		if (plan_batch_chains(p) >= l->s.max_in_flight) {
 			l->wait.in_flight = true;

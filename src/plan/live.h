@@ -64,7 +64,8 @@ struct prefetch {
 };
 
 struct plan_live {
-	struct strategy s;
+	struct strategy s;          /* of the whole plan: batches, confirmation, soak, failures, how many at once */
+	struct strategy *of;        /* per change, by its number: availability, surge, policy, placement; NULL = not asked for yet */
 	struct chain *chains;       /* by key */
 	int n_aside;                /* of them, those no batch waits for */
 	struct failed_slot *failed; /* by key: not tried again by this plan unless a person says retry */
@@ -108,6 +109,7 @@ struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch,
 struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch);
 struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner);
 struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b, struct revision *to, int64_t replaces);
+bool slot_can_succeed(const struct instance *old, const struct revision *to); /* in place, now */
 /* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
 void chain_give_back(struct plan_env *e, struct chain *c);
 /* Its open tasks were cancelled: the slot is what it was, as far as the base did not hear otherwise. Frees the chain. */
@@ -135,10 +137,14 @@ void plan_memo_store(struct plan_env *e, struct plan *p);
 /* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b);
 bool base_reachable(const struct base *b);
-/* A base for one more instance, of those the batch is for (NULL: any); NULL when there is none. */
-struct base *room_for(struct plan_env *e, struct plan *p, struct deployment *d, const struct revision *to, const struct batch *batch,
-    struct place_cursor *cursor);
+/* A base for one more instance, of those the batch is for (NULL: any), with so many units left beside it; NULL when there is none. */
+struct base *room_for(struct plan_env *e, struct plan *p, const struct change *ch, const struct revision *to, const struct batch *batch,
+    int64_t beside, struct place_cursor *cursor);
 void room_forget(struct plan_live *l);
+/* Would as many as wanted minus max_unavailable still serve without it? */
+bool may_interrupt(struct plan *p, const struct change *ch, const struct instance *i);
+/* Can the new version be installed beside the old one? */
+bool side_by_side(struct plan *p, const struct change *ch, const struct instance *old, const struct revision *to);
 
 /* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
 void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
@@ -160,10 +166,30 @@ void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const c
 void plan_halt(struct plan_env *e, struct plan *p, enum plan_halt why, const char *reason); /* → paused */
 struct revision *change_goal(const struct change *ch);
 
+/* unit.c */
+/* What batches are cut from: bases in a plan of several changes (the one called `first` before the others, "" = none), slots else.
+ * ret_slots: how many slots each holds, to be freed; NULL: one. */
+int64_t plan_units(struct plan *p, const char *first, int64_t **ret_slots);
+
+/* together.c */
+/* `old` gives way in place, and with it those that require it there: they go before it and come back after. False: not yet (l->wait says
+ * why), nothing was begun. */
+bool together_begin(struct plan_env *e, struct plan *p, struct change *ch, struct instance *old, struct revision *to, int64_t batch);
+/* What the version requires on that base: is active there; is there and being changed, or on its way; nothing of it is there; failed there
+ * in this plan, or is let be. The worst of all its requirements. */
+enum need { NEED_MET, NEED_COMES, NEED_ELSEWHERE, NEED_FAILED };
+enum need needs(struct plan *p, const struct base *b, const struct version *v);
+/* What those that require this module, and are still to be placed by this plan, will cost on the same base. */
+int64_t companions_units(struct plan *p, const struct change *ch);
+/* What c was to bring failed: chains on that base that wait for it fail, too. */
+void together_failed(struct plan_env *e, struct plan *p, const struct chain *c);
+
 /* work.c */
+int64_t plan_slots(struct plan *p, bool *ret_shrinks); /* all that it has to do; whether that only takes away (may be NULL) */
+const struct strategy *strategy_of(struct plan *p, const struct change *ch); /* until live_strategy_reset */
+void live_strategy_reset(struct plan *p);                                    /* what holds for the plan was decided anew */
 struct revision *slot_goal(const struct plan *p, const struct change *ch, const struct instance *i);
 bool slot_left(struct plan *p, const struct change *ch, const struct instance *i); /* the plan is about it, and it is not done */
 void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *ret);
-struct change *change_of(const struct plan *p, const struct deployment *d);
 
 #endif

@@ -21,6 +21,7 @@ static const struct {
 	{ "baseId", offsetof(struct plan_memo, base_id) },
 	{ "before", offsetof(struct plan_memo, before) },
 	{ "now", offsetof(struct plan_memo, now) },
+	{ "forced", offsetof(struct plan_memo, forced) },
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 
@@ -53,7 +54,7 @@ static bool mark_parse(const json_t *j, struct plan_memo *m) {
 
 static bool object_parse(const json_t *doc, struct plan_memo *m) {
 	const char *halt = json_string_value(json_object_get(doc, "halt"));
-	const json_t *marks = json_object_get(doc, "marks");
+	const json_t *marks = json_object_get(doc, "marks"), *victims = json_object_get(doc, "victims");
 	for (size_t k = 0; k < N_NUMBERS; k++)
 		*number_of(m, k) = json_integer_value(json_object_get(doc, numbers[k].name));
 	for (size_t k = 0; halt != NULL && k < sizeof halts / sizeof *halts; k++)
@@ -62,6 +63,8 @@ static bool object_parse(const json_t *doc, struct plan_memo *m) {
 	for (size_t k = 0; k < json_array_size(marks); k++)
 		if (!mark_parse(json_array_get(marks, k), m))
 			return false;
+	for (size_t k = 0; k < json_array_size(victims); k++)
+		memo_victim(m, json_integer_value(json_array_get(victims, k)));
 	return true;
 }
 
@@ -108,7 +111,7 @@ static json_t *mark_json(const struct memo_mark *x) {
 }
 
 char *memo_print(const struct plan_memo *m, struct arena *a) {
-	json_t *doc = json_object(), *marks = json_array();
+	json_t *doc = json_object(), *marks = json_array(), *victims = json_array();
 	struct plan_memo copy = *m;
 	put_text(doc, "halt", halts[m->halt]);
 	for (size_t k = 0; k < N_NUMBERS; k++)
@@ -117,9 +120,14 @@ char *memo_print(const struct plan_memo *m, struct arena *a) {
 		json_array_append_new(marks, mark_json(&m->marks[k]));
 	if (m->n_marks > 0)
 		json_object_set(doc, "marks", marks);
+	for (size_t k = 0; k < m->n_victims; k++)
+		json_array_append_new(victims, json_integer(m->victims[k]));
+	if (m->n_victims > 0)
+		json_object_set(doc, "victims", victims);
 	char *text = json_dumps(doc, JSON_COMPACT), *kept = arena_strdup(a, text == NULL ? "{}" : text);
 	free(text);
 	json_decref(marks);
+	json_decref(victims);
 	json_decref(doc);
 	return kept;
 }
@@ -131,6 +139,7 @@ void memo_deinit(struct plan_memo *m) {
 		free(m->marks[k].actor);
 	}
 	free(m->marks);
+	free(m->victims);
 	*m = (struct plan_memo){ 0 };
 }
 
@@ -155,6 +164,20 @@ struct memo_mark *memo_mark(struct plan_memo *m, int64_t deployment_id, int64_t 
 	x = &m->marks[m->n_marks++];
 	*x = (struct memo_mark){ .deployment_id = deployment_id, .base_id = base_id, .base = text_own(base) };
 	return x;
+}
+
+void memo_victim(struct plan_memo *m, int64_t base_id) {
+	m->victims = realloc(m->victims, (m->n_victims + 1) * sizeof *m->victims);
+	if (m->victims == NULL)
+		abort();
+	m->victims[m->n_victims++] = base_id;
+}
+
+bool memo_is_victim(const struct plan_memo *m, int64_t base_id) {
+	for (size_t k = 0; k < m->n_victims; k++)
+		if (m->victims[k] == base_id)
+			return true;
+	return false;
 }
 
 bool memo_ignores(const struct plan_memo *m, int64_t deployment_id, int64_t base_id) {

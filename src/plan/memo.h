@@ -30,9 +30,12 @@ struct plan_memo {
 	int64_t undoes;      /* the plan that this one takes back */
 	int64_t base_id;     /* drain, replace, restart: only what is on this base; 0 = everywhere */
 	int64_t now;         /* 1: going back at once, whatever max_unavailable says; the plan's reason says why */
+	int64_t forced;      /* 1: it takes away what others require, and somebody said why */
 	int64_t before;      /* replace, restart: instances up to this number; 0 = all */
 	struct memo_mark *marks;
 	size_t n_marks, cap;
+	int64_t *victims; /* bases that are left first, where fewer are wanted */
+	size_t n_victims;
 };
 
 /* NULL and "" are an empty memo; what cannot be read is E_MALFORMED and an empty memo. */
@@ -43,6 +46,8 @@ void memo_deinit(struct plan_memo *m);
 struct memo_mark *memo_find(const struct plan_memo *m, int64_t deployment_id, int64_t base_id); /* that very key */
 /* The mark of that key, made when there is none. NULL: there are MEMO_MAX_MARKS. */
 struct memo_mark *memo_mark(struct plan_memo *m, int64_t deployment_id, int64_t base_id, const char *base);
+void memo_victim(struct plan_memo *m, int64_t base_id);
+bool memo_is_victim(const struct plan_memo *m, int64_t base_id);
 bool memo_ignores(const struct plan_memo *m, int64_t deployment_id, int64_t base_id);
 /* Was this failed task taken up again? */
 bool memo_forgives(const struct plan_memo *m, int64_t deployment_id, int64_t base_id, int64_t task_id);

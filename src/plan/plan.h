@@ -35,6 +35,8 @@ struct plan_env {
 	bool (*undo)(void *arg, struct plan *p, const char *why);
 };
 
+#define PLAN_MAX_CHANGES 100 /* of a change of what is wanted; a drain is about whatever there is */
+
 /* What a change would touch now. */
 struct plan_work {
 	int64_t behind, out, in, total;
@@ -56,13 +58,17 @@ struct piece {
 };
 int plan_cut(const struct fleet *f, struct plan *p, const struct strategy *s, int64_t total, struct piece ret[STRATEGY_MAX_BATCHES]);
 
-/* The strategy in force for a plan: the revision's, filled with defaults. */
+/* The strategy in force for a plan: the revision's, filled with defaults. Of several changes, what concerns the whole plan (batches,
+ * confirmation, soak, failures, tasks at once) is what the first of them says. */
 void plan_strategy(struct plan *p, struct strategy *ret);
+/* What concerns one deployment of it: availability, surge, policy, placement. */
+void change_strategy(const struct change *ch, struct strategy *ret);
 
 /* It moves or restarts what is there, at the revision it is at: drain, replace, restart. */
 bool plan_keeps_revision(const struct plan *p);
-/* Its goal is that nothing is left: offline, delete, undo of a first release. */
-bool plan_goal_shrinks(const struct plan *p);
+/* Its goal is that nothing is left of that deployment: offline, delete, undo of a first release. */
+bool change_shrinks(const struct change *ch);
+struct change *change_of(const struct plan *p, const struct deployment *d); /* NULL: the plan is not about it */
 /* A group it touches that is frozen: it does not start before that is lifted; what runs goes on, repairs too. */
 const struct group *plan_frozen(const struct plan *p);
 /* Starts a QUEUED plan if its deployments are free: makes batches, sets deployments rolling. True when it runs now. */
@@ -119,13 +125,13 @@ int64_t plan_failures(const struct plan *p); /* bases, over all batches */
 
 /* Is a chain at work for this deployment on this base? Repairs keep away then. */
 bool plan_busy_on(const struct plan *p, const struct base *b);
-bool plan_failed_on(const struct plan *p, const struct base *b);
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
-/* no_room: of deployment room_id. */
+/* no_room: of deployment room_id; lacking: an instance that cannot follow where it is, because what the new version requires is not there;
+ * order: for what is required, or for those that require it, on the same base. */
 struct plan_wait {
-	int64_t room_id;
-	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge;
+	int64_t room_id, lacking;
+	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order;
 	int64_t unplaced;
 	mono_t until;
 	int prefetch; /* bases that still fetch ahead */

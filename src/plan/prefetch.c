@@ -31,7 +31,7 @@ static void want_places(struct plan_env *e, struct plan *p, const struct change 
 		.module = ch->deployment->module,
 		.version = v,
 		.units = v->row.units,
-		.policy = p->live->s.placement };
+		.policy = strategy_of(p, ch)->placement };
 	struct place_report rep;
 	place_explain(e->fleet, &r, NULL, a, &rep);
 	for (size_t k = 0; k < rep.n_fit && (int64_t)k < n; k++)
@@ -40,7 +40,7 @@ static void want_places(struct plan_env *e, struct plan *p, const struct change 
 
 static void want_change(struct plan_env *e, struct plan *p, struct change *ch) {
 	struct revision *to = change_goal(ch);
-	bool moves = p->live->s.upgrade_policy == UPGRADE_POLICY_SURGE;
+	bool moves = strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_SURGE;
 	const struct instance *i;
 	struct plan_work w;
 	if (to == NULL || to->version->artifact == NULL)
@@ -61,9 +61,10 @@ static void begin(struct plan_env *e, struct plan *p) {
 	f->begun = true;
 	f->from = e->mono;
 	bool several = first != NULL && TAILQ_NEXT(first, link) != NULL;
-	if (several && p->live->s.prefetch_us > 0 && !plan_keeps_revision(p) && !plan_goal_shrinks(p))
+	if (several && p->live->s.prefetch_us > 0 && !plan_keeps_revision(p))
 		TAILQ_FOREACH(ch, &p->changes, link)
-			want_change(e, p, ch);
+			if (!ch->row.accompanies && !change_shrinks(ch))
+				want_change(e, p, ch);
 	f->over = f->n == 0;
 	if (f->over)
 		return;

@@ -43,21 +43,27 @@ static void bring_up_to_date(struct plan_env *e, struct change *ch) {
 			instance_set_revision(e->fleet, i, to->row.number);
 }
 
+/* Units → slots: a batch of so many bases holds what the plan has to do there. */
+static int64_t take_slots(const int64_t *slots, int64_t *at, int64_t units) {
+	int64_t n = slots == NULL ? units : 0;
+	for (; slots != NULL && units > 0; units--)
+		n += slots[(*at)++];
+	return n;
+}
+
 static void make_batches(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
-	const struct change *ch;
 	struct piece pieces[STRATEGY_MAX_BATCHES];
-	int64_t total = 0;
-	TAILQ_FOREACH(ch, &p->changes, link) {
-		struct plan_work w;
-		plan_work_left(p, ch, &w);
-		total += w.total;
-	}
-	int n = plan_cut(e->fleet, p, &l->s, total, pieces);
+	bool by_label = l->s.batches_by[0] != '\0';
+	int64_t *slots = NULL, at = 0;
+	int n = plan_cut(e->fleet, p, &l->s, by_label ? plan_slots(p, NULL) : plan_units(p, l->s.beta, &slots), pieces);
 	for (int i = 0; i < n; i++) {
-		struct row_batch row = { .number = i + 1, .state = BATCH_PENDING, .size = pieces[i].size, .label = pieces[i].label };
+		struct row_batch row = {
+			.number = i + 1, .state = BATCH_PENDING, .size = take_slots(slots, &at, pieces[i].size), .label = pieces[i].label
+		};
 		fleet_batch_add(e->fleet, p, &row);
 	}
+	free(slots);
 }
 
 bool plan_start(struct plan_env *e, struct plan *p) {
@@ -66,7 +72,7 @@ bool plan_start(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link) {
-		if (!plan_keeps_revision(p))
+		if (!plan_keeps_revision(p) && !ch->row.accompanies)
 			bring_up_to_date(e, ch);
 		deployment_set_plan(e->fleet, ch->deployment, p);
 		deployment_set_state(e->fleet, ch->deployment, DEPLOYMENT_ROLLING, NULL, e->wall);
@@ -107,7 +113,7 @@ void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char 
 		struct deployment *d = ch->deployment;
 		if (d->plan == p)
 			deployment_set_plan(e->fleet, d, NULL);
-		if (whole && !plan_keeps_revision(p))
+		if (whole && !plan_keeps_revision(p) && !ch->row.accompanies)
 			deployment_set_completed(e->fleet, d, ch->row.to_revision);
 		if (d->plan == NULL) /* one that never began says nothing about what another one is changing */
 			deployment_rest(e->fleet, d, e->wall);

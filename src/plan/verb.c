@@ -78,7 +78,7 @@ bool plan_hurry(struct plan_env *e, struct plan *p, const char *reason) {
 	if (l->memo.now)
 		return true;
 	l->memo.now = 1;
-	plan_strategy(p, &l->s);
+	live_strategy_reset(p);
 	plan_memo_store(e, p);
 	plan_announce(e, "plan.hurried", p, reason);
 	plan_step(e, p);

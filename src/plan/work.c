@@ -1,6 +1,7 @@
 /* What a change has to do, counted from the fleet of now, and how that is cut into batches. */
 #include "plan/live.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool text_same(const char *a, const char *b) {
@@ -29,7 +30,6 @@ struct revision *change_goal(const struct change *ch) {
 	return fleet_revision(ch->deployment, ch->row.to_revision);
 }
 
-/* An undo that goes to no other revision takes back a first release: nothing is left. */
 struct change *change_of(const struct plan *p, const struct deployment *d) {
 	struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link)
@@ -54,16 +54,17 @@ static bool in_move(struct plan *p, const struct instance *i) {
 }
 
 bool slot_left(struct plan *p, const struct change *ch, const struct instance *i) {
-	if (!i->row.wanted || i->deployment != ch->deployment)
+	if (!i->row.wanted || i->deployment != ch->deployment || ch->row.accompanies)
 		return false;
 	if (plan_keeps_revision(p))
 		return in_move(p, i);
-	return plan_goal_shrinks(p) || instance_behind(i, change_goal(ch));
+	return change_shrinks(ch) || instance_behind(i, change_goal(ch));
 }
 
-bool plan_goal_shrinks(const struct plan *p) {
-	const struct change *ch = TAILQ_FIRST(&p->changes);
-	bool takes_back_all = p->row.kind == PLAN_KIND_UNDO && ch != NULL && ch->row.from_revision == ch->row.to_revision;
+/* An undo that goes to no other revision takes back a first release: nothing is left. */
+bool change_shrinks(const struct change *ch) {
+	const struct plan *p = ch->plan;
+	bool takes_back_all = p->row.kind == PLAN_KIND_UNDO && ch->row.from_revision == ch->row.to_revision && !ch->row.accompanies;
 	return p->row.kind == PLAN_KIND_OFFLINE || p->row.kind == PLAN_KIND_DELETE || takes_back_all;
 }
 
@@ -117,8 +118,8 @@ void plan_work_count(const struct deployment *d, const struct revision *to, bool
 
 void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *ret) {
 	const struct instance *i;
-	if (!plan_keeps_revision(p)) {
-		plan_work_count(ch->deployment, change_goal(ch), plan_goal_shrinks(p), ret);
+	if (!plan_keeps_revision(p) && !ch->row.accompanies) {
+		plan_work_count(ch->deployment, change_goal(ch), change_shrinks(ch), ret);
 		return;
 	}
 	*ret = (struct plan_work){ .target = ch->deployment->n_wanted };
@@ -127,17 +128,61 @@ void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *r
 	ret->total = ret->behind;
 }
 
-static int64_t work_in_all(struct plan *p, bool *ret_shrinks) {
+int64_t plan_slots(struct plan *p, bool *ret_shrinks) {
 	const struct change *ch;
 	int64_t total = 0;
-	*ret_shrinks = true;
+	bool shrinks = true;
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct plan_work w;
 		plan_work_left(p, ch, &w);
 		total += w.total;
-		*ret_shrinks &= w.behind == 0 && w.out == 0;
+		shrinks &= w.behind == 0 && w.out == 0;
 	}
+	if (ret_shrinks != NULL)
+		*ret_shrinks = shrinks;
 	return total;
+}
+
+/* What concerns the whole plan (how it is cut, when it asks, what it does about failures) is said once: the first change that says it
+ * counts. */
+static void strategy_shared(const struct plan *p, struct strategy *ret) {
+	const struct change *ch;
+	*ret = strategy_unset;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		const struct revision *to = ch->row.accompanies ? NULL : change_goal(ch);
+		struct strategy said = to == NULL ? strategy_unset : to->strategy;
+		strategy_merge(&said, ret);
+		*ret = said;
+	}
+}
+
+void change_strategy(const struct change *ch, struct strategy *ret) {
+	const struct revision *to = change_goal(ch);
+	const struct group *g = ch->deployment->group;
+	*ret = to == NULL || ch->plan->row.kind == PLAN_KIND_DRAIN ? strategy_unset : to->strategy;
+	if (plan_memo(ch->plan)->now)
+		strategy_now(ret);
+	strategy_resolve(ret, ch->deployment->n_wanted, (enum upgrade_policy)g->row.upgrade_policy, (enum placement)g->row.placement);
+}
+
+void live_strategy_reset(struct plan *p) {
+	struct plan_live *l = live_get(p);
+	free(l->of);
+	l->of = NULL;
+	plan_strategy(p, &l->s);
+}
+
+const struct strategy *strategy_of(struct plan *p, const struct change *ch) {
+	struct plan_live *l = live_get(p);
+	const struct change *x;
+	if (l->of == NULL) {
+		l->of = calloc((size_t)TAILQ_LAST(&p->changes, change_list)->row.number + 1, sizeof *l->of);
+		if (l->of == NULL)
+			abort();
+		TAILQ_FOREACH(x, &p->changes, link)
+			change_strategy(x, &l->of[x->row.number]);
+	}
+	return &l->of[ch->row.number];
 }
 
 void plan_strategy(struct plan *p, struct strategy *ret) {
@@ -145,9 +190,7 @@ void plan_strategy(struct plan *p, struct strategy *ret) {
 	*ret = strategy_unset;
 	if (ch == NULL)
 		return;
-	const struct revision *to = change_goal(ch);
-	if (to != NULL)
-		*ret = to->strategy;
+	strategy_shared(p, ret);
 	if (p->row.kind == PLAN_KIND_ROLLBACK || p->row.kind == PLAN_KIND_UNDO)
 		strategy_for_return(ret);
 	if (p->row.kind == PLAN_KIND_DRAIN) /* of whatever is on one base: no deployment's own way of rolling */
@@ -155,7 +198,7 @@ void plan_strategy(struct plan *p, struct strategy *ret) {
 	if (plan_memo(p)->now)
 		strategy_now(ret);
 	bool shrinks, cut = ret->n_batches > 0 || ret->batch_count > 0 || ret->batches_by[0] != '\0';
-	int64_t total = work_in_all(p, &shrinks);
+	int64_t total = plan_slots(p, &shrinks);
 	if ((shrinks || p->row.kind == PLAN_KIND_DRAIN) && !cut) { /* taking away needs no canary */
 		ret->batches[0] = (struct amount){ AMOUNT_ALL, 0 };
 		ret->n_batches = 1;

@@ -7,6 +7,7 @@
 #include "model/fleet.h"
 
 struct arena;
+struct requirement;
 
 struct place_req {
 	const struct group *group;
@@ -17,6 +18,8 @@ struct place_req {
 	enum placement policy;
 	/* May be NULL. True: this base is out for the caller's own reason (already failed in this plan, …); counted as rule "excluded". */
 	bool (*excluded)(const struct base *b, void *arg);
+	/* May be NULL. True: what is required will be on this base although it is not yet. */
+	bool (*brings)(const struct base *b, const struct requirement *r, void *arg);
 	void *arg;
 	/* May be NULL. The instance of another version that the new one is to stand beside: its base may hold the module, and is preferred.
 	 */

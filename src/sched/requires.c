@@ -1,4 +1,6 @@
-/* Required modules on the same base: "module" or "module:range", where a range is one or more of = > >= < <= ~ ^ with a version. */
+/* Reading requirements, comparing versions, and the order on one base that follows: what is required comes first and goes last. */
+#include "sched/requires.h"
+
 #include "sched/rules.h"
 
 #include "base/arena.h"
@@ -122,24 +124,177 @@ bool version_in_range(const char *version, const char *range) {
 	return true;
 }
 
-static bool base_has(const struct base *b, const char *module, const char *range) {
-	const struct instance *i;
-	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (i->row.wanted && strcmp(i->version->module->row.name, module) == 0 && version_in_range(i->version->row.name, range))
+/* ---- reading ------------------------------------------------------------------------------------------------------------------------ */
+bool requires_any(const struct version *v) {
+	const char *json = v == NULL ? NULL : v->row.requires;
+	return json != NULL && *json != '\0' && strcmp(json, "[]") != 0;
+}
+
+static struct requirement requirement_read(char *text, struct arena *a) {
+	const char *colon = strchr(text, ':');
+	return (struct requirement){ .module = colon == NULL ? text : arena_strndup(a, text, (size_t)(colon - text)),
+		.range = colon == NULL ? "" : colon + 1,
+		.text = text };
+}
+
+size_t requires_of(const struct version *v, struct arena *a, struct requirement **ret) {
+	char **list;
+	size_t n;
+	*ret = NULL;
+	if (!requires_any(v) || strings_parse(v->row.requires, a, &list, &n, NULL) != 0)
+		return 0;
+	*ret = arena_alloc(a, (n + 1) * sizeof **ret);
+	for (size_t k = 0; k < n; k++)
+		(*ret)[k] = requirement_read(list[k], a);
+	return n;
+}
+
+bool requires_module(const struct version *v, const struct module *m, struct arena *a, struct requirement *ret) {
+	struct requirement *list;
+	size_t n = requires_of(v, a, &list);
+	for (size_t k = 0; k < n; k++) {
+		if (strcmp(list[k].module, m->row.name) != 0)
+			continue;
+		*ret = list[k];
+		return true;
+	}
+	return false;
+}
+
+bool requirement_meets(const struct requirement *r, const struct version *v) {
+	return strcmp(v->module->row.name, r->module) == 0 && version_in_range(v->row.name, r->range);
+}
+
+/* ---- on one base ----------------------------------------------------------------------------------------------------------------------
+ */
+static bool broken(const struct instance *i) {
+	return i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_QUARANTINED;
+}
+
+const char *requirement_of(const struct place_req *r, const struct base *b, struct arena *a) {
+	struct requirement *list;
+	size_t n = requires_of(r->version, a, &list);
+	for (size_t k = 0; k < n; k++) {
+		const struct instance *i;
+		bool met = false;
+		TAILQ_FOREACH(i, &b->instances, base_link)
+			met |= i->row.wanted && !broken(i) && requirement_meets(&list[k], i->version);
+		if (!met && (r->brings == NULL || !r->brings(b, &list[k], r->arg)))
+			return list[k].text;
+	}
+	return NULL;
+}
+
+/* It is there, or may be: a removal under way has not ended, an install has begun. */
+static bool active(const struct instance *i) {
+	return i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
+	       i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN;
+}
+
+static bool met_without(const struct instance *i, const struct requirement *r) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x != i && x->row.wanted && x->row.state == INSTANCE_READY && requirement_meets(r, x->version))
 			return true;
 	return false;
 }
 
-const char *requirement_of(const struct place_req *r, const struct base *b, struct arena *a) {
-	char **list;
-	size_t n;
-	if (strings_parse(r->version->row.requires, a, &list, &n, NULL) != 0)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		char *colon = strchr(list[i], ':');
-		const char *module = colon == NULL ? list[i] : arena_strndup(a, list[i], (size_t)(colon - list[i]));
-		if (!base_has(b, module, colon == NULL ? "" : colon + 1))
-			return list[i];
+bool requires_instance(const struct instance *x, const struct instance *i) {
+	if (x == i || x->base != i->base || !active(x) || x->version->module == i->version->module || !requires_any(x->version))
+		return false;
+	ARENA_AUTO a = arena_new();
+	struct requirement r;
+	return requires_module(x->version, i->version->module, a, &r);
+}
+
+const struct instance *requirer_of(const struct instance *i, const struct instance *after) {
+	const struct instance *x = after == NULL ? TAILQ_FIRST(&i->base->instances) : TAILQ_NEXT(after, base_link);
+	for (; x != NULL; x = TAILQ_NEXT(x, base_link)) {
+		if (!requires_instance(x, i))
+			continue;
+		ARENA_AUTO a = arena_new();
+		struct requirement r;
+		if (requires_module(x->version, i->version->module, a, &r) && requirement_meets(&r, i->version) && !met_without(i, &r))
+			return x;
 	}
 	return NULL;
+}
+
+bool requirers_break(const struct instance *old, const struct version *to) {
+	const struct instance *x = NULL;
+	struct requirement r;
+	while ((x = requirer_of(old, x)) != NULL) {
+		ARENA_AUTO a = arena_new();
+		if (requires_module(x->version, to->module, a, &r) && !requirement_meets(&r, to))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody said that this one goes although another stays that requires it. */
+static bool let_go(const struct instance *i, const struct instance *x, bool forced) {
+	bool goes = i->deployment == NULL || i->deployment->row.offline || forced;
+	bool stays = x->row.wanted && x->task == NULL && (x->deployment == NULL || !x->deployment->row.offline);
+	return goes && stays;
+}
+
+static const struct instance *removal_awaits(const struct instance *i, bool forced) {
+	const struct instance *x = NULL;
+	if (!active(i)) /* it is not there: nobody can lose it */
+		return NULL;
+	while ((x = requirer_of(i, x)) != NULL)
+		if (!let_go(i, x, forced))
+			return x;
+	return NULL;
+}
+
+/* What of that module is wanted there, if none of it is there as required. */
+static const struct instance *absent(const struct base *b, const struct requirement *r) {
+	const struct instance *x, *found = NULL;
+	TAILQ_FOREACH(x, &b->instances, base_link) {
+		if (!x->row.wanted || strcmp(x->version->module->row.name, r->module) != 0)
+			continue;
+		if (x->row.state == INSTANCE_READY && requirement_meets(r, x->version))
+			return NULL;
+		found = x;
+	}
+	return found;
+}
+
+static const struct instance *install_awaits(const struct instance *i, struct arena *a, struct requirement *ret) {
+	struct requirement *list;
+	size_t n = requires_of(i->version, a, &list);
+	for (size_t k = 0; k < n; k++) {
+		const struct instance *x = absent(i->base, &list[k]);
+		if (x == NULL)
+			continue;
+		if (ret != NULL)
+			*ret = list[k];
+		return x;
+	}
+	return NULL;
+}
+
+/* In place the new one comes after the old one went, also when that waits. */
+static const struct instance *predecessor(const struct task *t) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &t->base->instances, base_link) {
+		const struct task *other = x->task;
+		bool waits = other != NULL && (other->row.state == TASK_PENDING || other->row.state == TASK_BACKOFF);
+		if (waits && other->row.kind == TASK_KIND_UNINSTALL && x->row.id == t->row.partner_id &&
+		    other->row.partner_id == t->row.instance_id)
+			return x;
+	}
+	return NULL;
+}
+
+const struct instance *task_awaits(const struct task *t, bool forced, struct arena *a, struct requirement *ret) {
+	if (t->instance == NULL)
+		return NULL;
+	if (t->row.kind == TASK_KIND_UNINSTALL)
+		return removal_awaits(t->instance, forced);
+	const struct instance *old = t->row.partner_id == 0 ? NULL : predecessor(t);
+	if (old != NULL && removal_awaits(old, forced) != NULL)
+		return removal_awaits(old, forced);
+	return requires_any(t->instance->version) ? install_awaits(t->instance, a, ret) : NULL;
 }

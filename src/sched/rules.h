@@ -23,7 +23,5 @@ int place_rank(const struct place_req *r, const struct base *a, int load_a, cons
 /* What stands against that base, for {what}; "" where the sentence has no such place. In the arena. */
 const char *taint_of(const struct place_req *r, const struct base *b, struct arena *a);       /* NULL = none */
 const char *requirement_of(const struct place_req *r, const struct base *b, struct arena *a); /* NULL = all are met */
-bool version_in_range(const char *version, const char *range);
-bool version_range_valid(const char *range); /* a list of [= > >= < <= ~ ^]VERSION; what is none is never met */
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "model/spec.h"
 #include "plan/plan.h"
+#include "sched/requires.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,11 @@
 
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
+static const char *const required[N_MODULES][N_VERSIONS] = {
+	{ NULL, NULL, NULL },
+	{ NULL, "[\"alpha\"]", "[\"alpha:>=2\"]" },
+	{ NULL, NULL, "[\"beta\"]" },
+};
 
 enum wish {
 	WISH_DEPLOY,
@@ -27,6 +33,7 @@ enum wish {
 	WISH_DRAIN,
 	WISH_ANEW,
 	WISH_STOCK,
+	WISH_TOGETHER,
 	WISHES
 };
 
@@ -98,6 +105,29 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	return r;
 }
 
+/* Two or three modules as one plan. What they require of each other is often refused, which is an answer, too. */
+static int ask_together(struct core *c, struct request *q, struct err *err) {
+	struct deploy_spec specs[N_MODULES];
+	struct strategy st = strategy_unset;
+	struct deployment *d[N_MODULES];
+	struct plan *p = NULL;
+	size_t n = q->n % 2 == 0 ? 2 : N_MODULES;
+	st.min_ready_us = 500 * US_PER_MS;
+	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + (q->n + q->version) % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
+	st.upgrade_policy = q->n < 3 ? UPGRADE_POLICY_IN_PLACE : UPGRADE_POLICY_AUTO;
+	for (size_t k = 0; k < n; k++) {
+		int m = (q->module + (int)k) % N_MODULES;
+		specs[k] =
+		    (struct deploy_spec){ .module = modules[m], .group = "g", .online = true, .has_replicas = true, .strategy = &st };
+		specs[k].version = versions[m == q->module ? q->version : (q->version + (int)(q->n / 2)) % N_VERSIONS];
+		specs[k].replicas = 1 + q->n % 3 + (int64_t)k % 2;
+	}
+	int r = change_deploy_all(c, &q->op.who, specs, n, d, &p, err);
+	if (r == 0)
+		q->revision = d[0]->row.revision;
+	return r;
+}
+
 /* Half of them name a base, half a batch or everything. */
 static int ask_verb(struct core *c, struct request *q, struct base *b, struct err *err) {
 	struct verb_spec s = { .base = q->verb == VERB_IGNORE || q->n % 2 == 0 ? b : NULL };
@@ -153,6 +183,8 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 		return d == NULL ? E_NOT_FOUND : change_anew(c, &q->op.who, d, q->n % 3 == 0 ? b : NULL, q->n % 2 == 0, &p, err);
 	case WISH_STOCK:
 		return ask_stock(c, q, t, b, err);
+	case WISH_TOGETHER:
+		return ask_together(c, q, err);
 	case WISH_FREEZE:
 		return change_freeze(c, &q->op.who, fleet_group(t, "g"), q->n < 2, err);
 	case WISH_VERB:
@@ -191,7 +223,8 @@ static void submit(void *arg) {
 }
 
 static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT,
-	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW, WISH_STOCK };
+	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW, WISH_STOCK,
+	WISH_TOGETHER, WISH_TOGETHER };
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
@@ -258,6 +291,7 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 				.revision = 1,
 				.runtime = RUNTIME_NATIVE,
 				.units = 1 + (m == 2),
+				.requires = (char *)(uintptr_t)required[m][v],
 				.priority = 100,
 				.created_at = core_now(c) };
 			fleet_version_add(f, mod, fleet_artifact_add(f, t, &art), &ver);
@@ -343,11 +377,12 @@ static void check_instance(struct sim *s, const struct fleet *f, const struct in
 	struct agent *a = agent_called(s, i->base->row.name);
 	const char *m = i->version->module->row.name, *v = i->version->row.name;
 	bool active = false, there = agent_holds_version(a, m, v, &active);
-	if (i->row.state == INSTANCE_READY && (!there || !active))
+	bool needed = requirer_of(i, NULL) != NULL; /* it stays as long as another one there requires it */
+	if (i->row.state == INSTANCE_READY && (!there || !active) && !(needed && i->task != NULL))
 		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, agent_name(a),
 		    there ? "has it deactivated" : "does not hold it");
 	bool listed = fleet_finding_find(f, FINDING_SURPLUS, i->base, m, v) != NULL;
-	if (!i->row.wanted && !listed && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
+	if (!i->row.wanted && !listed && !needed && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
 		sim_fail(s, "%s:%s on %s is not wanted and still there (%s)", m, v, agent_name(a), word_text(WORD_INSTANCE, i->row.state));
 }
 
@@ -362,8 +397,12 @@ static void check_deployment(struct sim *s, struct core *c, struct deployment *d
 	if (d->plan != NULL && d->plan->row.state == PLAN_RUNNING) {
 		struct plan_wait pw;
 		plan_waiting(d->plan, &pw);
-		if (!pw.no_room && !pw.unavailable)
-			sim_fail(s, "plan %lld still runs and waits for nothing", (long long)d->plan->row.id);
+		if (!pw.no_room && !pw.unavailable && pw.lacking == 0)
+			sim_fail(s,
+			    "plan %lld still runs and waits for nothing: batch %lld, %d pending, %d sent, %lld unplaced, order %d, surge "
+			    "%d",
+			    (long long)d->plan->row.id, (long long)d->plan->row.current_batch, pw.n_pending, pw.n_sent,
+			    (long long)pw.unplaced, pw.order, pw.surge);
 	}
 	arena_free(a);
 }

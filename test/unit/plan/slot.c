@@ -183,8 +183,8 @@ START_TEST(going_back_asks_nobody) {
 	ck_assert(got.confirm == CONFIRM_NONE && got.soak_us == 0 && got.on_failure == ON_FAILURE_PAUSE);
 	plan_strategy(world_plan(&w, PLAN_KIND_UPGRADE, 1, 2), &got);
 	ck_assert(got.confirm == CONFIRM_EACH && got.soak_us > 0 && got.on_failure == ON_FAILURE_UNDO);
-	ck_assert(plan_goal_shrinks(world_plan(&w, PLAN_KIND_UNDO, 2, 2)));
-	ck_assert(!plan_goal_shrinks(world_plan(&w, PLAN_KIND_UNDO, 1, 2)));
+	ck_assert(change_shrinks(TAILQ_FIRST(&world_plan(&w, PLAN_KIND_UNDO, 2, 2)->changes)));
+	ck_assert(!change_shrinks(TAILQ_FIRST(&world_plan(&w, PLAN_KIND_UNDO, 1, 2)->changes)));
 	world_deinit(&w);
 }
 END_TEST

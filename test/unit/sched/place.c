@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "sched/requires.h"
 #include "sched/rules.h"
 
 #include <stdio.h>
