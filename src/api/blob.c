@@ -61,8 +61,8 @@ static int older_first(const void *a, const void *b) {
 	return x->used < y->used ? -1 : x->used > y->used;
 }
 
-/* Down to nine tenths of the limit, so that a full cache is not scanned for every file. */
-static void evict(struct blobs *b, const char *keep) {
+/* Oldest first, down to so many bytes. */
+static void evict(struct blobs *b, const char *keep, int64_t limit) {
 	size_t n;
 	struct entry *list = scan(b, false, &n);
 	int64_t total = 0;
@@ -70,7 +70,7 @@ static void evict(struct blobs *b, const char *keep) {
 		total += list[i].size;
 	if (n > 1)
 		qsort(list, n, sizeof *list, older_first);
-	for (size_t i = 0; i < n && total > b->api->config.max_cache_bytes / 10 * 9; i++) {
+	for (size_t i = 0; i < n && total > limit; i++) {
 		if (strcmp(list[i].name, keep) != 0 && unlinkat(b->dir_fd, list[i].name, 0) == 0)
 			total -= list[i].size;
 	}
@@ -127,7 +127,7 @@ int blobs_admit(struct blobs *b, struct err *err) {
 
 int blob_file_open(struct blobs *b, struct blob_file *ret, struct err *err) {
 	char uuid[37];
-	*ret = (struct blob_file){ .fd = -1 };
+	*ret = (struct blob_file){ .blobs = b, .fd = -1 };
 	snprintf(ret->name, sizeof ret->name, TEMP_PREFIX "%s", uuid_make(uuid));
 	ret->fd = openat(b->dir_fd, ret->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (ret->fd < 0)
@@ -136,20 +136,38 @@ int blob_file_open(struct blobs *b, struct blob_file *ret, struct err *err) {
 	return 0;
 }
 
+/* The disk is full: half of what is only cached goes. False when nothing is left to go. */
+static bool make_room(struct blobs *b) {
+	int64_t before = b->cached_bytes;
+	if (before > 0)
+		evict(b, "", before / 2);
+	return b->cached_bytes < before;
+}
+
 int blob_file_add(struct blob_file *f, const void *p, size_t n, struct err *err) {
 	const char *at = p;
 	sha256_add(f->digest, p, n);
 	f->size += (int64_t)n;
-	while (n > 0) {
+	while (n > 0 && f->fd >= 0) {
 		ssize_t k = write(f->fd, at, n);
-		if (k < 0 && errno == EINTR)
+		if (k < 0 && (errno == EINTR || (errno == ENOSPC && make_room(f->blobs))))
 			continue;
+		if (k < 0 && errno == ENOSPC)
+			return err_set(err, E_UNAVAILABLE, "the disk of the artifact cache %s is full: free some of it", f->blobs->dir);
 		if (k < 0)
-			return err_errno(err, errno, "cannot write into the artifact cache");
+			return err_errno(err, errno, "cannot write into the artifact cache %s", f->blobs->dir);
 		at += k;
 		n -= (size_t)k;
 	}
 	return 0;
+}
+
+void blob_file_forgo(struct blob_file *f) {
+	if (f->fd < 0)
+		return;
+	unlinkat(f->blobs->dir_fd, f->name, 0);
+	close(f->fd);
+	f->fd = -1;
 }
 
 void blob_file_digest(struct blob_file *f, char ret_hex[SHA256_HEX]) {
@@ -167,12 +185,16 @@ static void file_close(struct blob_file *f) {
 
 int blob_file_keep(struct blobs *b, struct blob_file *f, const char *sha256, struct err *err) {
 	int rc = 0;
+	if (f->fd < 0) {
+		file_close(f);
+		return 0;
+	}
 	b->cached_bytes += f->size;
 	if (renameat(b->dir_fd, f->name, b->dir_fd, sha256) != 0)
 		rc = err_errno(err, errno, "cannot keep %s in the artifact cache", sha256);
 	file_close(f);
 	if (rc == 0 && b->cached_bytes > b->api->config.max_cache_bytes)
-		evict(b, sha256);
+		evict(b, sha256, b->api->config.max_cache_bytes / 10 * 9); /* so that a full cache is not scanned for every file */
 	return rc;
 }
 

@@ -22,13 +22,16 @@ struct blobs {
 
 /* A file that is being made in the cache folder: invisible until it is kept. */
 struct blob_file {
-	int fd;
+	struct blobs *blobs;
+	int fd; /* -1 after blob_file_forgo */
 	char name[80];
 	struct sha256 *digest;
 	int64_t size;
 };
 int blob_file_open(struct blobs *b, struct blob_file *ret, struct err *err);
+/* A full disk first costs the cache its oldest files. On an error the bytes are counted and in the digest, but not all in the file. */
 int blob_file_add(struct blob_file *f, const void *p, size_t n, struct err *err);
+void blob_file_forgo(struct blob_file *f); /* goes on without a file: only counts and digests; nothing will be kept */
 void blob_file_digest(struct blob_file *f, char ret_hex[SHA256_HEX]);                          /* once, after the last byte */
 int blob_file_keep(struct blobs *b, struct blob_file *f, const char *sha256, struct err *err); /* under its digest; closes */
 void blob_file_drop(struct blobs *b, struct blob_file *f);

@@ -7,6 +7,7 @@
 
 #include "api/blob.h"
 #include "base/faultpoint.h"
+#include "base/log.h"
 
 typedef void (*upload_begun)(void *arg, struct api_upload *u, const struct err *err);
 typedef void (*upload_done)(void *arg, const ProtobufCMessage *artifact, bool existed, const struct err *err);
@@ -192,8 +193,11 @@ size_t api_upload_add(struct api_upload *u, const void *p, size_t n, void (*more
 		return n;
 	}
 	size_t taken = u->existed || n < CHUNK_BYTES - u->n_fill ? n : CHUNK_BYTES - u->n_fill;
-	if (blob_file_add(&u->file, p, taken, &u->err) != 0)
-		return n;
+	struct err full = ERR_INIT;
+	if (blob_file_add(&u->file, p, taken, &full) != 0) { /* only a cache: the ledger takes the bytes all the same */
+		log_warn("an upload is not cached", log_e(&full));
+		blob_file_forgo(&u->file);
+	}
 	if (!u->existed) {
 		memcpy(u->fill + u->n_fill, p, taken);
 		u->n_fill += taken;
