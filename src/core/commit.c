@@ -102,7 +102,7 @@ static void commit_start(struct core *c) {
 }
 
 void commit_turn(struct core *c) {
-	if (c->fleet == NULL || c->flying != NULL || c->stray > 0 || c->recovering ||
+	if (c->fleet == NULL || c->flying != NULL || !TAILQ_EMPTY(&c->strays) || c->recovering ||
 	    (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY && c->mode != CORE_STOPPING))
 		return;
 	if (fleet_is_dirty(c->fleet) && !c->older) {
@@ -163,7 +163,7 @@ void commit_drop(struct core *c, const struct err *err, bool keep_ops) {
 			fail_ops(c, parts[i], err);
 		if (parts[i]->in_ledger) {
 			parts[i]->dropped = true;
-			c->stray++;
+			TAILQ_INSERT_TAIL(&c->strays, parts[i], stray);
 		} else {
 			bundle_free(parts[i]);
 		}
@@ -203,6 +203,8 @@ static void commit_refused(struct core *c, const struct err *err) {
 static void recovered(void *arg, const struct ledger_loaded *res, const struct err *err) {
 	struct core *c = arg;
 	c->recovering = false;
+	if (c->ended)
+		return;
 	if (c->load_again) {
 		core_load(c);
 		return;
@@ -244,7 +246,7 @@ static void commit_done(void *arg, const struct err *err) {
 	struct core *c = b->core;
 	b->in_ledger = false;
 	if (b->dropped) {
-		c->stray--;
+		TAILQ_REMOVE(&c->strays, b, stray);
 		bundle_free(b);
 		core_wake(c);
 		return;
@@ -312,6 +314,10 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 	struct fleet *fresh = c->loading;
 	struct err e = ERR_INIT;
 	c->loading = NULL;
+	if (c->ended) {
+		fleet_free(fresh);
+		return;
+	}
 	if (err == NULL && last_event_load(c, fresh, res, &e) != 0)
 		err = &e;
 	if (err == NULL && fleet_load_end(fresh, &e) != 0)

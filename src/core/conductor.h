@@ -72,6 +72,7 @@ struct bundle {
 	struct changeset *cs;
 	struct core *core;
 	bool in_ledger, dropped; /* commit() has it; nobody waits for it any more */
+	TAILQ_ENTRY(bundle) stray;
 	mono_t begun;
 };
 
@@ -121,7 +122,7 @@ struct core {
 	struct op_queue waiting; /* not applied yet */
 	size_t n_waiting;
 	struct bundle *open, *flying;
-	int stray;                      /* commits still in the ledger that we gave up */
+	TAILQ_HEAD(, bundle) strays;    /* commits still in the ledger that we gave up */
 	struct core_who who;            /* of the op being applied */
 	struct base *hearing;           /* whose words are applied and set off events */
 	const struct core_op *applying; /* whose `who` may become known only inside apply() */
@@ -148,6 +149,7 @@ struct core {
 	bool turning, recovering, load_again;
 	bool op_first; /* the next input is an operation, if one waits */
 	bool missed;   /* effects fell away with the lease: every base is asked for a hello when it is good again */
+	bool ended;    /* what the ledger still completes changes nothing */
 	struct {
 		char cell[37];
 		int64_t epoch, event;

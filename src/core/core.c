@@ -45,20 +45,33 @@ int core_new(const struct core_env *env, const struct core_config *cfg, struct c
 	TAILQ_INIT(&c->to_command);
 	STAILQ_INIT(&c->held_back);
 	TAILQ_INIT(&c->watches);
+	TAILQ_INIT(&c->strays);
 	c->lease.next = MONO_NEVER;
 	conduct_init(c);
 	*ret = c;
 	return 0;
 }
 
-void core_free(struct core *c) {
-	if (c == NULL)
+void core_end(struct core *c) {
+	if (c == NULL || c->ended)
 		return;
 	struct err err = ERR_INIT;
 	err_set(&err, E_UNAVAILABLE, "the server ended");
 	c->mode = CORE_STOPPING;
+	c->ended = true;
 	commit_drop(c, &err, false);
 	core_refuse_waiting(c);
+}
+
+void core_free(struct core *c) {
+	struct bundle *b;
+	if (c == NULL)
+		return;
+	core_end(c);
+	while ((b = TAILQ_FIRST(&c->strays)) != NULL) {
+		TAILQ_REMOVE(&c->strays, b, stray);
+		bundle_free(b);
+	}
 	bundle_free(c->open);
 	fleet_free(c->fleet);
 	fleet_free(c->loading);
@@ -70,6 +83,8 @@ void core_free(struct core *c) {
 }
 
 void core_wake(struct core *c) {
+	if (c->ended)
+		return;
 	c->env.wake(c->env.arg);
 }
 

@@ -51,6 +51,9 @@ struct core_env {
 };
 
 int core_new(const struct core_env *env, const struct core_config *cfg, struct core **ret, struct err *err);
+/* The end: callers are answered, nothing is decided or sent any more. What the ledger has under way may still be completed, so the ledger
+ * goes between the two. */
+void core_end(struct core *c);
 void core_free(struct core *c);
 /* Competes for the lease; once it holds it, loads and becomes active. */
 void core_start(struct core *c);

@@ -41,6 +41,8 @@ static void lease_good(struct core *c) {
 
 static void taken(void *arg, const struct lease_view *v, const struct err *err) {
 	struct core *c = arg;
+	if (c->ended)
+		return;
 	lease_end(c, WATCH_US);
 	if (err != NULL) {
 		if (err->code != E_FENCED && err->code != E_CONFLICT)
@@ -61,6 +63,8 @@ static bool may_take(const struct core *c, const struct lease_view *v, mono_t no
 
 static void looked(void *arg, const struct lease_view *v, const struct err *err) {
 	struct core *c = arg;
+	if (c->ended)
+		return;
 	mono_t now = lease_end(c, WATCH_US);
 	if (err != NULL) {
 		core_set_mode(c, CORE_STARTING, err->text);
@@ -86,6 +90,8 @@ static void looked(void *arg, const struct lease_view *v, const struct err *err)
 
 static void renewed(void *arg, const struct lease_view *v, const struct err *err) {
 	struct core *c = arg;
+	if (c->ended)
+		return;
 	lease_end(c, RETRY_US);
 	if (!c->lease.held)
 		return;

@@ -253,11 +253,12 @@ void parts_free(struct berthd *s) {
 	admin_free(s->admin);
 	witness_free(s->witness);
 	if (s->core != NULL) {
-		core_free(s->core);
+		core_end(s->core);
 		deferred_deinit(&s->turn);
 		timer_deinit(&s->deadline);
 	}
 	drive_free(s->drive);
 	ledger_pg_free(s->pg);
+	core_free(s->core);
 	free(s->servers);
 }

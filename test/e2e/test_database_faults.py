@@ -2,6 +2,7 @@
 
 The server reaches its PostgreSQL through a TCP proxy that fails on request. One cell for all cases: each has to leave it as it was.
 """
+import http.client
 import itertools
 import os
 import signal
@@ -75,7 +76,12 @@ class Writers:
         while not self.end.is_set():
             name = f"w{next(NAMES)}"
             while True:
-                answer = self.fleet.api.post("/v1/modules", {"name": name}, headers={"Idempotency-Key": name}, timeout=60)
+                try:
+                    answer = self.fleet.api.post("/v1/modules", {"name": name}, headers={"Idempotency-Key": name}, timeout=60)
+                except (OSError, http.client.HTTPException):
+                    if self.end.wait(0.05):
+                        return
+                    continue
                 if answer.status == 201:
                     self.made.append(name)
                     break
@@ -159,7 +165,7 @@ def test_one_frozen_backend(cell):
             assert len(set(writers.made)) == len(writers.made)
     finally:
         os.kill(pid, signal.SIGCONT)
-    cells.until(lambda: not cell.sql(f"select from pg_stat_activity where pid = {pid}"), 20, "the woken backend ends")
+    cells.until(lambda: not cell.sql(f"select pid from pg_stat_activity where pid = {pid}"), 20, "the woken backend ends")
     resumes(cell)
 
 
@@ -216,3 +222,17 @@ def test_a_lock_on_the_fence(cell):
         with pytest.raises(psycopg2.OperationalError):
             session.cursor().execute("select 1")
     resumes(cell)
+
+
+def test_it_stops_while_the_database_is_silent(cell):
+    """SIGTERM with a commit and a renewal under way that nobody answers: it ends within its time, in order."""
+    with Writers(cell) as writers:
+        cell.proxy.hold()
+        cells.until(lambda: cell.api.get("/readyz").status == 503, 30, "not ready")
+        cell.one.process.signal(signal.SIGTERM)
+        assert cell.one.process.popen.wait(40) == 0
+        cell.proxy.cut()
+        cell.proxy.go_on()
+        cell.one.start().ready()
+        writers.go_on()
+    cell.sound()

@@ -4,6 +4,7 @@ The cases come from the table: berthd --dump-faults lists it. Whatever the point
 under way ends well, what was acknowledged is there, nothing was done twice, the units add up.
 """
 import collections
+import http.client
 import itertools
 import operator
 import subprocess
@@ -54,7 +55,7 @@ class Writer:
             while not self.end.is_set():
                 try:
                     answer = self.fleet.api.call("POST", "/v1/modules", {"name": name}, headers={"Idempotency-Key": name}, timeout=20)
-                except OSError:
+                except (OSError, http.client.HTTPException):
                     continue
                 if answer.status == 201:
                     self.answered.append(name)
