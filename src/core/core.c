@@ -498,6 +498,12 @@ void core_witness(struct core *c, const char *cell, int64_t epoch, int64_t event
 	c->witness.event = same && c->witness.event > event ? c->witness.event : event;
 }
 
+void core_witnessed(const struct core *c, char ret_cell[37], int64_t *ret_epoch, int64_t *ret_event) {
+	memcpy(ret_cell, c->witness.cell, sizeof c->witness.cell);
+	*ret_epoch = c->witness.epoch;
+	*ret_event = c->witness.event;
+}
+
 bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event) {
 	if (cell == NULL || strcmp(cell, c->cell) != 0 || epoch < c->accepted_epoch)
 		return false;

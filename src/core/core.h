@@ -133,6 +133,8 @@ void core_watch_remove(struct core *c, struct core_watch *w); /* also from insid
 /* ---- P13 --------------------------------------------------------------------------------------------------------------------------- */
 /* What the data directory witnessed earlier (before core_start). */
 void core_witness(struct core *c, const char *cell, int64_t epoch, int64_t event);
+/* The newest that was witnessed, by the data directory or by bases: to be kept while the ledger is older than it. */
+void core_witnessed(const struct core *c, char ret_cell[37], int64_t *ret_epoch, int64_t *ret_event);
 void core_accept_older(struct core *c, void (*done)(void *arg, const struct err *err), void *arg);
 
 struct core_stats {

@@ -2,6 +2,8 @@
 #ifndef BERTH_REST_INSIDE_H
 #define BERTH_REST_INSIDE_H
 
+#include <sys/queue.h>
+
 #include "api/api.h"
 #include "base/arena.h"
 #include "core/core.h"
@@ -18,6 +20,7 @@ struct rest {
 	struct rest_config config;
 	struct http_server *http;
 	unsigned n_proxied;
+	LIST_HEAD(, proxy) proxied;
 	struct proxy_tls *tls;
 	uint64_t answers[6]; /* by hundred */
 };

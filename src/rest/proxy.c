@@ -29,6 +29,7 @@ struct proxy_tls {
 };
 
 struct proxy {
+	LIST_ENTRY(proxy) link;
 	struct exchange *x;
 	struct bufferevent *bev;
 	struct evdns_base *dns;
@@ -69,6 +70,7 @@ static void proxy_free(struct proxy *p) {
 	p->x->on_end = NULL;
 	p->x->on_gone = NULL;
 	p->x->rest->n_proxied--;
+	LIST_REMOVE(p, link);
 	bufferevent_free(p->bev);
 	if (p->dns != NULL)
 		evdns_base_free(p->dns, 0);
@@ -86,6 +88,15 @@ static void proxy_fail(struct proxy *p, const char *why) {
 		exchange_drop(x); /* half an answer is out: only closing tells the client */
 	else
 		answer_error(x, &err);
+}
+
+/* Who took over need not wait for the one it took over from, which may be frozen and never answer. */
+void rest_took_over(struct rest *r) {
+	struct proxy *p, *next;
+	for (p = LIST_FIRST(&r->proxied); p != NULL; p = next) {
+		next = LIST_NEXT(p, link);
+		proxy_fail(p, "is not the active one any more");
+	}
 }
 
 static void proxy_end(struct proxy *p) {
@@ -375,6 +386,7 @@ void proxy_head(struct exchange *x) {
 	host_of(p->peer, host, sizeof host, &port);
 	p->bev = bev_make(x->rest, host, tls);
 	x->rest->n_proxied++;
+	LIST_INSERT_HEAD(&x->rest->proxied, p, link);
 	x->work = p;
 	x->on_body = body_up;
 	x->on_end = end_up;

@@ -111,6 +111,7 @@ int rest_new(struct loop *l, struct api *api, struct core *core, const struct re
 	if (r == NULL)
 		abort();
 	*r = (struct rest){ .loop = l, .api = api, .core = core };
+	LIST_INIT(&r->proxied);
 	if (config != NULL)
 		r->config = *config;
 	if (r->config.sse_beat_us <= 0)

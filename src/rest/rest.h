@@ -29,5 +29,6 @@ int rest_new(struct loop *l, struct api *api, struct core *core, const struct re
 void rest_free(struct rest *r);                          /* after the http server is gone */
 const struct http_handler *rest_handler(void);           /* its arg is the rest */
 void rest_attach(struct rest *r, struct http_server *s); /* for /metrics */
+void rest_took_over(struct rest *r);                     /* this server holds the lease now: what it forwarded to another fails */
 
 #endif

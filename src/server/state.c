@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "api/api.h"
 #include "drive/drive.h"
+#include "rest/rest.h"
 #include "rpc/rpc.h"
 #include "server/admin.h"
 #include "server/berthd.h"
+#include "server/witness.h"
 
 static const char *const mode_names[] = {
 	[CORE_STARTING] = "starting",
@@ -75,8 +77,12 @@ void state_changed(void *arg, const struct core_state *st) {
 	api_state(s->api, st);
 	if (st->mode == CORE_STANDBY)
 		api_leave(s->api);
+	if (st->mode == CORE_LOADING && s->rest != NULL)
+		rest_took_over(s->rest);
 	if (st->mode == CORE_ACTIVE)
 		admin_ensure(s->admin);
-	if (st->mode == CORE_READ_ONLY)
+	if (st->mode == CORE_READ_ONLY) {
+		witness_learn(s->witness);
 		accept_older(s);
+	}
 }

@@ -78,20 +78,30 @@ static void *write_news(void *arg) {
 	return NULL;
 }
 
+/* An older database does not replace what was seen: then that is kept, whoever saw it. */
 static void hand_over(void *arg) {
 	struct witness *w = arg;
+	struct witness_seen seen;
 	struct core_state s;
 	core_state(w->core, &s);
 	w->armed = false;
-	if (s.cell[0] == '\0' || s.mode == CORE_READ_ONLY) /* an older database must not replace what was seen */
+	memcpy(seen.cell, s.cell, sizeof seen.cell);
+	seen.epoch = s.epoch;
+	seen.event = s.last_event;
+	if (s.mode == CORE_READ_ONLY)
+		core_witnessed(w->core, seen.cell, &seen.epoch, &seen.event);
+	if (seen.cell[0] == '\0')
 		return;
 	pthread_mutex_lock(&w->lock);
-	memcpy(w->seen.cell, s.cell, sizeof s.cell);
-	w->seen.epoch = s.epoch;
-	w->seen.event = s.last_event;
+	w->seen = seen;
 	w->dirty = true;
 	pthread_cond_signal(&w->news);
 	pthread_mutex_unlock(&w->lock);
+}
+
+void witness_learn(struct witness *w) {
+	if (w != NULL)
+		hand_over(w);
 }
 
 static void on_events(void *arg, const struct row_event *const *events, size_t n) {

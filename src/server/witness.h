@@ -19,6 +19,7 @@ struct witness_seen {
 int witness_read(const char *path, struct witness_seen *ret, struct err *err);
 /* Follows the core's commits from now on. */
 int witness_new(struct loop *l, struct core *c, const char *path, struct witness **ret, struct err *err);
+void witness_learn(struct witness *w); /* a base has seen more than the database knows: that must outlive this process; NULL is fine */
 void witness_free(struct witness *w); /* writes what is not written yet; before core_free(); NULL is fine */
 
 #endif
