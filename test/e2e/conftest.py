@@ -37,14 +37,20 @@ class Fleet(cells.Cell):
     def api(self):
         return self.one.client
 
-    def group(self, name, limit):
-        answer = self.api.post("/v1/groups", {"name": name, "installLimit": limit})
+    def made(self, path, body):
+        """Asks until it is answered: with leases as short as these a busy machine misses one now and then. body: of each try."""
+        def answered():
+            answer = self.api.post(path, body())
+            return answer.status != 503 and answer
+        answer = cells.until(answered, 20, f"POST {path} is answered")
         assert answer.status == 201, answer
+        return answer.json
+
+    def group(self, name, limit):
+        self.made("/v1/groups", lambda: {"name": name, "installLimit": limit})
 
     def join_token(self, group):
-        answer = self.api.post("/v1/tokens", {"name": f"join-{group}-{os.urandom(3).hex()}", "role": "join", "group": group})
-        assert answer.status == 201, answer
-        return answer.json["secret"]
+        return self.made("/v1/tokens", lambda: {"name": f"join-{group}-{os.urandom(3).hex()}", "role": "join", "group": group})["secret"]
 
     def join(self, names, group="demo", options=(), base=()):
         token = self.join_token(group)
