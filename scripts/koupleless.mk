@@ -13,12 +13,17 @@ $(KOUPLELESS)/.built: $(KOUPLELESS_SRC)
 	$(Q)cd $(KOUPLELESS) && mvn -B -q $(MVN_FLAGS) package > build.log 2>&1 || { tail -n 40 build.log >&2; exit 1; }
 	$(Q)touch $@
 
-.PHONY: test-koupleless
+KOUPLELESS_RUN = BERTH_BIN_DIR=$(abspath $(O)) BERTH_KOUPLELESS_DIR=$(abspath $(KOUPLELESS)) PYTHONDONTWRITEBYTECODE=1 \
+	$(if $(KOUPLELESS_JARS),KOUPLELESS_JARS=$(abspath $(KOUPLELESS_JARS)))
+KOUPLELESS_NEEDS := all $(if $(KOUPLELESS_JARS),,$(KOUPLELESS)/.built)
+
+.PHONY: test-koupleless bench-koupleless
 ifeq ($(JVM_LACKS),)
-test-koupleless: all $(if $(KOUPLELESS_JARS),,$(KOUPLELESS)/.built) ## real Koupleless bases (Java 17, Maven); KOUPLELESS_JARS=folder
-	$(Q)BERTH_BIN_DIR=$(abspath $(O)) BERTH_KOUPLELESS_DIR=$(abspath $(KOUPLELESS)) $(if $(KOUPLELESS_JARS),KOUPLELESS_JARS=$(abspath $(KOUPLELESS_JARS))) \
-		PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e/test_koupleless.py $(E2E)
+test-koupleless: $(KOUPLELESS_NEEDS) ## real Koupleless bases (Java 17, Maven); KOUPLELESS_JARS=folder
+	$(Q)$(KOUPLELESS_RUN) /usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e/test_koupleless.py $(E2E)
+bench-koupleless: $(KOUPLELESS_NEEDS) ## a deploy to real JVMs: theirs and our share of it (RUNS=n)
+	$(Q)$(KOUPLELESS_RUN) /usr/bin/python3 bench/koupleless.py
 else
-test-koupleless:
+test-koupleless bench-koupleless:
 	$(Q)echo "skipped: real Koupleless bases need $(JVM_LACKS) (Java 17, Maven 3.8)"
 endif
