@@ -98,6 +98,41 @@ static int cut_read(const Berth__V1__Strategy *m, const char *pointer, struct st
 	return rc;
 }
 
+static int place_read(const char *v, const char *pointer, const char *field, char ret[STRATEGY_TEXT], bool url, struct err *err) {
+	char at[96];
+	snprintf(at, sizeof at, "%s/%s", pointer, field);
+	if (v == NULL || *v == '\0')
+		return 0;
+	bool starts = url ? strncmp(v, "http://", 7) == 0 || strncmp(v, "https://", 8) == 0 : *v == '/';
+	if (!starts)
+		return err_field(err, E_INVALID, at, url ? "must be an http or https URL" : "must be a path that begins with /");
+	if (strlen(v) >= STRATEGY_TEXT)
+		return err_field(err, E_INVALID, at, "at most %d characters", STRATEGY_TEXT - 1);
+	for (const char *p = v; *p != '\0'; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"\\<>^`{|}", *p) != NULL)
+			return err_field(err, E_INVALID, at, "may hold only characters of a URL; write others as %%XX");
+	if (url && strchr(v, '@') != NULL)
+		return err_field(err, E_INVALID, at, "a URL here may hold no user or password: everybody who may read sees it");
+	snprintf(ret, STRATEGY_TEXT, "%s", v);
+	return 0;
+}
+
+static int gates_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {
+	s->gate_state = !m->has_gate_state ? CHOICE_UNSET : m->gate_state ? CHOICE_YES : CHOICE_NO;
+	s->gate_failed = amount_read(m->gate_failed);
+	int rc = amount_check(s->gate_failed, 0, pointer, "gateFailed", err);
+	if (rc == 0)
+		rc = place_read(m->gate_probe, pointer, "gateProbe", s->gate_probe, false, err);
+	if (rc == 0)
+		rc = place_read(m->gate_url, pointer, "gateUrl", s->gate_url, true, err);
+	if (rc == 0)
+		rc = number_read(
+		    m->has_gate_probe_status, m->gate_probe_status, 100, 599, pointer, "gateProbeStatus", &s->gate_probe_status, err);
+	if (rc == 0)
+		rc = number_read(m->has_gate_retries, m->gate_retries, 0, 1000, pointer, "gateRetries", &s->gate_retries, err);
+	return rc;
+}
+
 static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {
 	const struct {
 		const Google__Protobuf__Duration *from;
@@ -109,6 +144,8 @@ static int times_read(const Berth__V1__Strategy *m, const char *pointer, struct 
 		{ m->soak, &s->soak_us, "soak" },
 		{ m->task_timeout, &s->task_timeout_us, "taskTimeout" },
 		{ m->prefetch, &s->prefetch_us, "prefetch" },
+		{ m->gate_every, &s->gate_every_us, "gateEvery" },
+		{ m->gate_timeout, &s->gate_timeout_us, "gateTimeout" },
 		{ m->install_timeout, &s->install_timeout_us, "installTimeout" },
 		{ m->uninstall_timeout, &s->uninstall_timeout_us, "uninstallTimeout" },
 		{ m->switch_timeout, &s->switch_timeout_us, "switchTimeout" },
@@ -131,6 +168,8 @@ int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct stra
 	int rc = batches_read(m, pointer, ret, err);
 	if (rc == 0)
 		rc = cut_read(m, pointer, ret, err);
+	if (rc == 0)
+		rc = gates_read(m, pointer, ret, err);
 	if (rc == 0)
 		rc = times_read(m, pointer, ret, err);
 	if (rc == 0)

@@ -43,11 +43,26 @@ static void view_cut(const struct strategy *s, struct arena *a, Berth__V1__Strat
 		m->batch_order[m->n_batch_order++] = arena_strdup(a, value);
 }
 
+static void view_gates(const struct strategy *s, struct arena *a, Berth__V1__Strategy *m) {
+	if (s->gate_state != CHOICE_UNSET)
+		PUT(m, gate_state, s->gate_state == CHOICE_YES);
+	m->gate_failed = view_amount(s->gate_failed, a);
+	m->gate_probe = view_text(s->gate_probe, a);
+	m->gate_url = view_text(s->gate_url, a);
+	if (s->gate_probe_status > 0)
+		PUT(m, gate_probe_status, (int32_t)s->gate_probe_status);
+	if (s->gate_retries >= 0)
+		PUT(m, gate_retries, (int32_t)s->gate_retries);
+	m->gate_every = given_duration(s->gate_every_us, a);
+	m->gate_timeout = given_duration(s->gate_timeout_us, a);
+}
+
 Berth__V1__Strategy *view_strategy(const struct strategy *s, struct arena *a) {
 	if (s == NULL || strcmp(strategy_print(s, a), "{}") == 0)
 		return NULL;
 	Berth__V1__Strategy *m = PB_NEW(Berth__V1__Strategy, berth__v1__strategy, a);
 	view_cut(s, a, m);
+	view_gates(s, a, m);
 	if (s->upgrade_policy != UPGRADE_POLICY_NONE)
 		PUT(m, upgrade_policy, (Berth__V1__UpgradePolicy)s->upgrade_policy);
 	if (s->placement != PLACEMENT_NONE)

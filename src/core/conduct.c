@@ -79,6 +79,10 @@ static bool on_prefetch(void *arg, struct plan *p, struct base *b, struct versio
 	return prefetch_send(arg, p, b, v, slot);
 }
 
+static int64_t on_ask(void *arg, struct plan *p, const struct plan_ask *a) {
+	return ask_add(arg, p, a);
+}
+
 static bool on_undo(void *arg, struct plan *p, const char *why) {
 	return undo_by_itself(arg, p, why);
 }
@@ -95,6 +99,7 @@ void conduct_init(struct core *c) {
 		.freed = on_freed,
 		.ended = on_ended,
 		.prefetch = on_prefetch,
+		.ask = on_ask,
 		.undo = on_undo,
 	};
 }

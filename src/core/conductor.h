@@ -8,6 +8,7 @@
  *   brake.c     many silent at once             setaside.c bases where installs fail
  *   budget.c    what one base may make us write  words.c    what it may say
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
+ *   ask.c       questions of plans over HTTP
  *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
 #define BERTH_CORE_CONDUCTOR_H
@@ -49,12 +50,12 @@ mono_t agenda_next(const struct agenda *a);
 void agenda_clear(struct agenda *a);
 
 /* ---- commits ----------------------------------------------------------------------------------------------------------------------- */
-enum effect_kind { EFFECT_WELCOME, EFFECT_COMMAND, EFFECT_ACK, EFFECT_REFUSE, EFFECT_PREFETCH };
+enum effect_kind { EFFECT_WELCOME, EFFECT_COMMAND, EFFECT_ACK, EFFECT_REFUSE, EFFECT_PREFETCH, EFFECT_ASK };
 struct effect {
 	enum effect_kind kind;
 	struct driver_link *link;
 	void *message;             /* packed for the driver, in the commit's arena */
-	int64_t seq;               /* ACK */
+	int64_t seq, plan_id;      /* ACK; ASK: its number, whose it is */
 	const char *code, *detail; /* REFUSE */
 	bool final;
 	TAILQ_ENTRY(effect) entry;
@@ -162,6 +163,8 @@ struct core {
 	wall_t started;
 	struct core_stats stats;
 	struct plan_env plans;
+	int64_t last_ask;
+	int n_asking; /* questions without an answer */
 };
 
 static inline bool text_same(const char *a, const char *b) {
@@ -195,6 +198,11 @@ struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_l
 void effects_run(struct core *c, struct bundle *b);
 void effects_make_up(struct core *c); /* hello again from every base: welcomes it, and commands again what has no outcome */
 void effects_forget_link(struct core *c, const struct driver_link *k);
+
+/* ask.c */
+int64_t ask_add(struct core *c, const struct plan *p, const struct plan_ask *a);
+void ask_send(struct core *c, const struct effect *x);
+void asks_end(struct core *c);
 
 /* lease.c */
 void lease_start(struct core *c);

@@ -59,6 +59,7 @@ void core_end(struct core *c) {
 	err_set(&err, E_UNAVAILABLE, "the server ended");
 	c->mode = CORE_STOPPING;
 	c->ended = true;
+	asks_end(c);
 	commit_drop(c, &err, false);
 	core_refuse_waiting(c);
 }

@@ -16,6 +16,7 @@
 struct core;
 struct ledger;
 struct driver;
+struct outbound;
 struct rng;
 
 struct core_config {
@@ -45,7 +46,8 @@ struct core_env {
 	struct rng *rng;
 	struct ledger *ledger;
 	struct driver *driver;
-	void (*wake)(void *arg); /* core has work: call core_turn() soon, not from inside */
+	struct outbound *outbound; /* NULL: plans can ask nobody, and their gates over HTTP hold until their time is over */
+	void (*wake)(void *arg);   /* core has work: call core_turn() soon, not from inside */
 	void *arg;
 	uint64_t *transitions; /* counts per row of lifecycle.def (model/lifecycle.h); NULL: not counted */
 };

@@ -33,6 +33,9 @@ static void effect_run(struct core *c, const struct effect *x) {
 	case EFFECT_PREFETCH:
 		d->prefetch(x->link, x->message);
 		return;
+	case EFFECT_ASK:
+		ask_send(c, x);
+		return;
 	}
 }
 
@@ -42,7 +45,7 @@ void effects_run(struct core *c, struct bundle *b) {
 	struct effect *x;
 	while ((x = TAILQ_FIRST(&b->effects)) != NULL) {
 		TAILQ_REMOVE(&b->effects, x, entry);
-		if (x->link == NULL)
+		if (x->link == NULL && x->kind != EFFECT_ASK) /* what a plan could not ask it asks again */
 			continue;
 		if (core_may_act(c))
 			effect_run(c, x);

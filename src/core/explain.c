@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "plan/memo.h"
 #include "sched/place.h"
 #include "sched/requires.h"
 
@@ -140,6 +141,14 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		    "instances that were missing are being installed again");
 	if (w.in_flight)
 		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
+	if (w.gate != NULL) {
+		const struct plan_memo *m = plan_memo(fleet_plan(c->fleet, p->row.id));
+		add(l, "gate", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch),
+		    "gate %s holds batch %lld%s%s; it refuses after another %s", w.gate, (long long)p->row.current_batch,
+		    m->gate_said[0] == '\0' ? "" : ": ", m->gate_said,
+		    duration_format(mono_diff(w.until, c->mono) / US_PER_S * US_PER_S, d));
+		l->v[l->n - 1].since = (wall_t){ m->gate_since };
+	}
 	if (w.prefetch > 0)
 		add(l, "prefetch", w.prefetch, "", "%d %s the artifact ahead of the first batch; it waits for another %s at most",
 		    w.prefetch, w.prefetch == 1 ? "base fetches" : "bases fetch",

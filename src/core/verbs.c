@@ -26,6 +26,8 @@ unsigned plan_verbs_allowed(struct core *c, const struct plan *p) {
 	ARENA_AUTO a = arena_new();
 	if (set != 0 && plan_failures(p) > 0)
 		set |= BIT(RETRY);
+	if (plan_gated(p))
+		set |= BIT(CONFIRM);
 	undo_of(p, a, &u);
 	if (p->row.state != PLAN_UNDONE && p->row.state != PLAN_SUPERSEDED && undo_check(c, &u, NULL) == 0)
 		set |= BIT(UNDO);
@@ -49,7 +51,7 @@ static int confirm(struct core *c, struct plan *p, int64_t batch, struct err *er
 	if (plan_confirm(&c->plans, p, batch))
 		return 0;
 	TAILQ_FOREACH(b, &p->batches, link)
-		if (b->row.state == BATCH_CONFIRMING)
+		if (b->row.state == BATCH_CONFIRMING || (b->row.state == BATCH_SOAKING && plan_gated(p)))
 			return err_field(err, E_STATE, "/batch", "batch %lld waits to be confirmed: berth plan confirm %lld %lld",
 			    (long long)b->row.number, (long long)p->row.id, (long long)b->row.number);
 	return not_now(c, p, VERB_CONFIRM, err);

@@ -43,6 +43,13 @@ struct strategy {
 	enum on_failure on_failure;
 	enum confirm confirm;
 	enum choice retry_elsewhere;
+	/* Gates between batches. */
+	enum choice gate_state;                  /* what was installed is ready, active, on a base that is well */
+	struct amount gate_failed;               /* so many of the plan's tasks may have failed */
+	char gate_probe[STRATEGY_TEXT];          /* GET of that path through each base … */
+	int64_t gate_probe_status, gate_retries; /* … answers so; after so many tries more it refuses. 0, -1 = not given */
+	char gate_url[STRATEGY_TEXT];            /* POST of the plan's context: 200 go on, 409 no, 202 ask again */
+	int64_t gate_every_us, gate_timeout_us;  /* between two tries; how long one may hold. -1 = not given */
 };
 extern const struct strategy strategy_unset;
 /* How long a base may take for a task of that kind; what is not given has its default. */

@@ -51,6 +51,7 @@ void plan_live_free(struct plan_live *l) {
 	memo_deinit(&l->memo);
 	free(l->prefetch.v);
 	free(l->of);
+	free(l->gates.probes);
 	free(l->upgrades.ids);
 	free(l->removals.ids);
 	free(l);

@@ -63,6 +63,23 @@ struct prefetch {
 	bool begun, over;
 };
 
+/* A question over HTTP: the gate URL (instance 0), or a probe of one instance (gate.c). */
+struct question {
+	int64_t instance_id;
+	int64_t ask; /* under way, 0 = not */
+	int64_t tries;
+	int status; /* of the last answer; 0 = none came */
+	bool done;
+	mono_t at, next; /* asked; not again before */
+	char text[128];  /* what the gate URL said, its first words */
+};
+struct gates {
+	struct question url, *probes;
+	size_t n, cap;
+	bool listed;
+	mono_t from; /* since when memo.gate_us was not brought up to date */
+};
+
 struct plan_live {
 	struct strategy s;          /* of the whole plan: batches, confirmation, soak, failures, how many at once */
 	struct strategy *of;        /* per change, by its number: availability, surge, policy, placement; NULL = not asked for yet */
@@ -71,6 +88,7 @@ struct plan_live {
 	struct failed_slot *failed; /* by key: not tried again by this plan unless a person says retry */
 	struct plan_memo memo;      /* row.options */
 	struct prefetch prefetch;
+	struct gates gates;
 	struct todo upgrades, removals;
 	int64_t todo_batch;    /* the batch the lists were made for */
 	mono_t watched_until;  /* min_ready of the running batch */

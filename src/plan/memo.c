@@ -2,13 +2,16 @@
 #include "plan/memo.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 
-static const char *const halts[] = { [HALT_NONE] = "", [HALT_PERSON] = "person", [HALT_FAILURES] = "failures", [HALT_STALLED] = "stalled" };
+static const char *const halts[] = {
+	[HALT_NONE] = "", [HALT_PERSON] = "person", [HALT_FAILURES] = "failures", [HALT_STALLED] = "stalled", [HALT_GATE] = "gate"
+};
 
 static const struct {
 	const char *name;
@@ -22,6 +25,10 @@ static const struct {
 	{ "before", offsetof(struct plan_memo, before) },
 	{ "now", offsetof(struct plan_memo, now) },
 	{ "forced", offsetof(struct plan_memo, forced) },
+	{ "gateBatch", offsetof(struct plan_memo, gate_batch) },
+	{ "gatePassed", offsetof(struct plan_memo, gate_passed) },
+	{ "gateUs", offsetof(struct plan_memo, gate_us) },
+	{ "gateSince", offsetof(struct plan_memo, gate_since) },
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
 
@@ -57,6 +64,8 @@ static bool object_parse(const json_t *doc, struct plan_memo *m) {
 	const json_t *marks = json_object_get(doc, "marks"), *victims = json_object_get(doc, "victims");
 	for (size_t k = 0; k < N_NUMBERS; k++)
 		*number_of(m, k) = json_integer_value(json_object_get(doc, numbers[k].name));
+	const char *said = json_string_value(json_object_get(doc, "gateSaid"));
+	snprintf(m->gate_said, sizeof m->gate_said, "%s", said == NULL ? "" : said);
 	for (size_t k = 0; halt != NULL && k < sizeof halts / sizeof *halts; k++)
 		if (strcmp(halts[k], halt) == 0)
 			m->halt = (enum plan_halt)k;
@@ -116,6 +125,7 @@ char *memo_print(const struct plan_memo *m, struct arena *a) {
 	put_text(doc, "halt", halts[m->halt]);
 	for (size_t k = 0; k < N_NUMBERS; k++)
 		put_number(doc, numbers[k].name, *number_of(&copy, k));
+	put_text(doc, "gateSaid", m->gate_said);
 	for (size_t k = 0; k < m->n_marks; k++)
 		json_array_append_new(marks, mark_json(&m->marks[k]));
 	if (m->n_marks > 0)

@@ -10,8 +10,9 @@
 struct arena;
 struct err;
 
-enum plan_halt { HALT_NONE, HALT_PERSON, HALT_FAILURES, HALT_STALLED };
+enum plan_halt { HALT_NONE, HALT_PERSON, HALT_FAILURES, HALT_STALLED, HALT_GATE };
 
+#define MEMO_SAID 256
 #define MEMO_MAX_MARKS 1000 /* bases a person may let be in one plan: more of them is a plan to stop */
 
 /* A slot somebody lets be (reason given), or one whose failed tasks up to `forgiven` were taken up again. */
@@ -23,15 +24,20 @@ struct memo_mark {
 };
 
 struct plan_memo {
-	enum plan_halt halt; /* of a PAUSED plan */
-	int64_t tolerated;   /* failures that do not count against the threshold any more */
-	int64_t accepted;    /* failed tasks up to this number are among them */
-	int64_t forgiven;    /* failed tasks up to this number were taken up again */
-	int64_t undoes;      /* the plan that this one takes back */
-	int64_t base_id;     /* drain, replace, restart: only what is on this base; 0 = everywhere */
-	int64_t now;         /* 1: going back at once, whatever max_unavailable says; the plan's reason says why */
-	int64_t forced;      /* 1: it takes away what others require, and somebody said why */
-	int64_t before;      /* replace, restart: instances up to this number; 0 = all */
+	enum plan_halt halt;       /* of a PAUSED plan */
+	int64_t tolerated;         /* failures that do not count against the threshold any more */
+	int64_t accepted;          /* failed tasks up to this number are among them */
+	int64_t forgiven;          /* failed tasks up to this number were taken up again */
+	int64_t undoes;            /* the plan that this one takes back */
+	int64_t base_id;           /* drain, replace, restart: only what is on this base; 0 = everywhere */
+	int64_t now;               /* 1: going back at once, whatever max_unavailable says; the plan's reason says why */
+	int64_t forced;            /* 1: it takes away what others require, and somebody said why */
+	int64_t before;            /* replace, restart: instances up to this number; 0 = all */
+	int64_t gate_batch;        /* stands before its gates; 0 = none */
+	int64_t gate_passed;       /* bit set of those that let it through */
+	int64_t gate_us;           /* how long it stood there while a server looked */
+	int64_t gate_since;        /* wall time in microseconds, for people */
+	char gate_said[MEMO_SAID]; /* the last answer of the one that holds */
 	struct memo_mark *marks;
 	size_t n_marks, cap;
 	int64_t *victims; /* bases that are left first, where fewer are wanted */

@@ -14,6 +14,15 @@ struct rng;
 struct plan_env;
 struct plan_memo;
 
+struct plan_ask {
+	const char *url, *body; /* read during the call */
+};
+struct plan_answer {
+	int status;             /* 0: none came */
+	int64_t retry_after_us; /* 0: it did not say */
+	const char *text;       /* first words of the answer, or why there is none; may be NULL */
+};
+
 struct plan_env {
 	struct fleet *fleet;
 	wall_t wall;
@@ -31,6 +40,9 @@ struct plan_env {
 	void (*ended)(void *arg, struct plan *p);               /* terminal: the next queued one may start */
 	/* Ask the base to have that version's artifact; its answer goes to plan_prefetched() with the slot. False: it cannot be asked. */
 	bool (*prefetch)(void *arg, struct plan *p, struct base *b, struct version *v, int64_t slot);
+	/* A question over HTTP after the open commit: POST of `body` (JSON), or GET without one. Its number, which comes back with
+	 * plan_answered() once; 0: nobody can ask. */
+	int64_t (*ask)(void *arg, struct plan *p, const struct plan_ask *a);
 	/* onFailure undo: another plan takes back what this one did, which ends UNDONE. False: it cannot be taken back. */
 	bool (*undo)(void *arg, struct plan *p, const char *why);
 };
@@ -99,6 +111,10 @@ void deployment_rest(struct fleet *f, struct deployment *d, wall_t now);
 /* What a base said to prefetch. True: look at the plan again (plan_step). */
 bool plan_prefetched(struct plan *p, const struct base *b, int64_t slot, bool ok, int64_t us);
 
+/* An answer to a question. True: it was still waited for; look at the plan again. */
+bool plan_answered(struct plan_env *e, struct plan *p, int64_t ask, const struct plan_answer *a);
+bool plan_gated(const struct plan *p); /* a gate holds or refused its batch: confirm goes past it, resume of a paused one asks again */
+
 /* Verbs. Each returns false when it does not fit the state (nothing changed). */
 bool plan_pause(struct plan_env *e, struct plan *p, const char *reason);
 bool plan_resume(struct plan_env *e, struct plan *p);
@@ -134,7 +150,8 @@ struct plan_wait {
 	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order;
 	int64_t unplaced;
 	mono_t until;
-	int prefetch; /* bases that still fetch ahead */
+	const char *gate; /* that holds: "state", "failed", "probe", "url"; its words are in the memo. NULL: none */
+	int prefetch;     /* bases that still fetch ahead */
 	int n_pending, n_sent, n_backoff;
 };
 void plan_waiting(const struct plan *p, struct plan_wait *ret);

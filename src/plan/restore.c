@@ -42,7 +42,7 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 	struct task *t;
 	if (word_terminal(WORD_PLAN, p->row.state))
 		return;
-	l->progress = l->soak_from = e->mono;
+	l->progress = l->soak_from = l->gates.from = e->mono;
 	if (p->row.state == PLAN_QUEUED)
 		return;
 	TAILQ_FOREACH(ch, &p->changes, link)

@@ -1,5 +1,5 @@
 /* plan_step: start, fill the running batch (fill.c), watch it, go to the next, end. */
-#include "plan/live.h"
+#include "plan/gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +195,10 @@ static bool must_confirm(const struct plan_live *l, const struct batch *b) {
 
 void batch_close(struct plan_env *e, struct plan *p, struct batch *b) {
 	char text[96];
+	if (p->live->memo.gate_batch == b->row.number) {
+		gates_reset(p);
+		plan_memo_store(e, p);
+	}
 	batch_set_state(e->fleet, b, b->row.failed > 0 ? BATCH_FAILED : BATCH_DONE, e->wall);
 	snprintf(text, sizeof text, "batch %lld of %lld is done: %lld ok, %lld failed", (long long)b->row.number,
 	    (long long)TAILQ_LAST(&p->batches, batch_list)->row.number, (long long)b->row.done, (long long)b->row.failed);
@@ -352,6 +356,8 @@ static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
 		soak_resume(e, p, b);
 		return soak_go_on(e, p);
 	}
+	if (!gates_passed(e, p, b))
+		return false;
 	if (must_confirm(l, b) && p->row.state != PLAN_CONFIRMING) {
 		char text[96];
 		batch_set_state(e->fleet, b, BATCH_CONFIRMING, e->wall);

@@ -1,5 +1,5 @@
 /* What people can say to a plan. Each verb is harmless when repeated. */
-#include "plan/live.h"
+#include "plan/gate.h"
 
 #include <stdio.h>
 
@@ -20,6 +20,8 @@ bool plan_resume(struct plan_env *e, struct plan *p) {
 	if (p->row.state != PLAN_PAUSED)
 		return false;
 	struct plan_live *l = live_get(p);
+	if (l->memo.halt == HALT_GATE)
+		gates_reset(p);
 	plan_tolerate(e, p);
 	l->progress = e->mono;
 	plan_set_state(e->fleet, p, PLAN_RUNNING, NULL, e->wall);
@@ -32,8 +34,11 @@ bool plan_confirm(struct plan_env *e, struct plan *p, int64_t number) {
 	struct batch *now = batch_now(p), *b = plan_batch(p, number);
 	if (b != NULL && (b->row.state == BATCH_DONE || b->row.state == BATCH_FAILED))
 		return true;
-	if (p->row.state != PLAN_CONFIRMING || now == NULL || now->row.number != number)
+	if ((p->row.state != PLAN_CONFIRMING && !plan_gated(p)) || now == NULL || now->row.number != number)
 		return false;
+	if (p->row.state == PLAN_PAUSED) /* what a person knows better than the gate */
+		plan_tolerate(e, p);
+	live_get(p)->progress = e->mono;
 	plan_set_state(e->fleet, p, PLAN_RUNNING, NULL, e->wall);
 	plan_announce(e, "plan.confirmed", p, "confirmed");
 	batch_close(e, p, now);

@@ -72,7 +72,9 @@ bool change_shrinks(const struct change *ch) {
 static void strategy_for_return(struct strategy *s) {
 	s->confirm = CONFIRM_NONE;
 	s->soak_us = 0;
-	s->beta[0] = '\0';
+	s->beta[0] = s->gate_probe[0] = s->gate_url[0] = '\0';
+	s->gate_state = CHOICE_NO;
+	s->gate_failed = (struct amount){ AMOUNT_UNSET, 0 };
 	if (s->on_failure == ON_FAILURE_UNDO)
 		s->on_failure = ON_FAILURE_PAUSE;
 }

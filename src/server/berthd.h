@@ -19,8 +19,10 @@ struct api;
 struct cq;
 struct drive;
 struct embedded;
+struct fetcher;
 struct http_server;
 struct ledger_pg;
+struct outbound;
 struct rest;
 struct rpc;
 struct witness;
@@ -38,6 +40,8 @@ struct berthd {
 	struct cq *cq;
 	struct drive *drive;
 	struct core *core;
+	struct fetcher *fetcher; /* of outbound */
+	struct outbound *outbound;
 	struct api *api;
 	struct rest *rest;
 	struct http_server *http;

@@ -13,10 +13,12 @@
 #include "http/server.h"
 #include "ledger/ledger.h"
 #include "loop/cq.h"
+#include "loop/fetch.h"
 #include "rest/rest.h"
 #include "rpc/rpc.h"
 #include "server/admin.h"
 #include "server/berthd.h"
+#include "server/outbound.h"
 #include "server/witness.h"
 
 /* ---- the core's turns -------------------------------------------------------------------------------------------------------------- */
@@ -141,11 +143,16 @@ static int make_core(struct berthd *s, struct err *err) {
 	core_configure(s, &c);
 	deferred_init(&s->turn, s->loop, on_turn, s);
 	timer_init(&s->deadline, s->loop, on_turn, s);
+	r = fetcher_new(s->loop, &s->fetcher, err);
+	if (r != 0)
+		return r;
+	s->outbound = outbound_new(s->fetcher);
 	struct core_env env = {
 		.clock = clock_real,
 		.rng = &s->rng,
 		.ledger = ledger_pg_ledger(s->pg),
 		.driver = drive_driver(s->drive),
+		.outbound = s->outbound,
 		.wake = on_wake,
 		.arg = s,
 	};
@@ -257,6 +264,8 @@ void parts_free(struct berthd *s) {
 		deferred_deinit(&s->turn);
 		timer_deinit(&s->deadline);
 	}
+	fetcher_free(s->fetcher);
+	outbound_free(s->outbound);
 	drive_free(s->drive);
 	ledger_pg_free(s->pg);
 	core_free(s->core);

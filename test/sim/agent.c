@@ -387,6 +387,7 @@ static void boot(void *arg) {
 	h.boot = id;
 	h.group = a->group;
 	h.zone = a->zone;
+	h.address = a->name;
 	h.join_token = (char *)(uintptr_t) "join-token";
 	h.has_runtime = true;
 	h.runtime = BERTH__V1__RUNTIME__RUNTIME_NATIVE;

@@ -79,6 +79,17 @@ static void how_to_cut(const struct request *q, struct strategy *ret) {
 		snprintf(ret->beta, sizeof ret->beta, "%s", q->n % 2 == 0 ? "*" : agent_name(q->sim->agents[0]));
 }
 
+static void how_to_look(const struct request *q, struct strategy *ret) {
+	ret->gate_every_us = US_PER_S;
+	ret->gate_timeout_us = 60 * US_PER_S;
+	if (q->dice / 24 % 4 == 0)
+		snprintf(ret->gate_url, sizeof ret->gate_url, "http://gate/");
+	if (q->dice / 24 % 4 == 1)
+		snprintf(ret->gate_probe, sizeof ret->gate_probe, "/health");
+	if (q->dice / 24 % 4 == 2)
+		ret->gate_state = CHOICE_YES;
+}
+
 static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	struct deploy_spec spec = { .module = modules[q->module], .group = "g", .online = true };
 	struct strategy st = strategy_unset;
@@ -98,6 +109,7 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	how_to_cut(q, &st);
 	st.retry_elsewhere = q->version % 2 == 0 ? CHOICE_YES : CHOICE_UNSET;
 	st.batch_failure_threshold = q->n == 4 ? (struct amount){ AMOUNT_PERCENT, 50 } : (struct amount){ 0 };
+	how_to_look(q, &st);
 	spec.strategy = &st;
 	int r = change_deploy(c, &q->op.who, &spec, &d, &p, err);
 	if (r == 0)
@@ -239,7 +251,7 @@ static void next_wish(void *arg) {
 	q->version = (int)rng_below(&s->rng, N_VERSIONS);
 	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
 	q->n = (int64_t)rng_below(&s->rng, 6);
-	q->dice = (int)rng_below(&s->rng, 4 * 3 * 2);
+	q->dice = (int)rng_below(&s->rng, 4 * 3 * 2 * 4);
 	static const enum plan_verb rare[] = { VERB_UNDO, VERB_RETRY, VERB_CONFIRM }; /* few plans live long enough for them */
 	int verb = (int)rng_below(&s->rng, VERB_COUNT + 6);
 	q->verb = verb < VERB_COUNT ? (enum plan_verb)verb : rare[verb % 3];

@@ -1,5 +1,6 @@
 /* A server: the real core, its fake driver and the links of the agents that dialled it. */
 #include "sim.h"
+#include "core/outbound.h"
 #include "proto/json.h"
 
 #include <stdio.h>
@@ -16,8 +17,19 @@ struct driver_link {
 	struct driver_link *next;
 };
 
+/* Whoever a plan asks over HTTP: answers late, refuses, wants to be asked again, or never answers. */
+struct question {
+	struct node *node;
+	outbound_done done;
+	void *arg;
+	bool told;
+	struct question *next;
+};
+
 struct node {
 	struct driver driver;
+	struct outbound outbound;
+	struct question *questions;
 	struct sim *sim;
 	int index;
 	char name[16];
@@ -305,6 +317,50 @@ static void state_changed(void *arg, const struct core_state *st) {
 	sim_after(n->sim, 10, leave, x);
 }
 
+/* ---- questions over HTTP ------------------------------------------------------------------------------------------------------------- */
+static void question_tell(struct question *q, int status) {
+	struct outbound_answer a = { .status = status, .retry_after_us = status == 202 ? 3 * US_PER_S : 0, .text = "the gate" };
+	if (q->told)
+		return;
+	q->told = true;
+	q->done(q->arg, &a);
+}
+
+static void question_over(void *arg) {
+	static const int storm[] = { 200, 200, 200, 202, 202, 409, 503, 0 };
+	struct question *q = arg, **at = &q->node->questions;
+	struct sim *s = q->node->sim;
+	bool late = !q->told && q->node->frozen && s->now_us < q->node->frozen_until;
+	if (late) {
+		sim_after(s, q->node->frozen_until - s->now_us, question_over, q);
+		return;
+	}
+	if (!q->told)
+		question_tell(q, s->calm ? 200 : storm[rng_below(&s->rng, sizeof storm / sizeof *storm)]);
+	while (*at != NULL && *at != q)
+		at = &(*at)->next;
+	if (*at == q)
+		*at = q->next;
+	free(q);
+}
+
+static void o_start(struct outbound *o, const struct outbound_request *r, outbound_done done, void *arg) {
+	struct node *n = (struct node *)(void *)((char *)o - offsetof(struct node, outbound));
+	struct question *q = calloc(1, sizeof *q);
+	(void)r;
+	*q = (struct question){ .node = n, .done = done, .arg = arg, .next = n->questions };
+	n->questions = q;
+	sim_after(n->sim, sim_delay(n->sim, US_PER_MS, 10 * US_PER_S), question_over, q);
+}
+
+static void o_cancel_all(struct outbound *o) {
+	struct node *n = (struct node *)(void *)((char *)o - offsetof(struct node, outbound));
+	for (struct question *q = n->questions; q != NULL; q = q->next)
+		question_tell(q, 0);
+}
+
+static const struct outbound_ops outbound_ops = { .start = o_start, .cancel_all = o_cancel_all };
+
 /* ---- life --------------------------------------------------------------------------------------------------------------------------- */
 static void node_boot(void *arg) {
 	struct node *n = arg;
@@ -323,6 +379,7 @@ static void node_boot(void *arg) {
 		.rng = &n->rng,
 		.ledger = n->ledger,
 		.driver = &n->driver,
+		.outbound = &n->outbound,
 		.wake = wake,
 		.arg = n,
 		.transitions = n->sim->transitions };
@@ -340,6 +397,7 @@ static void node_boot(void *arg) {
 struct node *node_new(struct sim *s, int index) {
 	struct node *n = calloc(1, sizeof *n);
 	n->driver.ops = &driver_ops;
+	n->outbound.ops = &outbound_ops;
 	n->sim = s;
 	n->index = index;
 	snprintf(n->name, sizeof n->name, "server%d", index);

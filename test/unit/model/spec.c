@@ -153,7 +153,8 @@ START_TEST(defaults) {
 	    "{\"batches\":[\"100%\"],\"upgradePolicy\":\"auto\",\"placement\":\"spread\",\"maxUnavailable\":\"25%\","
 	    "\"maxSurge\":0,\"maxInFlight\":64,\"minReady\":\"5s\",\"progressDeadline\":\"10m\",\"retries\":2,\"retryElsewhere\":false,"
 	    "\"failureThreshold\":1,"
-	    "\"onFailure\":\"pause\",\"confirm\":\"none\",\"soak\":\"0s\",\"taskTimeout\":\"2m\",\"prefetch\":\"1m\"}");
+	    "\"onFailure\":\"pause\",\"confirm\":\"none\",\"soak\":\"0s\",\"gateState\":false,\"gateProbeStatus\":200,\"gateRetries\":3,"
+	    "\"gateEvery\":\"10s\",\"gateTimeout\":\"1h\",\"taskTimeout\":\"2m\",\"prefetch\":\"1m\"}");
 	s = strategy_unset;
 	strategy_resolve(&s, 4, UPGRADE_POLICY_IN_PLACE, PLACEMENT_PACK);
 	ck_assert_int_eq(s.n_batches, 3);

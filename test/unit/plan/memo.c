@@ -20,7 +20,18 @@ START_TEST(nothing_is_an_empty_memo) {
 END_TEST
 
 START_TEST(there_and_back) {
-	struct plan_memo m = { .halt = HALT_FAILURES, .tolerated = 2, .accepted = 17, .forgiven = 9, .undoes = 4 }, again;
+	struct plan_memo m = { .halt = HALT_FAILURES,
+		.tolerated = 2,
+		.accepted = 17,
+		.forgiven = 9,
+		.undoes = 4,
+		.now = 1,
+		.gate_batch = 2,
+		.gate_passed = 5,
+		.gate_us = 7,
+		.gate_since = 8,
+		.gate_said = "202: \"wait\"" },
+	                 again;
 	ARENA_AUTO a = arena_new();
 	struct memo_mark *x = memo_mark(&m, 0, 3, "n3");
 	x->ignored = x->counted = true;
@@ -30,6 +41,7 @@ START_TEST(there_and_back) {
 	char *text = memo_print(&m, a);
 	ck_assert_int_eq(memo_parse(text, &again, NULL), 0);
 	ck_assert_str_eq(memo_print(&again, a), text);
+	ck_assert(again.gate_batch == 2 && again.gate_passed == 5 && strcmp(again.gate_said, "202: \"wait\"") == 0);
 	ck_assert_str_eq(again.marks[0].reason, "disk \"sda\" is failing");
 	ck_assert(memo_ignores(&again, 1, 3) && memo_ignores(&again, 2, 3) && !memo_ignores(&again, 5, 6));
 	ck_assert(memo_forgives(&again, 5, 6, 21) && !memo_forgives(&again, 5, 6, 22) && !memo_forgives(&again, 4, 6, 21));

@@ -28,6 +28,13 @@ static void on_freed(void *arg, struct group *g) {}
 
 static void on_ended(void *arg, struct plan *p) {}
 
+static int64_t on_ask(void *arg, struct plan *p, const struct plan_ask *a) {
+	struct world *w = arg;
+	snprintf(w->url, sizeof w->url, "%s", a->url);
+	snprintf(w->body, sizeof w->body, "%s", a->body == NULL ? "" : a->body);
+	return ++w->n_asked;
+}
+
 static bool on_prefetch(void *arg, struct plan *p, struct base *b, struct version *v, int64_t slot) {
 	struct world *w = arg;
 	w->n_prefetches++;
@@ -70,6 +77,7 @@ void world_init(struct world *w, int bases, int64_t limit) {
 		.freed = on_freed,
 		.ended = on_ended,
 		.prefetch = on_prefetch,
+		.ask = on_ask,
 		.undo = on_undo };
 }
 

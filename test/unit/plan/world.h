@@ -19,8 +19,10 @@ struct world {
 	struct rng rng;
 	int n_undone; /* times the engine asked for an undo */
 	bool undo_possible;
-	bool prefetching; /* bases can be asked to fetch ahead */
-	mono_t woken;     /* the earliest time it asked to be called again at; 0 = not since this was cleared */
+	bool prefetching;          /* bases can be asked to fetch ahead */
+	mono_t woken;              /* the earliest time it asked to be called again at; 0 = not since this was cleared */
+	char url[512], body[1024]; /* of the last question; its number is n_asked */
+	int64_t n_asked;
 	int n_prefetches;
 	int64_t last_slot;
 	char last[64], said[256]; /* kind and text of the last event */
