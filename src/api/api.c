@@ -252,13 +252,17 @@ void api_cancel(struct api *a, struct api_call *call) {
 
 void api_stream_more(struct api *a, struct api_call *call) {
 	(void)a;
-	if (call->op_state != NULL && call->op_state->stream != NULL)
-		stream_more(call->op_state);
+	struct api_op *op = call->op_state;
+	if (op != NULL && op->stream != NULL)
+		stream_more(op);
+	else if (op != NULL && strcmp(call->op->name, "WatchEndpoints") == 0)
+		endpoint_watch_more(op);
 }
 
 void api_leave(struct api *a) {
 	waits_end(a);
 	streams_end(a);
+	endpoint_watches_end(a);
 }
 
 void api_drain(struct api *a) {
@@ -272,6 +276,7 @@ static void on_committed(void *arg, const struct row_event *const *events, size_
 		a->committed = events[n - 1]->number;
 	waits_notify(a, events, n);
 	streams_notify(a, events, n);
+	endpoint_watches_notify(a);
 	courier_events(a->courier, events, n);
 }
 
@@ -319,6 +324,7 @@ int api_new_config(struct loop *l, struct core *core, const struct api_config *c
 	a->arena = arena_new();
 	TAILQ_INIT(&a->ops);
 	TAILQ_INIT(&a->streams);
+	TAILQ_INIT(&a->endpoint_watches);
 	TAILQ_INIT(&a->waits);
 	a->keys = base_keys_new();
 	a->idem = idem_counts_new();

@@ -82,6 +82,7 @@ struct api {
 	struct core_watch watch;
 	int64_t committed; /* highest event number known to be committed */
 	TAILQ_HEAD(, stream) streams;
+	TAILQ_HEAD(, endpoint_watch) endpoint_watches;
 	unsigned n_streams;
 	TAILQ_HEAD(, wait) waits;
 	struct blobs *blobs; /* artifact bytes; NULL without a cache folder */
@@ -222,6 +223,19 @@ char *view_text(const char *s, struct arena *a); /* NULL for "" */
 
 /* spec.c: message to model. */
 int if_busy_read(const struct api_op *op, enum if_busy *ret, struct err *err);
+/* Endpoints (endpoint.c) and watching them (endpoint_watch.c). */
+struct endpoint_filter {
+	const struct module *module;
+	const struct base *base;
+	const struct deployment *deployment;
+	bool has_ready, ready;
+};
+int endpoint_filter_read(struct api_op *op, const Berth__V1__ListEndpointsRequest *r, struct endpoint_filter *f, struct err *err);
+bool endpoint_selected(const struct api_op *op, const struct endpoint_filter *f, const struct instance *i);
+Berth__V1__Endpoint *view_endpoint(const struct instance *i, struct arena *a);
+void endpoint_watch_more(struct api_op *op);
+void endpoint_watches_notify(struct api *a); /* after each commit */
+void endpoint_watches_end(struct api *a);
 int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *ret, struct err *err);
 int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy_spec *ret, struct err *err);
 

@@ -1,25 +1,18 @@
 /* Endpoints: which bases serve which module, and are ready. What a gateway needs to know, and nothing it would have to work out. */
 #include "api/call.h"
 
-struct filter {
-	const struct module *module;
-	const struct base *base;
-	const struct deployment *deployment;
-	bool has_ready, ready;
-};
-
 /* It answers until the base is told to remove it, also while its successor is being installed beside it. */
 static bool serves(const struct instance *i) {
 	return i->row.state == INSTANCE_READY && i->base->row.state == BASE_READY;
 }
 
-static bool selected(const struct api_op *op, const struct filter *f, const struct instance *i) {
+bool endpoint_selected(const struct api_op *op, const struct endpoint_filter *f, const struct instance *i) {
 	return i->base->tenant == op->tenant && (f->module == NULL || i->version->module == f->module) &&
 	       (f->base == NULL || i->base == f->base) && (f->deployment == NULL || i->deployment == f->deployment) &&
 	       (!f->has_ready || serves(i) == f->ready);
 }
 
-static Berth__V1__Endpoint *view(const struct instance *i, struct arena *a) {
+Berth__V1__Endpoint *view_endpoint(const struct instance *i, struct arena *a) {
 	Berth__V1__Endpoint *m = PB_NEW(Berth__V1__Endpoint, berth__v1__endpoint, a);
 	PUT(m, instance, i->row.id);
 	m->tenant = view_text(i->base->tenant->row.name, a);
@@ -36,8 +29,8 @@ static Berth__V1__Endpoint *view(const struct instance *i, struct arena *a) {
 	return m;
 }
 
-static int filter_read(struct api_op *op, const Berth__V1__ListEndpointsRequest *r, struct filter *f, struct err *err) {
-	*f = (struct filter){ .has_ready = r->has_ready, .ready = r->ready };
+int endpoint_filter_read(struct api_op *op, const Berth__V1__ListEndpointsRequest *r, struct endpoint_filter *f, struct err *err) {
+	*f = (struct endpoint_filter){ .has_ready = r->has_ready, .ready = r->ready };
 	if (r->module != NULL && *r->module != '\0' && (f->module = find_module(op, r->module, "/module", err)) == NULL)
 		return err->code;
 	if (r->base != NULL && *r->base != '\0' && (f->base = find_base(op, r->base, "/base", err)) == NULL)
@@ -50,8 +43,8 @@ static int filter_read(struct api_op *op, const Berth__V1__ListEndpointsRequest 
 
 int op_endpoint_list(struct api_op *op, struct err *err) {
 	const Berth__V1__ListEndpointsRequest *r = (const Berth__V1__ListEndpointsRequest *)op->call->request;
-	struct filter f;
-	int rc = filter_read(op, r, &f, err);
+	struct endpoint_filter f;
+	int rc = endpoint_filter_read(op, r, &f, err);
 	if (rc == 0)
 		rc = page_open(op, r->page, err);
 	if (rc != 0)
@@ -59,7 +52,7 @@ int op_endpoint_list(struct api_op *op, struct err *err) {
 	const struct instance *last = page_after(op) != 0 ? fleet_instance(op->fleet, page_after(op)) : NULL;
 	for (struct instance *i = last != NULL ? last->hh_id.next : fleet_instances(op->fleet); i != NULL; i = i->hh_id.next)
 		if (i->row.id > page_after(op) &&
-		    !page_add(op, i->row.id, selected(op, &f, i) ? (ProtobufCMessage *)view(i, op->arena) : NULL))
+		    !page_add(op, i->row.id, endpoint_selected(op, &f, i) ? (ProtobufCMessage *)view_endpoint(i, op->arena) : NULL))
 			break;
 	page_close(op, op->call->op->reply);
 	return 0;

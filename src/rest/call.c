@@ -43,6 +43,23 @@ static void drained(struct http_req *r, void *arg) {
 		api_stream_more(x->rest->api, &x->call);
 }
 
+static void stream_write(struct exchange *x, const struct buf *b) {
+	timer_set(&x->beat, x->rest->config.sse_beat_us);
+	if (http_reply_write(x->req, buf_str(b), b->len))
+		return;
+	x->call.paused = true;
+	http_reply_on_drained(x->req, drained, x);
+}
+
+/* State, not history: it has no number to go on from; who comes back is told everything again. */
+static void stream_endpoint(struct exchange *x, const Berth__V1__EndpointChange *e) {
+	BUF_AUTO b = BUF_INIT;
+	buf_printf(&b, "event: %s\ndata: ", e->synced ? "synced" : e->gone ? "gone" : "endpoint");
+	json_print(&e->pb, false, &b);
+	buf_add_str(&b, "\n\n");
+	stream_write(x, &b);
+}
+
 static void stream_event(struct exchange *x, const Berth__V1__Event *e) {
 	if (e->number <= x->skip)
 		return;
@@ -50,11 +67,7 @@ static void stream_event(struct exchange *x, const Berth__V1__Event *e) {
 	buf_printf(&b, "id: %" PRId64 "\nevent: %s\ndata: ", e->number, e->kind != NULL ? e->kind : "event");
 	json_print(&e->pb, false, &b);
 	buf_add_str(&b, "\n\n");
-	timer_set(&x->beat, x->rest->config.sse_beat_us);
-	if (http_reply_write(x->req, buf_str(&b), b.len))
-		return;
-	x->call.paused = true;
-	http_reply_on_drained(x->req, drained, x);
+	stream_write(x, &b);
 }
 
 static void stream_end(struct exchange *x, const struct err *err) {
@@ -74,6 +87,10 @@ static void stream_end(struct exchange *x, const struct err *err) {
 /* ---- answers ------------------------------------------------------------------------------------------------------------------------- */
 static void done(struct api_call *call, const ProtobufCMessage *reply, int status, const char *location, bool more, const struct err *err) {
 	struct exchange *x = call->arg;
+	if (more && reply->descriptor == &berth__v1__endpoint_change__descriptor) {
+		stream_endpoint(x, (const Berth__V1__EndpointChange *)reply);
+		return;
+	}
 	if (more) {
 		stream_event(x, (const Berth__V1__Event *)reply);
 		return;

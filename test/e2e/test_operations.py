@@ -276,6 +276,7 @@ def test_plans(shared, by):
 def test_what_is_and_what_happened(shared, by):
     by.call("Instances.ListInstances", {"base": "n1"})
     by.call("Endpoints.ListEndpoints", {"base": "n1"})
+    assert len(by.call("Endpoints.WatchEndpoints", {"base": "n1"}, first=1)) == 1
     by.call("Findings.ListFindings")
     events = by.call("Events.ListEvents", {"after": 0, "limit": 5})["events"]
     assert [int(e["number"]) for e in events] == [1, 2, 3, 4, 5]

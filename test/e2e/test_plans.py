@@ -1,4 +1,5 @@
 """What people do to plans, with real processes: letting a base be, taking back, freezing."""
+import http.client
 import json
 
 import pytest
@@ -164,6 +165,56 @@ def test_artifacts_are_there_before_the_first_batch(fleet):
     assert fleet.ended(plan["id"])["state"] == "succeeded" and held() == before
     kinds = [e["kind"] for e in fleet.api.get("/v1/events", plan=plan["id"], limit=100).json["events"]]
     assert kinds.index("plan.prefetching") < kinds.index("plan.prefetched") < kinds.index("batch.started") < kinds.index("task.sent"), kinds
+
+
+class Watch:
+    """GET /v1/endpoints:watch, read as it comes: what is ready where."""
+
+    def __init__(self, cell, query):
+        host, port = cell.one.rest.rsplit(":", 1)
+        self.connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        self.connection.request("GET", f"/v1/endpoints:watch?{query}", headers={"Authorization": f"Bearer {cell.token}"})
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200, self.answer.read()
+        self.now, self.names, self.synced, self.told = {}, {}, False, 0
+
+    def read_until(self, wanted):
+        kind = None
+        while not wanted():
+            line = self.answer.readline().decode().rstrip()
+            if line.startswith("event: "):
+                kind = line[7:]
+            elif line.startswith("data: "):
+                self.told += 1
+                self.take(kind, json.loads(line[6:]))
+        return self
+
+    def take(self, kind, change):
+        if kind == "synced":
+            self.synced = True
+        elif kind == "gone":
+            self.now.pop(change["endpoint"]["instance"], None)
+        else:
+            e = change["endpoint"]
+            self.now[e["instance"]] = (e["base"], e["version"], e["ready"])
+
+    def ready(self):
+        return sorted((base, version) for base, version, ready in self.now.values() if ready)
+
+
+def test_a_gateway_follows_endpoints(three):
+    three.deploy("hello:1.0.0", replicas=2)
+    watch = Watch(three, "module=hello")
+    watch.read_until(lambda: watch.synced)
+    assert watch.ready() == [(b, "1.0.0") for b in three.on("hello")]
+    three.deploy("hello:2.0.0", replicas=2)
+    watch.read_until(lambda: watch.ready() == [(b, "2.0.0") for b in three.on("hello")] and len(watch.now) == 2)
+    gone = watch.ready()[0][0]
+    three.agents[gone].stop()
+    watch.read_until(lambda: gone not in [b for b, _ in watch.ready()])
+    three.agents[gone].start()
+    watch.read_until(lambda: gone in [b for b, _ in watch.ready()])
+    assert watch.told < 60, "only changes are told"
 
 
 def test_endpoints_say_where_a_module_answers(three):
