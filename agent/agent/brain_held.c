@@ -10,6 +10,7 @@
 
 #define MAX_GONE 4096
 #define MAX_CAUSE 1024
+#define MAX_PATH_TEXT 128
 
 struct held *held_find(const struct brain *b, const char *module, const char *version) {
 	struct held *h;
@@ -71,6 +72,7 @@ void held_drop(struct brain *b, struct held *h, bool tell) {
 	free(h->module);
 	free(h->version);
 	free(h->cause);
+	free(h->context_path);
 	free(h);
 }
 
@@ -89,6 +91,7 @@ static void held_take_one(struct brain *b, const struct arklet_biz *biz) {
 	struct held *h = held_find(b, biz->name, biz->version);
 	bool was_dirty = h != NULL && h->dirty;
 	h = held_set(b, biz->name, biz->version, biz->state, cause);
+	keep_text(&h->context_path, biz->context_path);
 	if (biz->state == ARKLET_RESOLVED)
 		h->dirty = was_dirty;
 	h->seen = true;
@@ -135,6 +138,7 @@ Berth__V1__HeldModule *held_message(struct brain *b, const struct held *h, struc
 	m->module = arena_strdup(a, h->module);
 	m->version = arena_strdup(a, h->version);
 	m->state = arena_strdup(a, arklet_state_name(h->state));
+	m->context_path = w != NULL || h->context_path == NULL ? NULL : clean_text(a, h->context_path, MAX_PATH_TEXT);
 	m->cause = h->cause == NULL || *h->cause == '\0' ? NULL : clean_text(a, h->cause, MAX_CAUSE);
 	const Berth__V1__HeldModule *q = state_quarantine(b->state, h->module, h->version);
 	keep_int(m, instance, q != NULL ? q->instance : w != NULL ? w->instance : 0);

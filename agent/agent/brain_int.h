@@ -32,7 +32,7 @@ struct held {
 	TAILQ_ENTRY(held) link;
 	char *module, *version;
 	enum arklet_state state;
-	char *cause;
+	char *cause, *context_path;
 	int64_t failures;
 	bool absent; /* not on the base: remembered because its install failed */
 	bool dirty;  /* the server was not told yet */

@@ -45,7 +45,8 @@ int op_artifact_list(struct api_op *op, struct err *err) {
 	if (rc != 0)
 		return rc;
 	for (struct artifact *x = op->tenant->artifacts; x != NULL; x = x->hh_name.next)
-		if (x->row.id > page_after(op) && !page_add(op, x->row.id, (ProtobufCMessage *)view_artifact(x, op->arena)))
+		if (x->row.id > page_after(op) && x->row.stored &&
+		    !page_add(op, x->row.id, (ProtobufCMessage *)view_artifact(x, op->arena)))
 			break;
 	page_close(op, op->call->op->reply);
 	return 0;

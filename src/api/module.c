@@ -201,6 +201,8 @@ static int version_known(struct api_op *op, const struct version *v, const struc
     const struct row_version *row, bool mutable, bool *ret_same, struct err *err) {
 	const char *field = version_differs(v, want, row);
 	*ret_same = v->artifact == art && field == NULL;
+	if (!version_restorable(v))
+		return 0;
 	if (*ret_same || mutable)
 		return 0;
 	(void)op;
@@ -228,9 +230,11 @@ static int version_put(struct api_op *op, struct module *m, const Berth__V1__Ver
 		int rc = version_known(op, v, art, want, row, mutable, &same, err);
 		if (rc != 0)
 			return rc;
-		if (same) {
+		if (same || !version_restorable(v)) {
 			op->status = 200;
 			*ret = v;
+			if (!same)
+				change_version_whole(op->api->core, v, art, row);
 			return 0;
 		}
 		row->revision = v->row.revision + 1;

@@ -113,7 +113,7 @@ static void note_plans(struct report *x, const struct api_op *op) {
 static void note_findings(struct report *x, const struct api_op *op) {
 	for (struct finding *f = fleet_findings_first(op->fleet); f != NULL; f = TAILQ_NEXT(f, link)) {
 		char subject[160];
-		if (f->tenant != op->tenant)
+		if (f->tenant != op->tenant || f->row.ignored_at.us != 0)
 			continue;
 		const char *base = f->base != NULL ? f->base->row.name : "", *module = f->row.module != NULL ? f->row.module : "";
 		snprintf(subject, sizeof subject, "%s%s%s", module, *base != '\0' && *module != '\0' ? "@" : "", base);

@@ -174,6 +174,12 @@ Berth__V1__Finding *view_finding(struct fleet *f, const struct finding *x, struc
 	m->text = view_text(x->row.detail, a);
 	m->command = view_text(x->row.command, a);
 	m->since = pb_time(x->row.since, a);
+	m->reported_state = view_text(x->row.reported, a);
+	m->context_path = view_text(x->row.context_path, a);
+	if (x->row.ignored_at.us != 0)
+		PUT(m, ignored, 1);
+	m->ignore_reason = view_text(x->row.ignore_reason, a);
+	m->ignore_time = pb_time(x->row.ignored_at, a);
 	return m;
 }
 

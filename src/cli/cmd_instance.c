@@ -1,4 +1,4 @@
-/* Lists of what is where, and of what nobody asked for. */
+/* Lists of what is where. */
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
@@ -21,11 +21,4 @@ int cmd_endpoints(struct cli *c, struct err *err) {
 	query_add(&query, "deployment", c->opt.deployment);
 	query_add(&query, "ready", c->opt.ready ? "true" : NULL);
 	return resource_list(c, &view_endpoints, "/v1/endpoints", buf_str(&query), err);
-}
-
-int cmd_finding_list(struct cli *c, struct err *err) {
-	BUF_AUTO query = BUF_INIT;
-	query_add(&query, "kind", c->opt.kind);
-	query_add(&query, "base", c->opt.base);
-	return resource_list(c, &view_findings, "/v1/findings", buf_str(&query), err);
 }

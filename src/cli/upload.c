@@ -122,20 +122,25 @@ int upload_push(struct cli *c, struct upload *u, struct err *err) {
 }
 
 int upload_external(struct cli *c, const char *url, struct upload *ret, struct err *err) {
-	struct client *client;
 	if (c->opt.sha256 == NULL)
 		return cli_usage(c, err, "an artifact URL needs its digest: --sha256 HEX (sha256sum FILE prints it)");
+	return upload_from_url(c, url, c->opt.sha256, ret, err);
+}
+
+int upload_from_url(struct cli *c, const char *url, const char *sha256, struct upload *ret, struct err *err) {
+	struct client *client;
+	REPLY_AUTO reply = { 0 };
 	int r = cli_client(c, &client, err);
 	if (r != 0)
 		return r;
 	mono_t start = clock_mono(&clock_real);
-	JSON_AUTO body = json_pack("{s:s, s:s, s:s*}", "url", url, "sha256", c->opt.sha256, "credentials", c->opt.credentials);
+	JSON_AUTO body = json_pack("{s:s, s:s*, s:s*}", "url", url, "sha256", sha256, "credentials", c->opt.credentials);
 	struct request q = { .method = "POST", .path = "/v1/artifacts", .body = body, .total_us = 600 * US_PER_S };
 	struct upload u = { .path = url, .file = { .name = "", .version = "" } };
-	r = client_call(client, &q, NULL, err);
+	r = client_call(client, &q, &reply, err);
 	if (r != 0)
 		return r;
-	snprintf(u.sha256, sizeof u.sha256, "%s", c->opt.sha256);
+	snprintf(u.sha256, sizeof u.sha256, "%s", sha256 != NULL ? sha256 : field_str(reply.json, "sha256"));
 	u.push_us = mono_diff(clock_mono(&clock_real), start);
 	*ret = u;
 	return 0;

@@ -26,6 +26,8 @@ int upload_open(struct cli *c, const char *path, struct upload *ret, struct err 
 int upload_push(struct cli *c, struct upload *u, struct err *err);
 /* Lets the server fetch a URL; --sha256 is required, --credentials is passed on. Fills sha256. */
 int upload_external(struct cli *c, const char *url, struct upload *ret, struct err *err);
+/* The same with the digest given, or NULL: whatever is there. */
+int upload_from_url(struct cli *c, const char *url, const char *sha256, struct upload *ret, struct err *err);
 /* Registers module (when it is new) and version. */
 int upload_register(struct cli *c, struct upload *u, const char *module, const char *version, struct err *err);
 

@@ -75,9 +75,10 @@ VIEW(view_endpoints, "Endpoint", "endpoints", "address", false, "nothing is serv
     { "GROUP", "group", CELL_TEXT, true }, { "DEPLOYMENT", "deployment", CELL_TEXT, true }, { "SINCE", "since", CELL_AGE, false })
 
 VIEW(view_findings, "Finding", "findings", "id", false, "nothing to report: what runs is what was asked for",
-    { "KIND", "kind", CELL_STATE, false }, { "BASE", "base", CELL_TEXT, false }, { "MODULE", "module", CELL_TEXT, false },
-    { "VERSION", "version", CELL_TEXT, false }, { "DEPLOYMENT", "deployment", CELL_TEXT, true }, { "SINCE", "since", CELL_AGE, false },
-    { "WHAT", "text", CELL_TEXT, false }, { "NEXT", "command", CELL_TEXT, false })
+    { "ID", "id", CELL_NUMBER, false }, { "KIND", "kind", CELL_STATE, false }, { "BASE", "base", CELL_TEXT, false },
+    { "MODULE", "module", CELL_TEXT, false }, { "VERSION", "version", CELL_TEXT, false }, { "DEPLOYMENT", "deployment", CELL_TEXT, true },
+    { "SINCE", "since", CELL_AGE, false }, { "WHAT", "text", CELL_TEXT, false }, { "NEXT", "command", CELL_TEXT, false },
+    { "IGNORED", "ignoreReason", CELL_TEXT, true })
 
 VIEW(view_events, "Event", "events", "number", false, "no events match", { "NUMBER", "number", CELL_NUMBER, false },
     { "TIME", "time", CELL_TIME, false }, { "KIND", "kind", CELL_TEXT, false }, { "BY", "actor", CELL_TEXT, false },

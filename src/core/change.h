@@ -106,6 +106,35 @@ int change_group_check(const struct tenant *t, const struct group *self, const s
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row,
     struct err *err); /* whole new row, validated against the fleet */
 
+/* Modules that nobody told Berth about. Adopting records what runs as wanted, and sends nothing; dry: only says what it would record. All
+ * in the arena, one row per module and group. */
+struct adopt_spec {
+	const struct finding *finding; /* this one; NULL: all of the group, or of a module there */
+	const struct group *group;
+	const char *module;
+	bool dry;
+};
+struct adopted {
+	const char *base, *version;
+	bool behind;
+};
+struct adoption {
+	const char *deployment, *module, *version, *group; /* deployment NULL: nothing could be adopted */
+	bool created;
+	struct adopted *instances;
+	size_t n;
+	const char **not_restorable; /* versions without an artifact */
+	size_t n_not_restorable;
+	const char **notes;
+	size_t n_notes;
+};
+int change_adopt(struct core *c, const struct core_who *who, const struct adopt_spec *spec, struct arena *a, struct adoption **ret,
+    size_t *ret_n, struct err *err);
+/* An adopted version's bytes are known now, and what they say of it. */
+void change_version_whole(struct core *c, struct version *v, struct artifact *a, const struct row_version *row);
+int change_ignore(
+    struct core *c, const struct core_who *who, struct finding *f, bool ignore, struct err *err); /* E_INVALID without a reason */
+
 /* Why things wait. Rows in the arena. */
 struct waiting {
 	const char *rule;

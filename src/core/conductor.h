@@ -34,7 +34,7 @@
 #define MAX_ASIDE 16
 
 /* ---- agenda ------------------------------------------------------------------------------------------------------------------------ */
-enum agenda_kind { AGENDA_PLAN, AGENDA_TASK, AGENDA_BASE, AGENDA_REPAIR, AGENDA_JANITOR };
+enum agenda_kind { AGENDA_PLAN, AGENDA_TASK, AGENDA_BASE, AGENDA_REPAIR, AGENDA_FINDING };
 struct agenda_item {
 	mono_t due;
 	enum agenda_kind kind;
@@ -248,6 +248,9 @@ void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report 
 void links_clear(struct core *c);
 void link_drop(struct core *c, struct driver_link *k);
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);
+
+/* adopt.c */
+void not_restorable_look(struct core *c, int64_t finding); /* AGENDA_FINDING: over when its instance went, or has its artifact */
 
 /* fleetops.c */
 void base_inherit(struct base *b); /* labels of its group that it does not have; its zone from the group's zone key, unless it has one */

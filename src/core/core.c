@@ -256,7 +256,8 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 		c->culprit = (struct culprit){ CULPRIT_BASE, i->base->row.id };
 		repair_instance(c, i);
 		return;
-	case AGENDA_JANITOR:
+	case AGENDA_FINDING:
+		not_restorable_look(c, x->id);
 		return;
 	}
 }
@@ -482,6 +483,9 @@ void core_loaded(struct core *c) {
 		b->flooding = fleet_finding_find(c->fleet, FINDING_FLOODING, b, NULL, NULL) != NULL;
 		base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 	}
+	for (const struct finding *x = fleet_findings_first(c->fleet); x != NULL; x = TAILQ_NEXT(x, link))
+		if (x->row.kind == FINDING_NOT_RESTORABLE)
+			agenda_add(&c->agenda, c->mono, AGENDA_FINDING, x->row.id);
 	if (fleet_tenant(c->fleet, "default") == NULL)
 		fleet_tenant_add(c->fleet, "default", c->wall);
 	brake_restore(c);

@@ -229,6 +229,8 @@ int change_rollback(
 		.deployment = d, .module = d->module, .version = x->version, .group = d->group, .fresh = true, .pointer = "/to"
 	};
 	int e = demand_check(c, &after, 1, err);
+	if (e == 0)
+		e = version_check(x->version, err);
 	if (e != 0)
 		return e;
 	struct launch how = { .kind = PLAN_KIND_ROLLBACK, .supersede = true, .now = now };

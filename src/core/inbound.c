@@ -6,6 +6,7 @@
 #include "model/spec.h"
 #include "proto/held.h"
 #include "proto/json.h"
+#include "proto/modfile.h"
 
 #include <stdio.h>
 
@@ -217,8 +218,8 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 
 /* Where bases are only observed nothing is wanted of them: an agent that believed otherwise would put it back. */
 static bool told(const struct instance *i) {
-	return !group_observed(i->base->group) && i->row.wanted && i->row.generation > 0 && i->task == NULL &&
-	       i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
+	return !group_observed(i->base->group) && version_restorable(i->version) && i->row.wanted && i->row.generation > 0 &&
+	       i->task == NULL && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
 }
 
 static void welcome(struct core *c, struct base *b, struct driver_link *k, const char *new_key) {
@@ -435,11 +436,19 @@ static void quarantine(struct core *c, struct instance *i, const char *cause) {
 	    cause == NULL ? "" : cause);
 }
 
+/* What was found there is wanted now. */
+static void asked_for(struct core *c, const struct instance *i) {
+	finding_clear(c, FINDING_UNMANAGED, i->base, i->version->module->row.name, i->version->row.name);
+	finding_clear(c, FINDING_VERSION_DRIFT, i->base, i->version->module->row.name, i->version->row.name);
+}
+
 static void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
 	enum instance_state s = held_state(h);
 	text_set(&i->row.reported, said(c, h->state, MAX_WORD));
 	const char *cause = said(c, h->cause, MAX_CAUSE);
 	fleet_touch(c->fleet, &i->o);
+	if (i->row.wanted)
+		asked_for(c, i);
 	if (s == INSTANCE_NONE || i->row.state == (int)s || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
 		return;
 	if (s == INSTANCE_READY)
@@ -460,22 +469,40 @@ static void instance_held(struct core *c, struct instance *i, const Berth__V1__H
 		replacement_ready(c, i);
 }
 
+/* As a manifest would have said it: "/shop". NULL: the root, or nothing that could be a path. */
+static const char *path_of(const Berth__V1__HeldModule *h, struct arena *a) {
+	return h->context_path == NULL || text_same(h->context_path, "/") ? NULL : modfile_context_path(a, h->context_path);
+}
+
+/* What the finding says of the module is as new as the report. */
+static void unmanaged_note(struct core *c, struct finding *x, const Berth__V1__HeldModule *h) {
+	ARENA_AUTO a = arena_new();
+	bool news = text_set(&x->row.reported, said(c, h->state, MAX_WORD));
+	news |= text_set(&x->row.context_path, path_of(h, a));
+	news |= text_set(&x->row.command, arena_printf(a, "berth finding adopt %lld", (long long)x->row.id));
+	if (news)
+		fleet_touch(c->fleet, &x->o);
+}
+
 static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModule *h) {
 	const struct instance *i;
 	enum finding_kind kind = FINDING_UNMANAGED;
+	struct finding *x;
 	TAILQ_FOREACH(i, &b->instances, base_link)
 		if (i->row.wanted && text_same(i->version->module->row.name, h->module))
 			break;
 	if (i != NULL)
 		kind = FINDING_VERSION_DRIFT;
-	if (fleet_finding_find(c->fleet, kind, b, h->module, h->version) != NULL || !budget_held(c, b))
+	x = fleet_finding_find(c->fleet, kind, b, h->module, h->version);
+	if (x == NULL && !budget_held(c, b))
 		return;
 	if (i != NULL)
-		finding_raise(c, kind, b, h->module, h->version, i->deployment, NULL, "base %s holds %s:%s beside the wanted %s",
+		x = finding_raise(c, kind, b, h->module, h->version, i->deployment, NULL, "base %s holds %s:%s beside the wanted %s",
 		    b->row.name, h->module, h->version, i->version->row.name);
 	else
-		finding_raise(c, kind, b, h->module, h->version, NULL, NULL, "base %s holds %s:%s, which nobody told Berth about",
+		x = finding_raise(c, kind, b, h->module, h->version, NULL, NULL, "base %s holds %s:%s, which nobody told Berth about",
 		    b->row.name, h->module, h->version);
+	unmanaged_note(c, x, h);
 }
 
 static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct instance *i) {
@@ -599,6 +626,7 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 		instance_set_state(c->fleet, i, INSTANCE_QUARANTINED, x.cause, c->wall);
 		quarantine(c, i, x.cause);
 	} else if (i != NULL && i->row.state == INSTANCE_READY) {
+		asked_for(c, i);
 		replacement_ready(c, i);
 	}
 	if (d != NULL)

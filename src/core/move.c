@@ -1,6 +1,7 @@
 /* Plans that keep what is wanted and change where or since when it is there: drain, replace, restart. */
 #include "core/demand.h"
 #include "core/launch.h"
+#include "core/resolve.h"
 #include "plan/memo.h"
 
 /* The unfinished plan of that kind about just that, or NULL: two people pressing at once get the same one. */
@@ -75,6 +76,10 @@ int change_anew(struct core *c, const struct core_who *who, struct deployment *d
 	if (only != NULL && only->group != d->group)
 		return err_field(err, E_INVALID, "/base", "base %s is in group %s; deployment %s is in %s", only->row.name,
 		    only->group->row.name, d->row.name, d->group->row.name);
+	const struct instance *i;
+	TAILQ_FOREACH(i, &d->instances, deployment_link)
+		if (i->row.wanted && (only == NULL || i->base == only) && version_check(i->version, err) != 0)
+			return err->code;
 	*ret_plan = under_way(c, kind, d, base_id);
 	bool forced = false;
 	if (*ret_plan == NULL && !restart && demand_keep(who, d, only, d->n_wanted, "go elsewhere alone", &forced, err) != 0)

@@ -155,6 +155,10 @@ static void note_interruptions(struct preview *w, const struct resolved *r) {
 		n += i->row.wanted && goes_in_place(r, i);
 	if (n == 0)
 		return;
+	const struct version *old = r->deployment->current == NULL ? NULL : r->deployment->current->version;
+	if (old != NULL && !version_restorable(old))
+		note(w, arena_printf(w->a, "Berth has no artifact of %s:%s: where the new version fails, it cannot be put back",
+		            r->module->row.name, old->row.name));
 	if (n == r->deployment->n_wanted)
 		note(w, arena_printf(w->a, "%s is uninstalled before it is installed on each base", r->module->row.name));
 	else

@@ -192,7 +192,10 @@ void repair_instance(struct core *c, struct instance *i) {
 	bool absent = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_UNKNOWN;
 	if (catch_up(c, i) || !absent)
 		return;
-	repair_task(c, i, TASK_KIND_INSTALL);
+	if (version_restorable(i->version))
+		repair_task(c, i, TASK_KIND_INSTALL);
+	else
+		instance_set_state(c->fleet, i, i->row.state, "not restorable: Berth has no artifact of this version", c->wall);
 }
 
 void repair_base(struct core *c, struct base *b) {

@@ -67,6 +67,13 @@ static int resolve_runtime(const struct resolved *r, struct err *err) {
 	    word_text(WORD_RUNTIME, r->group->row.runtime));
 }
 
+int version_check(const struct version *v, struct err *err) {
+	if (version_restorable(v))
+		return 0;
+	return err_set(err, E_STATE, "%s:%s was found running and Berth has no artifact of it; give it one first: berth module push FILE",
+	    v->module->row.name, v->row.name);
+}
+
 static bool json_same(const char *a, const char *b, const char *empty) {
 	return text_same(a == NULL || *a == '\0' ? empty : a, b == NULL || *b == '\0' ? empty : b);
 }
@@ -126,9 +133,13 @@ static int resolve(struct core *c, int64_t tenant_id, const struct deploy_spec *
 		e = resolve_group(r, s, err);
 	if (e == 0)
 		e = resolve_runtime(r, err);
-	if (e == 0)
-		resolve_rest(r, s);
-	return e != 0 ? e : resolve_beta(r, err);
+	if (e != 0)
+		return e;
+	resolve_rest(r, s);
+	bool installs = !r->content_same || (r->same && r->deployment->n_updated < r->deployment->n_wanted); /* those behind, too */
+	if (installs && version_check(r->version, err) != 0)
+		return err->code;
+	return resolve_beta(r, err);
 }
 
 enum plan_kind resolved_kind(const struct resolved *r) {

@@ -23,4 +23,6 @@ struct resolved {
 int resolve_all(struct core *c, int64_t tenant_id, const struct deploy_spec *specs, size_t n, struct resolved *ret, struct err *err);
 enum plan_kind resolved_kind(const struct resolved *r);
 
+int version_check(const struct version *v, struct err *err); /* E_STATE: it cannot be installed, its bytes are not known */
+
 #endif

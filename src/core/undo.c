@@ -2,6 +2,7 @@
 #include "core/conductor.h"
 #include "core/demand.h"
 #include "core/launch.h"
+#include "core/resolve.h"
 #include "plan/memo.h"
 
 #include <stdio.h>
@@ -58,7 +59,7 @@ static int change_check(struct core *c, const struct undo *u, const struct undo_
 		return err_set(err, E_STATE,
 		    "revision %lld of %s, which plan %lld came from, is not kept any more; see: berth revisions %s",
 		    (long long)x->from_revision, d->row.name, (long long)u->plan, d->row.name);
-	return 0;
+	return takes_away(u) || x->from_revision == 0 ? 0 : version_check(fleet_revision(d, x->from_revision)->version, err);
 }
 
 int undo_check(struct core *c, const struct undo *u, struct err *err) {

@@ -297,6 +297,12 @@ struct webhook *fleet_webhook_by_id(const struct fleet *f, int64_t id);
 struct artifact *fleet_artifact(const struct tenant *t, const char *sha256);
 struct module *fleet_module(const struct tenant *t, const char *name);
 struct version *fleet_version(const struct module *m, const char *name); /* newest revision of that version name */
+/* Adopted versions may have no bytes: they share the tenant's artifact without a digest. They run where they are, and cannot be installed.
+ */
+#define NO_SHA256 ""
+static inline bool version_restorable(const struct version *v) {
+	return *v->artifact->row.sha256 != '\0';
+}
 struct version *fleet_version_by_id(const struct fleet *f, int64_t id);
 struct group *fleet_group(const struct tenant *t, const char *name);
 struct base *fleet_base(const struct tenant *t, const char *name);
@@ -354,12 +360,13 @@ struct idem *fleet_idem_add(struct fleet *f, const struct row_idempotency *row);
 /* ---- removal -------------------------------------------------------------------------------------------------------------------- */
 void fleet_token_remove(struct fleet *f, struct token *t);
 void fleet_webhook_remove(struct fleet *f, struct webhook *w);
-void fleet_artifact_remove(struct fleet *f, struct artifact *a);     /* refs == 0 */
-void fleet_module_remove(struct fleet *f, struct module *m);         /* no versions, no deployments */
-void fleet_version_remove(struct fleet *f, struct version *v);       /* nothing holds it */
-void fleet_group_remove(struct fleet *f, struct group *g);           /* no bases, no deployments */
-void fleet_base_remove(struct fleet *f, struct base *b);             /* no instances */
-void fleet_deployment_remove(struct fleet *f, struct deployment *d); /* no instances, no plan; its revisions go too */
+void fleet_artifact_remove(struct fleet *f, struct artifact *a);                         /* refs == 0 */
+void fleet_module_remove(struct fleet *f, struct module *m);                             /* no versions, no deployments */
+void fleet_version_set_artifact(struct fleet *f, struct version *v, struct artifact *a); /* its bytes became known */
+void fleet_version_remove(struct fleet *f, struct version *v);                           /* nothing holds it */
+void fleet_group_remove(struct fleet *f, struct group *g);                               /* no bases, no deployments */
+void fleet_base_remove(struct fleet *f, struct base *b);                                 /* no instances */
+void fleet_deployment_remove(struct fleet *f, struct deployment *d);                     /* no instances, no plan; its revisions go too */
 void fleet_revision_remove(struct fleet *f, struct revision *r);
 void fleet_instance_remove(struct fleet *f, struct instance *i); /* gives its units back; its open task must be closed */
 void fleet_finding_remove(struct fleet *f, struct finding *x);

@@ -145,6 +145,14 @@ struct version *fleet_version_by_id(const struct fleet *f, int64_t id) {
 	return v;
 }
 
+void fleet_version_set_artifact(struct fleet *f, struct version *v, struct artifact *a) {
+	v->artifact->refs--;
+	a->refs++;
+	v->artifact = a;
+	v->row.artifact_id = a->row.id;
+	fleet_touch(f, &v->o);
+}
+
 void fleet_version_remove(struct fleet *f, struct version *v) {
 	assert(v->n_instances == 0 && v->n_revisions == 0);
 	v->artifact->refs--;

@@ -51,14 +51,19 @@ static bool path_valid(const char *p) {
 	return true;
 }
 
-int modfile_set_context_path(struct arena *a, struct modfile *m, const char *path, struct err *err) {
+const char *modfile_context_path(struct arena *a, const char *path) {
 	while (*path == '/')
 		path++;
 	char *whole = arena_printf(a, "/%s", path);
 	size_t n = strlen(whole);
 	if (n > 1 && whole[n - 1] == '/')
 		whole[n - 1] = '\0';
-	if (!path_valid(whole))
+	return path_valid(whole) ? whole : NULL;
+}
+
+int modfile_set_context_path(struct arena *a, struct modfile *m, const char *path, struct err *err) {
+	const char *whole = modfile_context_path(a, path);
+	if (whole == NULL)
 		return err_set(err, E_MALFORMED,
 		    "the context path of module %s must be segments of letters, digits, '.', '_', '~' or '-', below %d bytes in all",
 		    m->name, MODFILE_PATH_MAX);

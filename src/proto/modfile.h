@@ -43,6 +43,9 @@ int modfile_read(struct arena *a, const void *p, size_t n, struct modfile *ret, 
 /* The same from a file; E_NOT_FOUND, E_IO. The file must not shrink meanwhile. */
 int modfile_read_path(struct arena *a, const char *path, struct modfile *ret, struct err *err);
 
+/* "shop" and "/shop/" as modfile.context_path has it: "/shop"; NULL when it is none. */
+const char *modfile_context_path(struct arena *a, const char *path);
+
 const char *modfile_kind_name(enum modfile_kind kind); /* "native", "ark", "node" */
 const char *modfile_host_arch(void);                   /* of this machine, as in modfile.arch */
 

@@ -26,6 +26,11 @@ struct place_req {
 	const struct instance *old;
 };
 
+/* < 0: a is the older one. Numbers first, missing ones are 0; then a version with a suffix ("-rc1") comes before the one without; build
+ * notes
+ * ("+b7") do not count. */
+int version_cmp(const char *a, const char *b);
+
 /* Speeds up many choices in a row for one request: bases refused once are not looked at again, as long as one cursor is used. Zero it
  * first; drop it when bases may have got room or lost what spoke against them. Never needed for correctness. */
 struct place_cursor {

@@ -22,9 +22,7 @@ static int64_t part_next(const char **s, int *ret_digits) {
 	return v;
 }
 
-/* Numbers first, missing ones are 0; then a version with a suffix ("-rc1") comes before the one without; build notes ("+b7") do not count.
- */
-static int version_cmp(const char *a, const char *b) {
+int version_cmp(const char *a, const char *b) {
 	for (;;) {
 		int da, db;
 		int64_t x = part_next(&a, &da), y = part_next(&b, &db);

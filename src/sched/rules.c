@@ -19,6 +19,10 @@ static bool rule_observed(const struct fleet *f, const struct place_req *r, cons
 	return group_observed(b->group);
 }
 
+static bool rule_no_artifact(const struct fleet *f, const struct place_req *r, const struct base *b) {
+	return r->version != NULL && !version_restorable(r->version);
+}
+
 #define STATE_RULE(name, STATE)                                                                           \
 	static bool rule_##name(const struct fleet *f, const struct place_req *r, const struct base *b) { \
 		return b->row.state == BASE_##STATE;                                                      \

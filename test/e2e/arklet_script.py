@@ -4,6 +4,8 @@ of a few workers, to which connections are pinned in turn; the jar's manifest de
 
 It keeps a log of all it was asked. Standard library only.
 """
+import contextlib
+import http.server
 import io
 import json
 import socket
@@ -39,6 +41,29 @@ def manifest(data):
     with zipfile.ZipFile(io.BytesIO(data)) as z:
         text = z.read("META-INF/MANIFEST.MF").decode().replace("\r\n ", "")
     return dict(line.split(": ", 1) for line in text.split("\r\n") if ": " in line)
+
+
+@contextlib.contextmanager
+def files(**named):
+    """A file server, as people have one for their jars; yields its address."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = named.get(self.path.lstrip("/"))
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *text):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 class Arklet:

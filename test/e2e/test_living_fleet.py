@@ -1,4 +1,6 @@
 """A fleet that runs already: observed, adopted, managed, and let go again. Bases are scripted; real JVMs are in test_koupleless.py."""
+import json
+
 import arklet_script as script
 from test_arklet_traps import add, cell, ended, group, push, set_group  # noqa: F401
 
@@ -63,3 +65,125 @@ def test_a_managed_group_that_is_observed_again_is_left_alone(cell, group, until
     base.slow.clear()
     set_group(cell, group, mode="manage")
     until(lambda: base.held() == {module: "activated"}, 30, "put back once it is managed again")
+
+
+def findings(cell, **query):
+    return cell.api.get("/v1/findings", limit=1000, **query).json.get("findings", [])
+
+
+def test_what_runs_is_adopted_and_mixed_versions_stay_as_they_are(cell, group, until):
+    m = f"{group}-m"
+    old, = living(cell, group, f"{m}:1.0.0:shop")
+    new, other = (script.Arklet(identity=f"{n}-{group}") for n in "xy")
+    for base, name in ((new, "x"), (other, "y")):
+        base.biz[(m, "2.0.0")] = {"state": "activated", "path": "shop"}
+        add(cell, group, base, f"{group}-{name}")
+    other.biz[(f"{group}-n", "7")] = {"state": "activated", "path": "/"}
+    until(lambda: len(findings(cell, group=group)) == 4, 15, "all are found")
+
+    dry = cell.berth("finding", "adopt", "--group", group, "--dry-run")
+    assert dry.returncode == 0, dry.stderr
+    assert f"new deployment {m}: {m}:2.0.0 on 3 bases of group {group}" in dry.stdout
+    assert f"behind: {group}-0 at 1.0.0" in dry.stdout and "not restorable" in dry.stdout
+    assert cell.api.get(f"/v1/deployments/{m}").status == 404 and len(findings(cell, group=group)) == 4
+
+    assert cell.berth("finding", "adopt", "--group", group).returncode == 0
+    shown = cell.api.get(f"/v1/deployments/{m}").json
+    assert (shown["version"], shown["wanted"], shown["ready"], shown["updated"]) == ("2.0.0", 3, 3, 2), shown
+    assert shown["state"] == "degraded" and "1 of 3 behind" in shown["stateReason"]
+    assert cell.on(m, "1.0.0") == [f"{group}-0"] and cell.on(m, "2.0.0") == [f"{group}-x", f"{group}-y"]
+    assert [commanded(b) for b in (old, new, other)] == [[], [], []]
+    assert {x["kind"] for x in findings(cell, group=group)} == {"not_restorable"}
+    assert cell.api.get(f"/v1/bases/{group}-0").json["unitsUsed"] == 1
+
+    refused = cell.berth("deploy", f"{m}:2.0.0", "--group", group)
+    assert refused.returncode != 0 and "has no artifact" in refused.stderr, refused.stderr
+    assert cell.berth("rollback", m).returncode != 0
+    cell.deploy(push(cell, m, "3.0.0", path="shop"), group=group, replicas=3)
+    assert [b.held() for b in (old, new)] == [{f"{m}:3.0.0": "activated"}] * 2
+    assert other.held() == {f"{m}:3.0.0": "activated", f"{group}-n:7": "activated"}
+    until(lambda: [x["module"] for x in findings(cell, group=group)] == [f"{group}-n"], 30, "what is gone needs no putting back")
+
+
+def test_a_version_without_its_file_is_not_put_back_until_it_has_one(cell, group, until, tmp_path):
+    m = f"{group}-m"
+    base, = living(cell, group, f"{m}:1.0.0")
+    assert cell.berth("finding", "adopt", "--group", group).returncode == 0
+    base.restart()
+    until(lambda: cell.instances(base=f"{group}-0")[0]["state"] == "missing", 30, "it is missed")
+    until(lambda: "not restorable" in cell.instances(base=f"{group}-0")[0].get("stateReason", ""), 10, "and why it stays away is told")
+    assert commanded(base) == []
+    cell.deploy(f"{m}:1.0.0", 2, group=group, wait=1)
+    why = cell.berth("why", m).stdout
+    assert f"Berth has no artifact of {m}:1.0.0" in why, why
+
+    with script.files(**{"m.jar": script.jar(m, "1.0.0")}) as url:
+        table = tmp_path / "versions.csv"
+        table.write_text(f"# where our files are\n{m}:1.0.0,{url}/m.jar\n")
+        done = cell.berth("finding", "adopt", "--group", group, "--artifacts", table)
+        assert done.returncode == 0, done.stderr
+    until(lambda: base.held() == {f"{m}:1.0.0": "activated"}, 30, "whole again, and put back")
+    assert findings(cell, group=group) == []
+
+
+def test_one_finding_is_adopted_another_let_be(cell, group, until):
+    base, = living(cell, group, f"{group}-a:1", f"{group}-b:1")
+    a, b = sorted(findings(cell, group=group), key=lambda x: x["module"])
+    assert a["command"] == f"berth finding adopt {a['id']}" and a["reportedState"] == "activated"
+    assert cell.berth("finding", "ignore", b["id"]).returncode == 2
+    assert cell.berth("finding", "ignore", b["id"], "--reason", "debug agent").returncode == 0
+    assert [x["id"] for x in findings(cell, group=group)] == [a["id"]]
+    assert f"{group}-b" not in json.dumps(cell.api.get("/v1/status").json)
+    ignored, = [x for x in findings(cell, group=group, ignored="true") if x.get("ignored")]
+    assert ignored["id"] == b["id"] and ignored["ignoreReason"] == "debug agent"
+    assert cell.sql(f"select ignore_reason from dash.finding_current where finding_id = {b['id']}") == [("debug agent",)]
+    assert cell.berth("finding", "adopt", a["id"]).returncode == 0
+    assert cell.api.get(f"/v1/deployments/{group}-a").json["ready"] == 1
+    assert cell.berth("finding", "adopt", "--group", group).returncode == 0
+    assert cell.api.get(f"/v1/deployments/{group}-b").status == 404, "what is ignored is not adopted with the rest"
+    assert cell.berth("finding", "unignore", b["id"]).returncode == 0
+    assert b["id"] in [x["id"] for x in findings(cell, group=group)]
+    assert commanded(base) == []
+
+
+def test_a_base_joined_later_is_adopted_into_its_deployment(cell, group, until):
+    m = f"{group}-m"
+    module = push(cell, m, "1.0.0")
+    base, = living(cell, group, module)
+    plan = cell.deploy(module, 1, group=group)
+    ended(cell, plan)
+    assert findings(cell, group=group) == [], "asked for by now"
+    late = script.Arklet(identity=f"late-{group}")
+    late.biz[(m, "1.0.0")] = {"state": "activated", "path": "/"}
+    strange = script.Arklet(identity=f"strange-{group}")
+    strange.biz[(m, "0.5")] = {"state": "activated", "path": "/"}
+    add(cell, group, late, f"{group}-late")
+    add(cell, group, strange, f"{group}-strange")
+    until(lambda: len(findings(cell, group=group)) == 2, 15, "both are found")
+    reply = cell.api.post("/v1/findings:adopt", {"group": group}).json["adoptions"]
+    assert [i["base"] for i in reply[0]["instances"]] == [f"{group}-late"] and not reply[0].get("created")
+    assert any("keeps no revision of that version" in n for n in reply[0]["notes"]), reply
+    assert any("would have more" in n for n in reply[0]["notes"]), reply
+    assert cell.on(m) == [f"{group}-0", f"{group}-late"]
+    assert [x["base"] for x in findings(cell, group=group)] == [f"{group}-strange"]
+
+
+def test_observe_adopt_manage_forget(cell, group, until):
+    """The whole hand-over: nobody's modules become Berth's without a command, and are let go again."""
+    set_group(cell, group, mode="observe")
+    m = f"{group}-m"
+    base, = living(cell, group, f"{m}:1.0.0")
+    push(cell, m, "1.0.0")
+    assert cell.berth("finding", "adopt", "--group", group).returncode == 0
+    assert cell.api.get(f"/v1/deployments/{m}").json["state"] == "running"
+    assert findings(cell, group=group) == [] and commanded(base) == []
+    set_group(cell, group, mode="manage")
+    ended(cell, cell.deploy(push(cell, m, "2.0.0"), 1, group=group))
+    assert base.held() == {f"{m}:2.0.0": "activated"}
+    base.restart()
+    until(lambda: base.held() == {f"{m}:2.0.0": "activated"}, 30, "put back after a restart")
+    cell.base_ready(f"{group}-0", 10)
+    until(lambda: cell.on(m) == [f"{group}-0"], 10, "and known to be")
+    done = len(commanded(base))
+    assert cell.berth("base", "forget", f"{group}-0").returncode == 0
+    assert base.held() == {f"{m}:2.0.0": "activated"} and len(commanded(base)) == done

@@ -3,6 +3,7 @@
 -- rows: columns of table finding
 -- read
 select
-	x.id, x.tenant_id, x.kind, x.base_id, x.module, x.version, x.deployment_id, x.detail, x.command, x.since
+	x.id, x.tenant_id, x.kind, x.base_id, x.module, x.version, x.deployment_id, x.detail, x.command, x.since,
+	x.reported, x.context_path, x.ignored_at, x.ignore_reason
 from finding x
 order by x.id

@@ -77,6 +77,9 @@ static const char *chosen(struct world *w) {
 static void observe(struct world *w, struct base *b) {
 	w->g->row.mode = GROUP_MODE_OBSERVE;
 }
+static void without_artifact(struct world *w, struct base *b) {
+	fleet_version_set_artifact(w->f, w->v, fleet_artifact_add(w->f, w->t, &(struct row_artifact){ .sha256 = mut(NO_SHA256) }));
+}
 /* Nothing leads back there: as if it had just been made. */
 static void join(struct world *w, struct base *b) {
 	b->group->n_state[b->row.state]--;
@@ -146,6 +149,7 @@ static const struct rule_case {
 	const char *rule, *text, *command;
 } cases[] = {
 	{ observe, "observed", "group demo is only observed", "berth group set demo --mode manage" },
+	{ without_artifact, "no_artifact", "Berth has no artifact of hello:1.0.0", "berth module push FILE" },
 	{ join, "joining", "1 joining", "berth base show n1" },
 	{ restore, "restoring", "1 restoring", "berth base show n1" },
 	{ silence, "silent", "1 silent", "berth base show n1" },
