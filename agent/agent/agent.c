@@ -72,7 +72,7 @@ static void on_answered(void *arg, const struct arklet_call_spec *spec, struct b
 		cache_unstage(a->cache, name);
 	}
 	if (a->supervise != NULL)
-		x->memory_bytes = supervise_memory(a->supervise);
+		x->memory_bytes = supervise_memory(a->supervise), x->threads = supervise_threads(a->supervise);
 	if (changes && failed(x) && a->output != NULL)
 		x->output = tail = output_tail(a->output, OUTPUT_BYTES, OUTPUT_LINES);
 	brain_answered(a->brain, spec->id, x, now());

@@ -78,6 +78,7 @@ void brain_free(struct brain *b) {
 	drop(b->who);
 	state_free(b->state);
 	free(b->note);
+	drop(b->memory);
 	free(b->fresh_module);
 	free(b->fresh_version);
 	free(b);

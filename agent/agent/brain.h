@@ -23,6 +23,7 @@ struct brain_config {
 	const Berth__V1__Hello *hello; /* who we are: base, tenant, boot, group, labels, …, join token; copied. What is held, the key and
 	                                  the witness are filled in by the brain */
 	bool supervised;               /* false: something else starts the base */
+	bool health;                   /* ask for its health at each poll: a JVM's memory. Without a supervisor that is done anyway */
 	unsigned parallel;             /* operations on the base at a time; 0 = 4 */
 	int64_t min_ready_us;          /* 0 = 5 s: dying so soon after an install is that module's fault */
 	int64_t crash_window_us;       /* 0 = 5 min */
@@ -95,6 +96,7 @@ struct brain_answer {
 	const struct arklet_reply *reply;
 	const struct arklet_health *health; /* of ARKLET_HEALTH */
 	int64_t memory_bytes;               /* of the base now; 0 unknown */
+	int64_t threads;                    /* of it; 0 unknown */
 	const char *output;                 /* its last lines, when something failed; or NULL */
 };
 void brain_answered(struct brain *b, int64_t id, const struct brain_answer *a, mono_t now);

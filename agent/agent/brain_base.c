@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "brain_int.h"
+#include "proto/json.h"
 
 #define PROBE_US (20 * US_PER_MS)
 #define PROBE_MAX_US (500 * US_PER_MS)
@@ -22,6 +23,7 @@
 #define BACKOFF_MAX_US (30 * US_PER_S)
 #define STABLE_US (60 * US_PER_S) /* lived so long: the next death starts from the shortest backoff */
 #define RUN_TIME_SLACK_S 2.0
+#define MAX_WORD 47 /* of a name or version that it tells of itself */
 
 static void set_phase(struct brain *b, enum phase p) {
 	b->phase = p;
@@ -247,8 +249,31 @@ static void probe_again(struct brain *b, const char *why) {
 	say(b, LOG_LEVEL_WARN, "%s", b->note);
 }
 
+/* Only what a JVM tells has a metaspace. */
+static void learn_memory(struct brain *b, const struct brain_answer *x) {
+	const struct arklet_health *h = x->health;
+	ARENA_AUTO a = arena_new();
+	Berth__V1__BaseMemory *m = PB_NEW(Berth__V1__BaseMemory, berth__v1__base_memory, a);
+	Google__Protobuf__Duration up = GOOGLE__PROTOBUF__DURATION__INIT;
+	keep_int(m, metaspace_used, h->metaspace_used);
+	keep_int(m, metaspace_committed, h->metaspace_committed);
+	keep_int(m, metaspace_max, h->metaspace_max);
+	keep_int(m, heap_used, h->heap_used);
+	keep_int(m, heap_max, h->heap_max);
+	keep_int(m, classes, h->classes);
+	keep_int(m, threads, x->threads > 0 ? x->threads : -1);
+	up.seconds = (int64_t)h->run_time_s;
+	m->uptime = h->run_time_s >= 0 ? &up : NULL;
+	m->application = clean_text(a, h->base_name, MAX_WORD);
+	m->java_version = clean_text(a, h->java_version, MAX_WORD);
+	drop(b->memory);
+	b->memory = keep(m);
+}
+
 static void learn_health(struct brain *b, const struct brain_answer *a) {
 	const struct arklet_health *h = a->health;
+	if (h != NULL && h->metaspace_used > 0)
+		learn_memory(b, a);
 	if (h != NULL && h->run_time_s >= 0)
 		b->run_time_s = h->run_time_s;
 	if (a->memory_bytes > 0)
@@ -605,7 +630,7 @@ mono_t base_deadline(const struct brain *b) {
 
 static void poll_begin(struct brain *b) {
 	b->polling = true;
-	b->base_call = effect_call(b, b->cfg.supervised ? ARKLET_QUERY_ALL : ARKLET_HEALTH, NULL, POLL_TIMEOUT_US);
+	b->base_call = effect_call(b, b->cfg.supervised && !b->cfg.health ? ARKLET_QUERY_ALL : ARKLET_HEALTH, NULL, POLL_TIMEOUT_US);
 }
 
 void base_tick(struct brain *b) {

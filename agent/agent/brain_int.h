@@ -89,6 +89,8 @@ struct op {
 	mono_t since, deadline, at;
 	int64_t timeout_us, pause_us;
 	int64_t memory_bytes;
+	int64_t metaspace_growth; /* -1: not known, or something else ran beside it */
+	bool alone;
 	char *output;
 };
 TAILQ_HEAD(op_list, op);
@@ -150,6 +152,7 @@ struct brain {
 	unsigned poll_failures;
 	int exit_status;
 	char *note;
+	Berth__V1__BaseMemory *memory; /* as it last said; NULL: it did not */
 	mono_t deaths[MAX_DEATHS];
 	size_t n_deaths;
 	char *fresh_module, *fresh_version; /* changed last by a command */

@@ -125,6 +125,7 @@ static bool base_running(const struct brain *b) {
 }
 
 static void fill_facts(struct brain *b, Berth__V1__Report *r, struct arena *a) {
+	r->memory = b->memory != NULL ? (Berth__V1__BaseMemory *)pb_copy(&b->memory->pb, a) : NULL;
 	keep_int(r, base_ready, b->ready);
 	keep_int(r, base_running, base_running(b));
 	keep_int(r, base_start, base_identity(b));
@@ -215,6 +216,7 @@ void report_hello(struct brain *b) {
 	h->witness_cell = s->cell == NULL ? NULL : arena_strdup(a, s->cell);
 	keep_int(h, witness_epoch, s->epoch);
 	keep_int(h, witness_event, s->last_event);
+	h->memory = b->memory != NULL ? (Berth__V1__BaseMemory *)pb_copy(&b->memory->pb, a) : NULL;
 	keep_int(h, base_running, base_running(b));
 	keep_int(h, base_start, base_identity(b));
 	keep_int(h, restarts, s->restarts);
@@ -243,6 +245,7 @@ void report_heartbeat(struct brain *b) {
 	Berth__V1__Heartbeat h = BERTH__V1__HEARTBEAT__INIT;
 	Berth__V1__AgentMessage m = BERTH__V1__AGENT_MESSAGE__INIT;
 	keep_int(&h, memory_bytes, b->memory_bytes);
+	h.memory = b->memory;
 	keep_int(&h, digest, (int64_t)held_sum(b));
 	keep_int(&h, report_seq, b->state->report_seq);
 	keep_int(&h, base_ready, b->ready);

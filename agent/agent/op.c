@@ -29,6 +29,7 @@ struct op *op_new(struct brain *b, enum op_kind kind, const Berth__V1__WantedMod
 		abort();
 	op->kind = kind;
 	op->module = keep(m);
+	op->metaspace_growth = -1;
 	op->timeout_us = DEFAULT_TIMEOUT_US;
 	op->fetch_at = op->deadline = op->at = MONO_NEVER;
 	TAILQ_INSERT_TAIL(&b->ops, op, link);

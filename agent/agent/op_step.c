@@ -38,6 +38,8 @@ static void tell_outcome(struct brain *b, struct op *op, bool ok, const char *co
 	keep_int(&o, duration_us, op->began ? mono_diff(b->now, op->since) : 0);
 	keep_int(&o, fetch_us, op->fetch_us);
 	keep_int(&o, memory_bytes, op->memory_bytes);
+	if (op->kind == OP_INSTALL && op->metaspace_growth >= 0)
+		keep_int(&o, metaspace_growth, op->metaspace_growth);
 	o.code = clean_text(a, code, MAX_CODE);
 	o.state = arena_strdup(a, state);
 	o.module = op->module->module;
@@ -178,6 +180,15 @@ static int64_t call_remove(struct brain *b, struct op *op) {
 	return effect_call(b, ARKLET_UNINSTALL, &other, time_left(b, op));
 }
 
+/* The metaspace that an install took can be told only when nothing else changed the base meanwhile. */
+static void note_company(struct brain *b, struct op *op) {
+	struct op *x;
+	op->alone = true;
+	TAILQ_FOREACH(x, &b->ops, link)
+		if (x != op && (x->step == OP_INSTALLING || x->step == OP_REMOVING))
+			x->alone = op->alone = false;
+}
+
 void op_go(struct brain *b, struct op *op, enum op_step step) {
 	if (step != OP_ASKING && due(op->deadline, b->now)) {
 		op_fail(b, op, "timeout", BERTH__V1__FAULT__FAULT_BASE, true, "the time given to this command is over");
@@ -185,6 +196,8 @@ void op_go(struct brain *b, struct op *op, enum op_step step) {
 	}
 	op->step = step;
 	op->at = MONO_NEVER;
+	if (step == OP_INSTALLING || step == OP_REMOVING)
+		note_company(b, op);
 	switch (step) {
 	case OP_ASKING:
 		op->call = effect_call(b, ARKLET_QUERY_ALL, NULL, ASK_TIMEOUT_US);
@@ -352,6 +365,8 @@ static void installed_other(struct brain *b, struct op *op, const struct arklet_
 }
 
 static void install_worked(struct brain *b, struct op *op, const struct arklet_reply *r) {
+	if (op->alone && r->has_elapsed_space)
+		op->metaspace_growth = r->elapsed_space;
 	const struct arklet_biz *biz = arklet_biz_find(r, op->module->module, op->module->version);
 	if (biz == NULL && r->n_biz > 0)
 		installed_other(b, op, &r->biz[0]);

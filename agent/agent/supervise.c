@@ -332,18 +332,33 @@ int supervise_http_port(const struct supervise *s) {
 	return s->ports.http;
 }
 
-int64_t supervise_memory(const struct supervise *s) {
-	char path[64], text[128];
-	long long pages = 0, resident = 0;
-	snprintf(path, sizeof path, "/proc/%lld/statm", (long long)s->pid);
+/* A file of the base's under /proc; false when there is none. */
+static bool proc_read(const struct supervise *s, const char *name, char *text, size_t size) {
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%lld/%s", (long long)s->pid, name);
 	int fd = s->pid == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
 	if (fd >= 0)
 		close(fd);
 	if (n <= 0)
-		return 0;
+		return false;
 	text[n] = '\0';
-	return sscanf(text, "%lld %lld", &pages, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+	return true;
+}
+
+int64_t supervise_memory(const struct supervise *s) {
+	char text[128];
+	long long pages = 0, resident = 0;
+	if (!proc_read(s, "statm", text, sizeof text) || sscanf(text, "%lld %lld", &pages, &resident) != 2)
+		return 0;
+	return resident * sysconf(_SC_PAGESIZE);
+}
+
+int64_t supervise_threads(const struct supervise *s) {
+	static const char mark[] = "\nThreads:";
+	char text[4096];
+	const char *found = proc_read(s, "status", text, sizeof text) ? strstr(text, mark) : NULL;
+	return found == NULL ? 0 : strtoll(found + sizeof mark - 1, NULL, 10);
 }
 
 int supervise_new(struct loop *l, struct output *o, const struct supervise_config *cfg, supervise_started_fn started,

@@ -38,7 +38,8 @@ void supervise_signal(struct supervise *s, int signo);
 int64_t supervise_pid(const struct supervise *s); /* 0: none */
 int supervise_arklet_port(const struct supervise *s);
 int supervise_http_port(const struct supervise *s);
-int64_t supervise_memory(const struct supervise *s); /* resident bytes, 0 unknown */
+int64_t supervise_memory(const struct supervise *s);  /* resident bytes, 0 unknown */
+int64_t supervise_threads(const struct supervise *s); /* 0 unknown */
 
 /* Field 22 of /proc/PID/stat, 0 when there is no such process or it is a zombie. */
 int64_t process_start_time(int64_t pid);

@@ -166,6 +166,7 @@ int who_make_brain(struct agent *a, const struct agent_options *o, bool supervis
 	struct brain_config cfg = {
 		.hello = h, .supervised = supervised, .parallel = parallel_of(a, o), .min_ready_us = o->min_ready, .stop_us = o->stop_wait
 	};
+	cfg.health = a->runtime == BERTH__V1__RUNTIME__RUNTIME_ARK;
 	random_bytes(&cfg.seed, sizeof cfg.seed);
 	return brain_new(&cfg, state, n, clock_mono(&clock_real), &a->brain, err);
 }

@@ -27,6 +27,8 @@ static int clusters_check(const Berth__V1__BaseGroup *want, struct err *err) {
 
 static int wish_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	int rc = limit_check(want, err);
+	if (rc == 0 && want->has_metaspace_limit && (want->metaspace_limit < 0 || want->metaspace_limit > 100))
+		rc = err_field(err, E_INVALID, "/metaspaceLimit", "metaspaceLimit is a percentage from 1 to 100, or 0 for no limit");
 	if (rc == 0)
 		rc = clusters_check(want, err);
 	if (rc == 0 && want->zone_key != NULL)
@@ -60,6 +62,8 @@ static void wish_apply(const struct api_op *op, const Berth__V1__BaseGroup *want
 		row->mode = (int)want->mode;
 	if (GIVEN(want->clusters))
 		row->clusters = strings_print(want->clusters, want->n_clusters, op->arena);
+	if (want->has_metaspace_limit)
+		row->metaspace_limit = want->metaspace_limit;
 	if (want->has_open_join)
 		row->open_join = want->open_join;
 	if (want->has_origin_artifacts)

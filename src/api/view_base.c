@@ -20,6 +20,29 @@ Berth__V1__Artifact *view_artifact(const struct artifact *x, struct arena *a) {
 	return m;
 }
 
+static const struct group *group_by_id(const struct tenant *t, int64_t id) {
+	const struct group *g = t->groups;
+	while (g != NULL && g->row.id != id)
+		g = g->hh_name.next;
+	return g;
+}
+
+static void view_costs(const struct module *x, struct arena *a, Berth__V1__Module *m) {
+	m->install_costs = arena_alloc(a, ((size_t)x->n_costs + 1) * sizeof *m->install_costs);
+	for (int i = 0; i < x->n_costs; i++) {
+		const struct group *g = group_by_id(x->tenant, x->costs[i].group_id);
+		if (g == NULL)
+			continue; /* deleted since */
+		Berth__V1__InstallCost *k = PB_NEW(Berth__V1__InstallCost, berth__v1__install_cost, a);
+		k->group = view_text(g->row.name, a);
+		PUT(k, installs, x->costs[i].installs);
+		k->duration = pb_duration(x->costs[i].duration_us, a);
+		if (x->costs[i].measured > 0)
+			PUT(k, metaspace_bytes, x->costs[i].metaspace_bytes);
+		m->install_costs[m->n_install_costs++] = k;
+	}
+}
+
 Berth__V1__Module *view_module(const struct module *x, struct arena *a) {
 	Berth__V1__Module *m = PB_NEW(Berth__V1__Module, berth__v1__module, a);
 	m->name = view_text(x->row.name, a);
@@ -28,6 +51,7 @@ Berth__V1__Module *view_module(const struct module *x, struct arena *a) {
 	PUT(m, versions, x->n_versions);
 	const struct version *last = TAILQ_LAST(&x->versions, version_list);
 	m->latest_version = last != NULL ? view_text(last->row.name, a) : NULL;
+	view_costs(x, a, m);
 	m->create_time = pb_time(x->row.created_at, a);
 	return m;
 }
@@ -95,6 +119,7 @@ Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a) {
 	for (int k = 0; k < GROUP_ZONES; k++)
 		if (x->zones[k] != NULL && x->zones[k]->brake)
 			m->braked_zones[m->n_braked_zones++] = arena_strdup(a, x->zones[k]->name);
+	PUT(m, metaspace_limit, (int32_t)x->row.metaspace_limit);
 	return m;
 }
 
@@ -110,6 +135,30 @@ static void base_place(const struct base *x, struct arena *a, Berth__V1__Base *m
 	PUT(m, units_ceiling, (int32_t)x->row.units_ceiling);
 	PUT(m, cordoned, x->row.cordoned);
 	m->cordon_reason = view_text(x->row.cordon_reason, a);
+}
+
+#define PUT_TOLD(m, field, value)             \
+	do {                                  \
+		if ((value) >= 0)             \
+			PUT(m, field, value); \
+	} while (0)
+
+static Berth__V1__BaseMemory *view_memory(const struct base *b, struct arena *a) {
+	const struct base_memory *x = &b->memory;
+	Berth__V1__BaseMemory *m = PB_NEW(Berth__V1__BaseMemory, berth__v1__base_memory, a);
+	PUT_TOLD(m, metaspace_used, x->metaspace_used);
+	PUT_TOLD(m, metaspace_committed, x->metaspace_committed);
+	PUT_TOLD(m, metaspace_max, x->metaspace_max);
+	PUT_TOLD(m, heap_used, x->heap_used);
+	PUT_TOLD(m, heap_max, x->heap_max);
+	PUT_TOLD(m, classes, x->classes);
+	PUT_TOLD(m, threads, x->threads);
+	PUT_TOLD(m, metaspace_needed, base_metaspace_needed(b));
+	if (x->uptime_us >= 0)
+		m->uptime = pb_duration(x->uptime_us, a);
+	m->application = view_text(x->application, a);
+	m->java_version = view_text(x->java, a);
+	return m;
 }
 
 Berth__V1__Base *view_base(const struct base *x, struct arena *a) {
@@ -134,6 +183,8 @@ Berth__V1__Base *view_base(const struct base *x, struct arena *a) {
 	m->absence = x->row.absence_us > 0 ? pb_duration(x->row.absence_us, a) : NULL;
 	if (x->memory_bytes > 0)
 		PUT(m, memory_bytes, x->memory_bytes);
+	if (x->memory_told)
+		m->memory = view_memory(x, a);
 	return m;
 }
 

@@ -43,6 +43,8 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
 		if (cli_given(c, flags[i].option))
 			json_object_set_new(body, flags[i].field, json_boolean(flags[i].on));
+	if (cli_given(c, "metaspace-limit"))
+		json_object_set_new(body, "metaspaceLimit", json_integer(c->opt.metaspace_limit));
 	if (cli_given(c, "cluster"))
 		json_object_set_new(body, "clusters", strings_json(c->opt.clusters));
 	if (cli_given(c, "label")) {

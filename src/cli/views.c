@@ -40,7 +40,10 @@ VIEW(view_bases, "Base", "bases", "id", false,
     { "MODULES", "instances", CELL_NUMBER, false }, { "CORDONED", "cordoned", CELL_MARK, false }, { "ZONE", "zone", CELL_TEXT, false },
     { "ADDRESS", "address", CELL_TEXT, false }, { "RUNTIME", "runtime", CELL_TEXT, true }, { "LABELS", "labels", CELL_TEXT, true },
     { "BOOT", "incarnation", CELL_NUMBER, true }, { "AGENT", "agentVersion", CELL_TEXT, true },
-    { "MEMORY", "memoryBytes", CELL_BYTES, true }, { "SEEN", "seenTime", CELL_AGE, false },
+    { "MEMORY", "memoryBytes", CELL_BYTES, true }, { "METASPACE", "memory.metaspaceUsed", CELL_BYTES, true },
+    { "OF", "memory.metaspaceMax", CELL_BYTES, true }, { "HEAP", "memory.heapUsed", CELL_BYTES, true },
+    { "CLASSES", "memory.classes", CELL_NUMBER, true }, { "THREADS", "memory.threads", CELL_NUMBER, true },
+    { "UP", "memory.uptime", CELL_SPAN, true }, { "JAVA", "memory.javaVersion", CELL_TEXT, true }, { "SEEN", "seenTime", CELL_AGE, false },
     { "REASON", "stateReason|cordonReason", CELL_FIRST, false })
 
 VIEW(view_groups, "BaseGroup", "groups", "name", false, "no base groups yet; the first one: berth group create demo",

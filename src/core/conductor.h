@@ -249,6 +249,9 @@ void links_clear(struct core *c);
 void link_drop(struct core *c, struct driver_link *k);
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);
 
+/* memory.c */
+void memory_told(struct core *c, struct base *b, const Berth__V1__BaseMemory *m);
+
 /* adopt.c */
 void not_restorable_look(struct core *c, int64_t finding); /* AGENDA_FINDING: over when its instance went, or has its artifact */
 

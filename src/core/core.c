@@ -482,6 +482,8 @@ void core_loaded(struct core *c) {
 		b->seen = c->mono; /* everybody gets the full time to show up again */
 		b->flooding = fleet_finding_find(c->fleet, FINDING_FLOODING, b, NULL, NULL) != NULL;
 		base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
+		b->memory_told = base_memory_parse(b->row.memory, &b->memory);
+		b->memory_life = b->row.incarnation;
 	}
 	for (const struct finding *x = fleet_findings_first(c->fleet); x != NULL; x = TAILQ_NEXT(x, link))
 		if (x->row.kind == FINDING_NOT_RESTORABLE)

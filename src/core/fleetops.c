@@ -217,6 +217,7 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	g->row.placement = row->placement;
 	g->row.upgrade_policy = row->upgrade_policy;
 	g->row.open_join = row->open_join;
+	g->row.metaspace_limit = row->metaspace_limit;
 	g->row.origin_artifacts = row->origin_artifacts;
 	text_set(&g->row.clusters, row->clusters);
 	text_set(&g->row.labels, row->labels);

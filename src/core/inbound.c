@@ -298,6 +298,8 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 		b->row.incarnation++;
 	}
 	b->row.seen_at = c->wall;
+	if (h->memory != NULL)
+		memory_told(c, b, h->memory);
 	if (h->high_generation > b->row.generation &&
 	    h->high_generation <
 	        b->row.generation + GENERATIONS_AHEAD) /* an older database was accepted: commands go on above what the agent obeyed */
@@ -619,6 +621,9 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	text_set(&i->row.reported, x.state);
 	if (o->has_memory_bytes)
 		b->memory_bytes = o->memory_bytes;
+	if (x.ok && t->row.kind == TASK_KIND_INSTALL && text_same(o->code, "SUCCESS"))
+		module_cost_note(c->fleet, i->version->module, b->group, o->duration_us,
+		    o->has_metaspace_growth && o->metaspace_growth >= 0 ? o->metaspace_growth : -1);
 	int64_t id = i->row.id;
 	struct deployment *d = i->deployment;
 	task_outcome(c, t, &x);
@@ -669,6 +674,8 @@ static void report_apply(struct core *c, struct base *b, const Berth__V1__Report
 		b->row.incarnation++;
 		fleet_touch(c->fleet, &b->o);
 	}
+	if (r->memory != NULL)
+		memory_told(c, b, r->memory);
 	held_apply(c, b, r->changed, r->n_changed, r->full);
 	for (size_t k = 0; k < r->n_gone; k++) {
 		Berth__V1__HeldModule h = BERTH__V1__HELD_MODULE__INIT;
@@ -722,6 +729,8 @@ void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1_
 		return;
 	base_heard(c, b);
 	b->memory_bytes = h->memory_bytes;
+	if (h->memory != NULL)
+		memory_told(c, b, h->memory);
 	if (!c->older && !series_waits(c) && h->base_ready && b->row.state != BASE_READY && h->report_seq <= b->row.report_seq) {
 		c->hearing = b;
 		base_ready(c, b);

@@ -63,9 +63,17 @@ struct artifact {
 	UT_hash_handle hh_name, hh_id;
 };
 
+/* What installs of a module took on bases of one group: means of the last eight. */
+#define MODULE_COSTS 8
+struct install_cost {
+	int64_t group_id, installs, duration_us, measured, metaspace_bytes; /* measured: installs whose metaspace is known */
+};
+
 struct module {
 	struct object o;
 	struct row_module row;
+	struct install_cost costs[MODULE_COSTS];
+	int n_costs;
 	struct tenant *tenant;
 	TAILQ_HEAD(version_list, version) versions; /* in id order */
 	int n_versions, n_deployments;
@@ -110,6 +118,13 @@ struct group {
 	UT_hash_handle hh_name, hh_id;
 };
 
+/* Of a JVM, as it last said. -1: not told, or without a limit. */
+struct base_memory {
+	int64_t metaspace_used, metaspace_committed, metaspace_max, heap_used, heap_max, classes, threads, uptime_us;
+	int64_t metaspace_own; /* what this JVM needs without its modules: found out, not told */
+	char application[64], java[48];
+};
+
 TAILQ_HEAD(instance_queue, instance);
 TAILQ_HEAD(task_queue, task);
 struct base {
@@ -136,6 +151,10 @@ struct base {
 	bool flooding;  /* it told more than its budget; core/budget.c */
 	int64_t untold; /* events of it that were not written since */
 	int64_t memory_bytes;
+	struct base_memory memory;
+	bool memory_told;
+	int64_t memory_life; /* incarnation that told it */
+	mono_t memory_written;
 	int inflight;             /* commands without outcome: tasks in state SENT */
 	void *drive;              /* the driver's link */
 	struct task_queue outbox; /* while command_queued: tasks of the command being made */
@@ -331,6 +350,16 @@ struct fleet_counts {
 	int64_t units_used, units_limit;
 };
 void fleet_counts(const struct fleet *f, const struct tenant *t, struct fleet_counts *ret); /* t NULL = all; O(groups + deployments) */
+
+/* ---- memory (memory.c) ----------------------------------------------------------------------------------------------------------- */
+char *base_memory_print(const struct base_memory *m, struct arena *a); /* as row.memory has it */
+bool base_memory_parse(const char *json, struct base_memory *ret);
+void base_memory_learn(struct base *b, const struct base_memory *m);
+/* Metaspace it holds on to with the modules of now: not what the next collection could give back. -1: not known. */
+int64_t base_metaspace_needed(const struct base *b);
+const struct install_cost *module_cost(const struct module *m, const struct group *g); /* NULL: never installed there */
+void module_cost_note(
+    struct fleet *f, struct module *m, const struct group *g, int64_t duration_us, int64_t metaspace_bytes /* < 0: unknown */);
 
 /* ---- creation: ids are assigned here; row texts are copied; the object is dirty -------------------------------------------------- */
 struct tenant *fleet_tenant_add(struct fleet *f, const char *name, wall_t now);

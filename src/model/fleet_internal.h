@@ -95,6 +95,8 @@ bool plan_live_state(enum plan_state s); /* unfinished and not queued */
 bool bucketed(const struct base *b);
 void idem_sort(struct fleet *f);
 
+void module_costs_read(struct module *m); /* from its row */
+
 /* Loaders: one row each. */
 int tenant_load(struct fleet *f, const void *row, struct err *err);
 int token_load(struct fleet *f, const void *row, struct err *err);

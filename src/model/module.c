@@ -72,7 +72,9 @@ int module_load(struct fleet *f, const void *row, struct err *err) {
 	struct tenant *t = fleet_tenant_by_id(f, r->tenant_id);
 	if (t == NULL)
 		return absent(err, "module", r->id, "tenant", r->tenant_id);
-	module_new(f, t, r)->o.stored = true;
+	struct module *m = module_new(f, t, r);
+	m->o.stored = true;
+	module_costs_read(m);
 	return 0;
 }
 

@@ -76,6 +76,8 @@ static const char *what(const struct explanation *x, const struct tally *t, cons
 		s = requirement_of(x->r, b, x->a);
 	else if (strcmp(rule, "context_path") == 0)
 		s = x->r->version->row.context_path;
+	else if (strcmp(rule, "metaspace") == 0)
+		s = metaspace_text(x->r, b, x->a);
 	return name_of(s, "");
 }
 

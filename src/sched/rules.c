@@ -121,6 +121,32 @@ static bool rule_full(const struct fleet *f, const struct place_req *r, const st
 	return r->units > base_free(b);
 }
 
+/* By what the module was found to cost on such bases; not known, or a JVM without a maximum: no limit can be held. */
+static bool metaspace_of(const struct place_req *r, const struct base *b, struct metaspace *ret) {
+	const struct module *m = r->version != NULL ? r->version->module : r->module;
+	const struct install_cost *x = m == NULL ? NULL : module_cost(m, b->group);
+	*ret = (struct metaspace){ .needed = base_metaspace_needed(b),
+		.cost = x == NULL ? 0 : x->metaspace_bytes,
+		.max = b->memory.metaspace_max,
+		.percent = b->group->row.metaspace_limit };
+	return ret->percent > 0 && ret->needed >= 0 && ret->max > 0 && ret->cost > 0;
+}
+
+static bool rule_metaspace(const struct fleet *f, const struct place_req *r, const struct base *b) {
+	struct metaspace m;
+	return b->group->row.metaspace_limit > 0 && metaspace_of(r, b, &m) && m.needed + m.cost > m.max / 100 * m.percent;
+}
+
+#define MIB(bytes) ((double)(bytes) / (1024 * 1024))
+
+const char *metaspace_text(const struct place_req *r, const struct base *b, struct arena *a) {
+	struct metaspace m;
+	if (!metaspace_of(r, b, &m))
+		return "";
+	return arena_printf(a, "%.1f MiB needed now and %.1f for it, of %.1f at %lld %% of %.1f on %s", MIB(m.needed), MIB(m.cost),
+	    MIB(m.max / 100 * m.percent), (long long)m.percent, MIB(m.max), b->row.name);
+}
+
 const struct rule rules[] = {
 #define R(n, predicate, says, mends) { .name = n, .refuses = rule_##predicate, .sentence = says, .command = mends },
 #include "sched/rules.def"

@@ -23,5 +23,9 @@ int place_rank(const struct place_req *r, const struct base *a, int load_a, cons
 /* What stands against that base, for {what}; "" where the sentence has no such place. In the arena. */
 const char *taint_of(const struct place_req *r, const struct base *b, struct arena *a);       /* NULL = none */
 const char *requirement_of(const struct place_req *r, const struct base *b, struct arena *a); /* NULL = all are met */
+struct metaspace {
+	int64_t needed, cost, max, percent; /* bytes; the group's limit */
+};
+const char *metaspace_text(const struct place_req *r, const struct base *b, struct arena *a);
 
 #endif

@@ -75,6 +75,7 @@ class Arklet:
         self.log, self.failing, self.slow = [], {}, {}
         self.hang = self.lose_answer = self.many_ref = False
         self.cluster = "default"      # of its heartbeats
+        self.metaspace, self.metaspace_max, self.cost = 60 << 20, -1, {}  # what it says; cost: what installs of a module add, for good
         self.started = time.monotonic()
         self.lock, self.busy = threading.Lock(), set()
         self.workers = [threading.Lock() for _ in range(workers)]
@@ -243,8 +244,9 @@ class Arklet:
                 return self._exception("java.lang.reflect.InvocationTargetException", "java.lang.reflect.InvocationTargetException",
                                        "org.springframework.context.ApplicationContextException: Unable to start web server", cause)
             self.biz[key]["state"] = "deactivated" if active else "activated"
+            self.metaspace += self.cost.get(key[0], 0)
             info = self._info(key, self.biz[key]) | {"attributes": {"$ref": "$.data.bizInfos[0]"}, "priority": 100}
-        return self._result("SUCCESS", f"Install Biz: {key[0]}:{key[1]} success, cost: 1 ms", "", bizInfos=[info], elapsedSpace=-4096)
+        return self._result("SUCCESS", f"Install Biz: {key[0]}:{key[1]} success, cost: 1 ms", "", bizInfos=[info], elapsedSpace=self.cost.get(key[0], -4096))
 
     def _uninstallBiz(self, given):
         return self._locked(given, "uninstallBiz", self._uninstall)
@@ -272,7 +274,8 @@ class Arklet:
 
     def _health(self, given):
         jvm = {"run time(s)": time.monotonic() - self.started, "used heap memory(M)": 30.5, "max heap memory(M)": 247.5, "used non heap memory(M)": 60.25,
-               "max non heap memory(M)": -9.53E-7, "java used metaspace": 60 << 20, "java committed metaspace": 61 << 20, "java max metaspace": -1}
+               "max non heap memory(M)": -9.53E-7, "java used metaspace": self.metaspace, "java committed metaspace": self.metaspace + (1 << 20),
+               "java max metaspace": self.metaspace_max, "loaded class count": 12000, "java version": "17.0.15"}
         return {"code": "SUCCESS", "data": {"healthData": {"jvm": jvm, "cpu": {"total used (%)": 9.1E15},
                 "masterBizInfo": {"bizName": "lab-base", "bizVersion": "1.0.0", "bizState": self._word("activated"), "webContextPath": "/"}}}}
 

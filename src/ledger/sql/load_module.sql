@@ -3,6 +3,6 @@
 -- rows: columns of table module
 -- read
 select
-	x.id, x.tenant_id, x.name, x.description, x.created_at
+	x.id, x.tenant_id, x.name, x.description, x.created_at, x.install_costs
 from module x
 order by x.id

@@ -3,14 +3,15 @@
 -- rows: none
 -- write
 insert into module (
-	id, tenant_id, name, description, created_at
+	id, tenant_id, name, description, created_at, install_costs
 )
 select
-	id, tenant_id, name, description, created_at
+	id, tenant_id, name, description, created_at, install_costs
 from unnest(
-	$1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]
+	$1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::json[]
 ) as new (
-	id, tenant_id, name, description, created_at
+	id, tenant_id, name, description, created_at, install_costs
 )
 on conflict (id) do update set
-	tenant_id = excluded.tenant_id, name = excluded.name, description = excluded.description, created_at = excluded.created_at
+	tenant_id = excluded.tenant_id, name = excluded.name, description = excluded.description, created_at = excluded.created_at,
+	install_costs = excluded.install_costs

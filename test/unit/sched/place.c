@@ -140,6 +140,11 @@ static void path_taken(struct world *w, struct base *b) {
 static void full(struct world *w, struct base *b) {
 	fill(w, b, 5);
 }
+static void metaspace_short(struct world *w, struct base *b) {
+	w->g->row.metaspace_limit = 70;
+	module_cost_note(w->f, w->m, w->g, 1000, INT64_C(5) << 20);
+	base_memory_learn(b, &(struct base_memory){ .metaspace_used = INT64_C(68) << 20, .metaspace_max = INT64_C(100) << 20 });
+}
 static void too_big(struct world *w, struct base *b) {
 	w->r.units = 6;
 }
@@ -166,6 +171,9 @@ static const struct rule_case {
 	{ hold_leaving, "holds", "1 already with hello", "berth instance list --module hello" },
 	{ path_taken, "context_path", "1 with /shop taken by another module", "berth instance list --base n1" },
 	{ full, "full", "1 of 1 base full: 5 of 5 units", "berth base set n1 --limit 6" },
+	{ metaspace_short, "metaspace",
+	    "1 where it would pass the metaspace limit: 68.0 MiB needed now and 5.0 for it, of 70.0 at 70 % of 100.0 on n1",
+	    "berth base show n1" },
 	{ too_big, "full", "1 of 1 base full: 0 of 5 units, 6 needed", "berth base set n1 --limit 6" },
 };
 
