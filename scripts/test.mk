@@ -1,6 +1,6 @@
 # The test tiers and all of them. Each tier alone: make test-unit, test-ledger, test-sim, test-http-diff, test-e2e [E2E=pytest arguments].
 # Nothing is shared between two runs: ports come from the kernel, folders and databases are temporary.
-TIERS := test-unit test-ledger test-sim test-http-diff test-e2e
+TIERS := test-unit test-ledger test-sim test-http-diff test-fuzz test-e2e
 E2E ?=
 
 .PHONY: test test-unit test-e2e
@@ -10,5 +10,6 @@ test: ## every test that needs no outside service; one closing line of counts
 test-unit: $(UNIT_TESTS) ## unit tests of every room and program
 	$(Q)failed=; for t in $(UNIT_TESTS); do $$t || failed=1; done; [ -z "$$failed" ]
 
-test-e2e: all ## real processes: servers, PostgreSQL, agents, bases, command line
-	$(Q)BERTH_BIN_DIR=$(abspath $(O)) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e $(E2E)
+test-e2e: all schemathesis ## real processes: servers, PostgreSQL, agents, bases, command line
+	$(Q)BERTH_BIN_DIR=$(abspath $(O)) BERTH_SCHEMATHESIS=$(SCHEMATHESIS) PYTHONDONTWRITEBYTECODE=1 \
+		/usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e $(E2E)
