@@ -158,7 +158,7 @@ int check_etag(const struct api_op *op, int64_t etag, const char *what, struct e
 int refuse_dry_run(const struct api_op *op, struct err *err) {
 	if (!op->meta->has_dry_run || !op->meta->dry_run)
 		return 0;
-	return err_field(err, E_UNSUPPORTED, "/meta/dryRun", "a dry run exists for deployments only; nothing was changed");
+	return err_field(err, E_INVALID, "/meta/dryRun", "a dry run exists for deployments only; nothing was changed");
 }
 
 bool pairs_check(Berth__V1__Entry *const *v, size_t n, bool labels, const char *pointer, struct err *err) {

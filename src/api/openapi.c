@@ -80,6 +80,76 @@ static void request_body(struct buf *b, const struct op_def *op) {
 	    strcmp(op->body, "*") == 0 ? "false" : "true", d->short_name);
 }
 
+/* Which refusals an operation has; those of all come first. Every answer that is given is named: there is no "default". */
+static bool always(const struct op_def *op) {
+	return op != NULL;
+}
+
+static bool changes(const struct op_def *op) {
+	return !(op->flags & OP_READ);
+}
+
+static bool has_body(const struct op_def *op) {
+	return op->body != NULL;
+}
+
+static bool sends(const struct op_def *op) {
+	return strcmp(op->http, "GET") != 0 && strcmp(op->http, "DELETE") != 0;
+}
+
+static bool has_key(const struct op_def *op) {
+	return strcmp(op->http, "POST") == 0 && !(op->flags & OP_NO_IDEMPOTENCY);
+}
+
+static bool tells_events(const struct op_def *op) {
+	return strcmp(op->service, "Events") == 0 || (op->flags & OP_STREAM) != 0;
+}
+
+static bool has_output(const struct op_def *op) {
+	return strcmp(op->name, "LogsBase") == 0;
+}
+
+static bool fetches(const struct op_def *op) {
+	return strcmp(op->name, "CreateArtifact") == 0;
+}
+
+static const struct {
+	int status;
+	bool (*applies)(const struct op_def *op);
+} refusals[] = {
+	{ 400, always }, /* malformed, invalid_argument */
+	{ 401, always },
+	{ 403, always },
+	{ 404, always }, /* what it names, or its tenant */
+	{ 405, always },
+	{ 408, always },
+	{ 409, changes },
+	{ 410, tells_events },
+	{ 411, sends },
+	{ 412, changes },
+	{ 413, always },
+	{ 414, always },
+	{ 415, has_body },
+	{ 422, has_key },
+	{ 429, always },
+	{ 431, always },
+	{ 500, always },
+	{ 501, has_output },
+	{ 502, fetches },
+	{ 503, always },
+};
+
+static void problems(struct buf *b, const struct op_def *op) {
+	bool first = true;
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		if (!refusals[i].applies(op))
+			continue;
+		buf_printf(b, "%s\"%d\":{\"$ref\":\"#/components/responses/Problem\"}", first ? "" : ",", refusals[i].status);
+		first = false;
+	}
+	buf_add_char(b, '}');
+}
+
 static void responses(struct buf *b, const struct op_def *op) {
 	const char *type = op->flags & OP_STREAM ? "text/event-stream" : "application/json";
 	const int codes[] = { 200, op->flags & OP_CREATE ? 201 : op->flags & OP_PLAN ? 202 : 0 };
@@ -95,7 +165,7 @@ static void responses(struct buf *b, const struct op_def *op) {
 			buf_add_str(b, ",\"headers\":{\"Location\":{\"schema\":{\"type\":\"string\"}}}");
 		buf_printf(b, ",\"content\":{\"%s\":{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}}},", type, op->reply->short_name);
 	}
-	buf_add_str(b, "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}");
+	problems(b, op);
 }
 
 static void operation(struct buf *b, const struct op_def *op) {
@@ -114,6 +184,12 @@ static void operation(struct buf *b, const struct op_def *op) {
 	buf_add_char(b, '}');
 }
 
+#define PROBLEM(status) "\"" status "\":{\"$ref\":\"#/components/responses/Problem\"}"
+#define BYTE_PROBLEMS                                                                                                                                   \
+	PROBLEM("400")                                                                                                                                  \
+	"," PROBLEM("401") "," PROBLEM("403") "," PROBLEM("404") "," PROBLEM("405") "," PROBLEM("408") "," PROBLEM("411") "," PROBLEM("41"              \
+	                                                                                                                              "3") "," PROBLEM( \
+	    "414") "," PROBLEM("422") "," PROBLEM("429") "," PROBLEM("431") "," PROBLEM("500") "," PROBLEM("501") "," PROBLEM("503")
 /* Byte paths and the server's own, which are no operations. */
 static const char put_artifact[] =
     ",\"put\":{\"operationId\":\"UploadArtifactByDigest\",\"tags\":[\"Artifacts\"],\"summary\":\"Upload the bytes with this "
@@ -123,8 +199,8 @@ static const char put_artifact[] =
     "\"application/octet-stream\":{}}},"
     "\"responses\":{\"200\":{\"description\":\"it was "
     "there\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
-    "\"201\":{\"description\":\"stored\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
-    "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}";
+    "\"201\":{\"description\":\"stored\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/"
+    "Artifact\"}}}}," BYTE_PROBLEMS "}}";
 static const char extra_paths[] =
     ",\"/v1/artifacts:upload\":{\"post\":{\"operationId\":\"UploadArtifact\",\"tags\":[\"Artifacts\"],\"summary\":\"Upload bytes; the "
     "answer has their sha256\","
@@ -132,8 +208,8 @@ static const char extra_paths[] =
     "\"content\":{\"application/octet-stream\":{}}},"
     "\"responses\":{\"200\":{\"description\":\"it was "
     "there\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
-    "\"201\":{\"description\":\"stored\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/Artifact\"}}}},"
-    "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}}"
+    "\"201\":{\"description\":\"stored\",\"content\":{\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/"
+    "Artifact\"}}}}," BYTE_PROBLEMS "}}}"
     ",\"/v1/artifacts/{sha256}/content\":{\"get\":{\"operationId\":\"DownloadArtifact\",\"tags\":[\"Artifacts\"],\"summary\":\"The bytes; "
     "ranges are served\","
     "\"parameters\":[{\"name\":\"sha256\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{64}$\"}"
@@ -142,14 +218,19 @@ static const char extra_paths[] =
     "\"string\"}}],"
     "\"responses\":{\"200\":{\"description\":\"all bytes\",\"content\":{\"application/octet-stream\":{}}},\"206\":{\"description\":\"a "
     "range\",\"content\":{\"application/octet-stream\":{}}},"
-    "\"default\":{\"$ref\":\"#/components/responses/Problem\"}}}}"
-    ",\"/livez\":{\"get\":{\"operationId\":\"Live\",\"security\":[],\"summary\":\"200 while the process "
-    "works\",\"responses\":{\"200\":{\"description\":\"alive\",\"content\":{\"text/plain\":{}}}}}}"
-    ",\"/readyz\":{\"get\":{\"operationId\":\"Ready\",\"security\":[],\"summary\":\"200 while writes are answered here or by a "
-    "peer\",\"responses\":{\"200\":{\"description\":\"ready\",\"content\":{\"text/plain\":{}}},"
-    "\"503\":{\"description\":\"not ready, with the reason\",\"content\":{\"text/plain\":{}}}}}}"
-    ",\"/metrics\":{\"get\":{\"operationId\":\"Metrics\",\"security\":[],\"summary\":\"Prometheus "
-    "text\",\"responses\":{\"200\":{\"description\":\"metrics\",\"content\":{\"text/plain\":{}}}}}}";
+    "\"304\":{\"description\":\"it is the one that If-None-Match names\"}," PROBLEM(
+        "416") "," BYTE_PROBLEMS "}}}"
+               ",\"/livez\":{\"get\":{\"operationId\":\"Live\",\"security\":[],\"summary\":\"200 while the process "
+               "works\",\"responses\":{\"200\":{\"description\":\"alive\",\"content\":{\"text/plain\":{}}}," PROBLEM(
+                   "405") "}}}"
+                          ",\"/readyz\":{\"get\":{\"operationId\":\"Ready\",\"security\":[],\"summary\":\"200 while writes are answered "
+                          "here or by a "
+                          "peer\",\"responses\":{\"200\":{\"description\":\"ready\",\"content\":{\"text/plain\":{}}},"
+                          "\"503\":{\"description\":\"not ready, with the reason\",\"content\":{\"text/plain\":{}}}," PROBLEM(
+                              "405") "}}}"
+                                     ",\"/metrics\":{\"get\":{\"operationId\":\"Metrics\",\"security\":[],\"summary\":\"Prometheus "
+                                     "text\",\"responses\":{\"200\":{\"description\":\"metrics\",\"content\":{\"text/plain\":{}}}," PROBLEM(
+                                         "405") "}}}";
 
 static bool seen_before(size_t i) {
 	for (size_t k = 0; k < i; k++)

@@ -101,7 +101,7 @@ def last_event(line):
     return json.loads(data)["lastEvent"]
 
 
-def complaint(w, status, headers, data):
+def complaint(w, status, headers, data, operation=None):
     """What is wrong with this answer; None when nothing is."""
     if w.status is None:  # a method of nobody: any refusal will do
         return None if status in (400, 405, 501) else f"{status}"
@@ -119,6 +119,8 @@ def complaint(w, status, headers, data):
         return f"does not point at {w.pointer}: {pointers} {body['detail'][:160]}"
     if status == 405 and not headers["Allow"]:
         return "no Allow"
+    if operation is not None and str(status) not in operation.spec["responses"]:
+        return f"{status} is not documented"
     return None
 
 
@@ -132,7 +134,7 @@ def test_every_wrong_input(shared, table, name):
     for w in [refused, *surface.wrongs(o)]:
         n += 1
         try:
-            found = complaint(w, *line.ask(w.method or o.method, o.url(table.good, w), w.body, w.headers, w.token))
+            found = complaint(w, *line.ask(w.method or o.method, o.url(table.good, w), w.body, w.headers, w.token), o)
         except (OSError, http.client.HTTPException) as e:
             found = f"no answer: {e!r}"
         if found:
