@@ -1,3 +1,5 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include "../../suite.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "http/conn.h"
 #include "site.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -195,6 +198,41 @@ START_TEST(caps_hold_in_all_and_per_address) {
 }
 END_TEST
 
+/* Who has one address of an IPv6 /64 has them all; an IPv4 address counts alone, whichever way it is written. */
+static void admit_some(struct site *s) {
+	static const struct {
+		const char *from;
+		bool in;
+	} rows[] = {
+		{ "2001:db8:1:2::1", true },
+		{ "2001:db8:1:2:ffff:ffff:ffff:ffff", true },
+		{ "2001:db8:1:2::3", false },
+		{ "2001:db8:1:3::1", true },
+		{ "::ffff:192.0.2.1", true },
+		{ "::ffff:192.0.2.2", true },
+		{ "::ffff:192.0.2.1", true },
+		{ "::ffff:192.0.2.1", false },
+	};
+	struct address_count *held[sizeof rows / sizeof *rows] = { NULL };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sockaddr_in6 peer = { .sin6_family = AF_INET6 };
+		ck_assert_int_eq(inet_pton(AF_INET6, rows[i].from, &peer.sin6_addr), 1);
+		int rc = server_conn_admit(s->server, (const struct sockaddr *)&peer, &held[i]);
+		ck_assert_msg((rc == 0) == rows[i].in, "%s", rows[i].from);
+	}
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (held[i] != NULL)
+			server_conn_refund(s->server, held[i]);
+}
+
+START_TEST(addresses_of_one_network_share_a_cap) {
+	struct http_limits limits = { .max_per_address = 2 };
+	site_start(&site, &limits, NULL);
+	site_call(&site, admit_some);
+	site_stop(&site);
+}
+END_TEST
+
 static void note_drained(void *arg) {
 	struct site *s = arg;
 	s->drained = 1;
@@ -310,4 +348,5 @@ END_TEST
 
 TEST_SUITE("http/server", it_answers, a_connection_is_kept_and_pipelines, a_head_may_come_byte_by_byte, a_late_answer_arrives,
     a_client_that_leaves_is_noticed, a_request_outlives_its_server, too_slow_heads_are_refused, caps_hold_in_all_and_per_address,
-    draining_answers_what_is_pending, draining_ends_in_time, half_closed_clients_get_ready_answers, addresses_are_checked)
+    addresses_of_one_network_share_a_cap, draining_answers_what_is_pending, draining_ends_in_time, half_closed_clients_get_ready_answers,
+    addresses_are_checked)

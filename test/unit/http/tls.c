@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../suite.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "site.h"
 
@@ -179,4 +180,23 @@ START_TEST(plain_text_and_silence_get_nothing) {
 }
 END_TEST
 
-TEST_SUITE("http/tls", it_speaks_tls, large_bodies_pass_both_ways, new_handshakes_see_reloaded_files, plain_text_and_silence_get_nothing)
+START_TEST(handshakes_count_for_the_caps) {
+	struct http_limits limits = { .max_per_address = 2 };
+	start(&limits);
+	int one = client_open(&site), two = client_open(&site);
+	mono_t until = mono_add(clock_mono(&clock_real), 5 * US_PER_S);
+	while (site_stats(&site).connections < 2)
+		ck_assert(mono_before(clock_mono(&clock_real), until));
+	BUF_AUTO out = BUF_INIT;
+	int three = client_open(&site);
+	ck_assert(client_read_all(three, &out));
+	ck_assert_uint_eq(site_stats(&site).over_limit, 1);
+	close(one);
+	close(two);
+	close(three);
+	stop();
+}
+END_TEST
+
+TEST_SUITE("http/tls", it_speaks_tls, handshakes_count_for_the_caps, large_bodies_pass_both_ways, new_handshakes_see_reloaded_files,
+    plain_text_and_silence_get_nothing)
