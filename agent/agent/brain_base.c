@@ -145,6 +145,28 @@ static int by_priority(const void *x, const void *y) {
 	return names != 0 ? names : strcmp(a->version, b->version);
 }
 
+/* Is something that v[k] requires among those not placed yet? */
+static bool required_behind(Berth__V1__WantedModule *const *v, size_t at, size_t n, size_t k) {
+	for (size_t i = at; i < n; i++)
+		if (i != k && wanted_requires(v[k], v[i]->module))
+			return true;
+	return false;
+}
+
+/* What is required stands before what requires it; else the order stays. A circle, which nobody should have sent, is left as it is. */
+static void required_first(Berth__V1__WantedModule **v, size_t n) {
+	for (size_t at = 0; at < n; at++) {
+		size_t k = at;
+		while (k < n && required_behind(v, at, n, k))
+			k++;
+		if (k == n)
+			return;
+		Berth__V1__WantedModule *first = v[k];
+		memmove(v + at + 1, v + at, (k - at) * sizeof *v);
+		v[at] = first;
+	}
+}
+
 /* Of several versions that all claim to be the active one, the one commanded last is: two switches must not chase each other. */
 static bool routed(const struct brain *b, const Berth__V1__WantedModule *w) {
 	for (size_t i = 0; !w->standby && i < b->state->n_wanted; i++) {
@@ -201,6 +223,7 @@ void base_restore(struct brain *b) {
 		for (size_t i = 0; i < n; i++)
 			sorted[i] = b->state->wanted[i];
 		qsort(sorted, n, sizeof *sorted, by_priority);
+		required_first(sorted, n);
 		for (size_t i = 0; i < n; i++) {
 			if (to_restore(b, sorted[i]))
 				restore_one(b, sorted[i]);

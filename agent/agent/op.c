@@ -202,6 +202,8 @@ static bool blocked(const struct brain *b, const struct op *op) {
 			return true;
 		if (!op->restore && !p->restore && p->command == op->command)
 			return true;
+		if (op->restore && p->kind == OP_INSTALL && wanted_requires(op->module, p->module->module) && p->fetch_at.us == INT64_MAX)
+			return true;
 		/* Smaller priorities are installed first when a base is filled; a module whose artifact cannot be had holds up nobody. */
 		if (op->restore && p->restore && p->module->priority < op->module->priority && p->fetch_at.us == INT64_MAX)
 			return true;

@@ -111,6 +111,13 @@ Berth__V1__WantedModule *state_wanted(const Berth__V1__AgentState *s, const char
 	return NULL;
 }
 
+bool wanted_requires(const Berth__V1__WantedModule *w, const char *module) {
+	for (size_t i = 0; i < w->n_requires; i++)
+		if (strcmp(w->requires[i], module) == 0)
+			return true;
+	return false;
+}
+
 bool state_wanted_drop(Berth__V1__AgentState *s, const char *module, const char *version) {
 	for (size_t i = 0; i < s->n_wanted; i++) {
 		if (module_is(s->wanted[i]->module, s->wanted[i]->version, module, version)) {

@@ -28,6 +28,7 @@ void keep_text(char **field, const char *text); /* replaces; NULL clears */
 bool module_is(const char *module, const char *version, const char *other_module, const char *other_version); /* NULLs match nothing */
 
 Berth__V1__WantedModule *state_wanted(const Berth__V1__AgentState *s, const char *module, const char *version);
+bool wanted_requires(const Berth__V1__WantedModule *w, const char *module);
 void state_wanted_put(Berth__V1__AgentState *s, const Berth__V1__WantedModule *w); /* copied; replaces the same module:version */
 bool state_wanted_drop(Berth__V1__AgentState *s, const char *module, const char *version);
 void state_wanted_clear(Berth__V1__AgentState *s);

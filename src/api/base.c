@@ -20,7 +20,7 @@ int op_base_get(struct api_op *op, struct err *err) {
 	return b == NULL ? err->code : answer(op, b);
 }
 
-/* "key=value" or "key" of a base's labels. */
+/* "key=value" or "key" of a base's labels; "zone=…" also of the zone it joined with. */
 static bool label_matches(const struct base *b, const char *label, struct arena *a) {
 	struct pair *pairs = NULL;
 	size_t n = 0;
@@ -31,7 +31,7 @@ static bool label_matches(const struct base *b, const char *label, struct arena 
 	for (size_t i = 0; i < n; i++)
 		if (strlen(pairs[i].key) == key && memcmp(pairs[i].key, label, key) == 0)
 			return eq == NULL || strcmp(pairs[i].value, eq + 1) == 0;
-	return false;
+	return strncmp(label, "zone=", 5) == 0 && b->row.zone != NULL && strcmp(b->row.zone, label + 5) == 0;
 }
 
 static bool selected(const struct api_op *op, const Berth__V1__ListBasesRequest *r, const struct group *g, const struct base *b) {
@@ -164,7 +164,7 @@ int op_base_drain(struct api_op *op, struct err *err) {
 	if (rc == 0)
 		rc = refuse_dry_run(op, err);
 	if (rc == 0)
-		rc = change_drain(op->api->core, &op->core.who, b, &p, err);
+		rc = change_drain(op->api->core, &op->core.who, &b, 1, &p, err);
 	return rc != 0 ? rc
 	               : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base),
 	                     "it holds nothing that Berth manages and takes nothing new");
@@ -227,4 +227,64 @@ int op_base_ready(struct api_op *op, struct err *err) {
 	const char *reason = b->row.state_reason;
 	return err_set(err, E_UNAVAILABLE, "base %s is %s: %s%s%s", b->row.name, word_text(WORD_BASE, b->row.state),
 	    word_sentence(WORD_BASE, b->row.state), reason != NULL && *reason != '\0' ? "; " : "", reason != NULL ? reason : "");
+}
+
+/* ---- several, and everything on one ---------------------------------------------------------------------------------------------------
+ */
+static bool drain_selects(const struct base *b, const struct group *g, const char *label, struct arena *a) {
+	return (g == NULL || b->group == g) && label != NULL && *label != '\0' && label_matches(b, label, a);
+}
+
+static int selection(struct api_op *op, const Berth__V1__DrainBasesRequest *r, struct base **ret, size_t *ret_n, struct err *err) {
+	struct group *g = r->group == NULL || *r->group == '\0' ? NULL : find_group(op, r->group, "/group", err);
+	if (r->group != NULL && *r->group != '\0' && g == NULL)
+		return err->code;
+	for (struct base *b = op->tenant->bases; b != NULL; b = b->hh_name.next)
+		if (drain_selects(b, g, r->label, op->arena))
+			ret[(*ret_n)++] = b;
+	for (size_t k = 0; k < r->n_bases; k++) {
+		struct base *b = find_base(op, r->bases[k], arena_printf(op->arena, "/bases/%zu", k), err);
+		if (b == NULL)
+			return err->code;
+		if (!drain_selects(b, g, r->label, op->arena))
+			ret[(*ret_n)++] = b;
+	}
+	return *ret_n > 0 ? 0
+	                  : err_field(err, E_NOT_FOUND, "/label", "no base has label %s; see: berth base list -o wide",
+	                        r->label != NULL ? r->label : "");
+}
+
+int op_base_drain_all(struct api_op *op, struct err *err) {
+	const Berth__V1__DrainBasesRequest *r = (const Berth__V1__DrainBasesRequest *)op->call->request;
+	struct base **bases = arena_alloc(op->arena, (HASH_CNT(hh_name, op->tenant->bases) + r->n_bases + 1) * sizeof(struct base *));
+	struct plan *p = NULL;
+	size_t n = 0;
+	int rc = refuse_dry_run(op, err);
+	if (rc == 0 && r->n_bases == 0 && (r->label == NULL || *r->label == '\0'))
+		rc = err_field(err, E_INVALID, "/label", "say which: a label like zone=a, or bases by name");
+	if (rc == 0)
+		rc = selection(op, r, bases, &n, err);
+	if (rc == 0)
+		rc = change_drain(op->api->core, &op->core.who, bases, n, &p, err);
+	return rc != 0 ? rc : plan_reply(op, p, NULL, "they hold nothing that Berth manages and take nothing new");
+}
+
+static int anew(struct api_op *op, bool restart, struct err *err) {
+	const Berth__V1__RenewBaseRequest *r = (const Berth__V1__RenewBaseRequest *)op->call->request;
+	struct base *b = find_base(op, r->base, "", err);
+	struct plan *p = NULL;
+	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
+	if (rc == 0)
+		rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_base_anew(op->api->core, &op->core.who, b, restart, &p, err);
+	return rc != 0 ? rc : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base), "it holds nothing that Berth manages");
+}
+
+int op_base_replace(struct api_op *op, struct err *err) {
+	return anew(op, false, err);
+}
+
+int op_base_restart(struct api_op *op, struct err *err) {
+	return anew(op, true, err);
 }

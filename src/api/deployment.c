@@ -170,6 +170,18 @@ int op_deployment_restart(struct api_op *op, struct err *err) {
 	return anew(op, true, err);
 }
 
+int op_deployment_retry(struct api_op *op, struct err *err) {
+	const Berth__V1__RetryDeploymentRequest *r = (const Berth__V1__RetryDeploymentRequest *)op->call->request;
+	struct deployment *d = target(op, r->deployment, err);
+	struct plan *p = NULL;
+	if (d == NULL)
+		return err->code;
+	int rc = refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_retry(op->api->core, &op->core.who, d, &p, err);
+	return rc != 0 ? rc : plan_reply(op, p, deployment_path(op, r->deployment), "it is as wanted: nothing to catch up");
+}
+
 int op_deployment_get(struct api_op *op, struct err *err) {
 	const Berth__V1__GetDeploymentRequest *r = (const Berth__V1__GetDeploymentRequest *)op->call->request;
 	const struct deployment *d = find_deployment(op, r->deployment, "", err);

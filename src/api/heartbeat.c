@@ -12,6 +12,7 @@
 #include "core/grant.h"
 #include "model/spec.h"
 #include "proto/beat.h"
+#include "sched/requires.h"
 
 #define BOOT "arklet/"
 #define BASELINE_LINK_US (600 * US_PER_S)
@@ -216,6 +217,7 @@ static int baseline_apply(struct core *c, struct core_op *op, struct err *err) {
 			    i->row.state != INSTANCE_QUARANTINED)
 				list[n++] = i;
 	qsort(list, n, sizeof *list, by_priority);
+	requires_sort(list, n);
 	buf_add_char(&out, '[');
 	for (size_t k = 0; k < n; k++)
 		print_biz(o, list[k], &out);

@@ -3,6 +3,7 @@
 
 #include "api/call.h"
 #include "plan/memo.h"
+#include "plan/plan.h"
 
 #define MAX_TASKS 1000 /* shown with one plan; the rest is in the events */
 
@@ -28,6 +29,16 @@ static void deployment_wanted(const struct deployment *x, struct arena *a, Berth
 	m->strategy = view_strategy(&r->strategy, a);
 }
 
+#define MAX_BEHIND 1000
+
+static void deployment_behind(const struct deployment *x, struct arena *a, Berth__V1__Deployment *m) {
+	const struct instance *i;
+	m->behind = arena_alloc(a, (MAX_BEHIND + 1) * sizeof *m->behind);
+	TAILQ_FOREACH(i, &x->instances, deployment_link)
+		if (i->row.wanted && (instance_behind(i, x->current) || i->row.state == INSTANCE_FAILED) && m->n_behind < MAX_BEHIND)
+			m->behind[m->n_behind++] = arena_strdup(a, i->base->row.name);
+}
+
 Berth__V1__Deployment *view_deployment(struct api_op *op, const struct deployment *x, bool waits, struct arena *a) {
 	Berth__V1__Deployment *m = PB_NEW(Berth__V1__Deployment, berth__v1__deployment, a);
 	m->name = view_text(x->row.name, a);
@@ -47,6 +58,8 @@ Berth__V1__Deployment *view_deployment(struct api_op *op, const struct deploymen
 		PUT(m, plan, x->plan->row.id);
 	if (waits)
 		deployment_waits(op, x, a, m);
+	if (waits && x->plan == NULL && x->current != NULL)
+		deployment_behind(x, a, m);
 	m->etag = arena_printf(a, "%" PRId64, x->row.etag);
 	m->create_time = pb_time(x->row.created_at, a);
 	m->update_time = pb_time(x->row.updated_at, a);

@@ -143,7 +143,28 @@ int cmd_base_uncordon(struct cli *c, struct err *err) {
 	return verb(c, "/v1/bases/%s:uncordon", "takes placements again", err);
 }
 
+static int drain_several(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	if (c->argc == 0 && (c->opt.labels == NULL || c->opt.labels[0] == NULL))
+		return cli_usage(c, err, "which base? give its name, or a label: -l zone=a");
+	if (c->opt.labels != NULL && c->opt.labels[0] != NULL)
+		json_object_set_new(body, "label", json_string(c->opt.labels[0]));
+	if (c->opt.group != NULL)
+		json_object_set_new(body, "group", json_string(c->opt.group));
+	json_t *bases = json_array();
+	for (int k = 0; k < c->argc; k++)
+		json_array_append_new(bases, json_string(c->argv[k]));
+	json_object_set_new(body, "bases", bases);
+	struct change ch = { .method = "POST",
+		.path = "/v1/bases:drain",
+		.body = body,
+		.done = "the bases are empty and stay so; `berth base undrain BASE` ends that" };
+	return change_run(c, &ch, err);
+}
+
 int cmd_base_drain(struct cli *c, struct err *err) {
+	if (c->argc != 1 || c->opt.labels != NULL)
+		return drain_several(c, err);
 	JSON_AUTO body = json_object();
 	struct change ch = { .method = "POST",
 		.path = query_path(c->arena, "/v1/bases/%s:drain", c->argv[0]),

@@ -81,6 +81,18 @@ int cmd_offline(struct cli *c, struct err *err) {
 	return change_run(c, &ch, err);
 }
 
+static int anew_on_base(struct cli *c, const char *verb, const char *said, struct err *err) {
+	JSON_AUTO body = json_object();
+	if (c->opt.base == NULL)
+		return cli_usage(c, err, "berth %s needs a DEPLOYMENT, or --base BASE for everything there", verb);
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, strcmp(verb, "restart") == 0 ? "/v1/bases/%s:restart" : "/v1/bases/%s:replace", c->opt.base),
+		.body = body,
+		.deployment = c->opt.base,
+		.done = arena_printf(c->arena, "everything on %s %s", c->opt.base, said) };
+	return change_run(c, &ch, err);
+}
+
 static int anew(struct cli *c, const char *format, const char *said, struct err *err) {
 	JSON_AUTO body = json_object();
 	if (c->opt.base != NULL)
@@ -94,10 +106,24 @@ static int anew(struct cli *c, const char *format, const char *said, struct err 
 }
 
 int cmd_replace(struct cli *c, struct err *err) {
+	if (c->argc == 0)
+		return anew_on_base(c, "replace", "runs on other bases now", err);
 	return anew(c, "/v1/deployments/%s:replace", "runs on other bases now", err);
 }
 
+int cmd_retry(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	struct change ch = { .method = "POST",
+		.path = query_path(c->arena, "/v1/deployments/%s:retry", c->argv[0]),
+		.body = body,
+		.deployment = c->argv[0],
+		.running = true };
+	return change_run(c, &ch, err);
+}
+
 int cmd_restart(struct cli *c, struct err *err) {
+	if (c->argc == 0)
+		return anew_on_base(c, "restart", "was restarted", err);
 	return anew(c, "/v1/deployments/%s:restart", "was restarted", err);
 }
 

@@ -48,6 +48,9 @@ int change_anew(struct core *c, const struct core_who *who, struct deployment *d
 int change_rollback(struct core *c, const struct core_who *who, struct deployment *d, int64_t to /* 0 = the completed one before */,
     bool now, struct plan **ret_plan, struct err *err);
 
+/* The catch-up plan of a deployment that is not as wanted although nothing newer is asked. ret_plan NULL: it is as wanted. */
+int change_retry(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err);
+
 /* Verbs on plans; idempotent: already so is a success. E_STATE says why not and what is allowed. */
 enum plan_verb { VERB_PAUSE, VERB_RESUME, VERB_CONFIRM, VERB_RETRY, VERB_IGNORE, VERB_UNDO, VERB_STOP, VERB_COUNT };
 /* What a verb is about: confirm takes a batch; retry a base, a task, a batch or nothing (all that failed); ignore a base or a task. */
@@ -93,9 +96,11 @@ void change_base_farewell(struct core *c, struct base *b, const char *reason); /
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels,
     const char *taints, struct err *err);
 int change_cordon(struct core *c, const struct core_who *who, struct base *b, bool cordon, struct err *err);
-/* Everything on it goes elsewhere (of a deployment on all bases: away), then it stays cordoned and empty. ret_plan NULL: it is empty
- * already. */
-int change_drain(struct core *c, const struct core_who *who, struct base *b, struct plan **ret_plan, struct err *err);
+/* Everything on them goes elsewhere (of a deployment on all bases: away) in one plan, then they stay cordoned and empty. Those that are
+ * drained already are left to their plan. ret_plan NULL: they are empty already. */
+int change_drain(struct core *c, const struct core_who *who, struct base *const *bases, size_t n, struct plan **ret_plan, struct err *err);
+/* Everything on it anew: elsewhere (replace), or where it is (restart). ret_plan NULL: there is nothing. */
+int change_base_anew(struct core *c, const struct core_who *who, struct base *b, bool restart, struct plan **ret_plan, struct err *err);
 /* Ends a drain that is under way, and lets placements come again. */
 int change_undrain(struct core *c, const struct core_who *who, struct base *b, struct err *err);
 int change_forget(struct core *c, const struct core_who *who, struct base *b, struct err *err);

@@ -75,6 +75,14 @@ static struct plan *finish_what_is_wanted(struct core *c, const struct core_who 
 	return left > 0 ? launch(c, who, v, left, &x) : p;
 }
 
+int change_retry(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err) {
+	struct resolved r = { .deployment = d };
+	if (d->row.offline || d->current == NULL)
+		return err_set(err, E_STATE, "deployment %s is offline; deploy it to bring it back", d->row.name);
+	*ret_plan = finish_what_is_wanted(c, who, &r, 1);
+	return 0;
+}
+
 /* One is what it does; several of a kind are that, else a change. */
 static enum plan_kind kind_of_all(const struct resolved *r, size_t n) {
 	enum plan_kind kind = PLAN_KIND_NONE;
@@ -111,18 +119,18 @@ static int victims_read(
 	if ((int64_t)s->n_victims > going)
 		return err_field(err, E_INVALID, "/victims", "%lld %s to go, and %zu bases are named", (long long)going,
 		    going == 1 ? "is" : "are", s->n_victims);
-	int64_t *ids = arena_alloc(a, (x->n_victims + s->n_victims + 1) * sizeof *ids);
-	if (x->n_victims > 0)
-		memcpy(ids, x->victims, x->n_victims * sizeof *ids);
+	int64_t *ids = arena_alloc(a, (x->n_bases + s->n_victims + 1) * sizeof *ids);
+	if (x->n_bases > 0)
+		memcpy(ids, x->bases, x->n_bases * sizeof *ids);
 	for (size_t k = 0; k < s->n_victims; k++) {
 		const struct base *b = fleet_base(r->tenant, s->victims[k]);
 		snprintf(at, sizeof at, "/victims/%zu", k);
 		if (b == NULL || !holds_one(r->deployment, b))
 			return err_field(err, E_NOT_FOUND, at, "base %s has no instance of %s; see: berth instance list --deployment %s",
 			    s->victims[k], r->name, r->name);
-		ids[x->n_victims++] = b->row.id;
+		ids[x->n_bases++] = b->row.id;
 	}
-	x->victims = ids;
+	x->bases = ids;
 	return 0;
 }
 

@@ -22,6 +22,14 @@ static void version_fill(const struct version *v, Berth__V1__WantedModule *w) {
 	w->size = v->artifact->row.size_bytes;
 }
 
+static void requires_fill(const struct version *v, Berth__V1__WantedModule *w, struct arena *a) {
+	struct requirement *list;
+	size_t n = requires_of(v, a, &list);
+	w->requires = n == 0 ? NULL : arena_alloc(a, n * sizeof *w->requires);
+	for (size_t k = 0; k < n; k++)
+	w->requires[w->n_requires++] = arena_strdup(a, list[k].module);
+}
+
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a) {
 	const struct version *v = i->version;
 	const struct revision *r = i->deployment == NULL ? NULL : fleet_revision(i->deployment, i->row.revision);
@@ -30,6 +38,7 @@ void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModu
 	w->has_instance = w->has_generation = true;
 	w->instance = i->row.id;
 	w->generation = i->row.generation;
+	requires_fill(v, w, a);
 	if (r == NULL)
 		return;
 	struct pair *env;

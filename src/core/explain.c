@@ -188,6 +188,29 @@ static void explain_turns(const struct deployment *d, struct listing *l) {
 	}
 }
 
+#define MAX_LACKING 5
+
+/* On all bases: each ready one that lacks it, and why. */
+static void explain_lacking(struct core *c, const struct deployment *d, struct listing *l) {
+	const struct base *b;
+	int n = 0;
+	int holders = 0;
+	for (int z = 0; z < GROUP_ZONES; z++)
+		holders += d->zone_holders[z];
+	if (d->row.offline || d->current == NULL || d->current->row.replicas >= 0 || holders >= d->group->n_bases)
+		return;
+	TAILQ_FOREACH(b, &d->group->bases, group_link) {
+		struct place_report rep;
+		if (b->row.state != BASE_READY || base_instance_of_module(b, d->module) != NULL || n == MAX_LACKING)
+			continue;
+		place_report_of(c, d, b, l->a, &rep);
+		if (rep.n == 0)
+			continue;
+		n++;
+		add(l, rep.refusals[0].rule, 1, rep.refusals[0].command, "base %s lacks it: %s", b->row.name, rep.refusals[0].text);
+	}
+}
+
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
 	struct listing l = { .a = a, .since = d->row.state_at };
 	const struct instance *i;
@@ -204,6 +227,7 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		    i->row.state_reason == NULL ? "" : i->row.state_reason);
 	}
 	explain_turns(d, &l);
+	explain_lacking(c, d, &l);
 	int64_t want = d->row.offline || d->current == NULL ? 0 : d->current->row.replicas;
 	if (d->plan == NULL && !d->row.offline && d->n_updated < d->n_wanted)
 		add(&l, "behind", d->n_wanted - d->n_updated,

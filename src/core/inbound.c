@@ -309,6 +309,8 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 	struct event_facts f = { .kind = "base.connected", .base = b };
 	if (!again)
 		core_event(c, &f, "base %s connected", b->row.name);
+	if (b->row.state != BASE_READY)
+		peer_join(c, b); /* what every base is to have is its baseline, too */
 	welcome(c, b, k, new_key);
 	if (h->base_running && h->report_seq <= b->row.report_seq)
 		held_apply(c, b, h->held, h->n_held, true);
@@ -401,9 +403,8 @@ void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason) {
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
-		if (i->row.state != INSTANCE_READY && i->row.state != INSTANCE_STANDBY)
-			continue;
-		instance_set_state(c->fleet, i, s, reason, c->wall);
+		if (i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY)
+			instance_set_state(c->fleet, i, s, reason, c->wall);
 		if (i->deployment != NULL)
 			deployment_refresh(c, i->deployment);
 	}
@@ -515,6 +516,8 @@ static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct i
 }
 
 static void instance_gone(struct core *c, struct instance *i, const char *why) {
+	if (i->row.state == INSTANCE_INSTALLING && i->base->row.state != BASE_READY)
+		return; /* on its way with the baseline */
 	if (i->task != NULL || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED ||
 	    i->row.state == INSTANCE_MISSING || i->row.generation == 0)
 		return;
@@ -639,6 +642,14 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	c->hearing = b;
 }
 
+/* What its baseline was to bring and did not. */
+static void baseline_over(struct core *c, struct base *b) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->row.state == INSTANCE_INSTALLING && i->task == NULL)
+			instance_set_state(c->fleet, i, INSTANCE_MISSING, "its base came up without it", c->wall);
+}
+
 static void base_ready(struct core *c, struct base *b) {
 	if (b->row.state == BASE_READY)
 		return;
@@ -648,6 +659,7 @@ static void base_ready(struct core *c, struct base *b) {
 	struct base *hearing = c->hearing;
 	c->hearing = NULL; /* what follows is our doing */
 	brake_base_back(c, b);
+	baseline_over(c, b);
 	peer_join(c, b);
 	repair_base(c, b);
 	room_freed(c, b->group);

@@ -52,8 +52,8 @@ struct revision *revision_record(struct core *c, const struct core_who *who, str
 static struct plan *plan_new(struct core *c, const struct core_who *who, struct tenant *t, const struct launch *x) {
 	ARENA_AUTO a = arena_new();
 	struct plan_memo memo = { .undoes = x->undoes, .base_id = x->base_id, .before = x->before, .now = x->now, .forced = x->forced };
-	for (size_t k = 0; k < x->n_victims; k++)
-		memo_victim(&memo, x->victims[k]);
+	for (size_t k = 0; k < x->n_bases; k++)
+		memo_base_add(&memo, x->bases[k]);
 	struct row_plan row = {
 		.kind = x->kind,
 		.state = PLAN_QUEUED,
@@ -287,10 +287,20 @@ static void say_created(struct core *c, const struct plan *p, const struct launc
 	core_event(c, &f, "%s %s in group %s", word_text(WORD_PLAN_KIND, p->row.kind), buf_str(&text), v[0].deployment->group->row.name);
 }
 
-static void say_about_base(struct core *c, const struct plan *p, const struct launched *v, size_t n, const struct base *b) {
+/* "drain everything on n3", "restart orders" */
+static void say_renewed(struct core *c, const struct plan *p, const struct launched *v, size_t n, const struct launch *x) {
+	BUF_AUTO text = BUF_INIT;
+	const struct base *b = x->base_id == 0 ? NULL : fleet_base_by_id(c->fleet, x->base_id);
 	struct event_facts f = { .kind = "plan.created", .plan = p, .deployment = n == 1 ? v[0].deployment : NULL, .base = b };
-	core_event(c, &f, "%s %s%s%s%s", word_text(WORD_PLAN_KIND, p->row.kind), n == 1 ? v[0].deployment->row.name : "everything",
-	    b == NULL ? "" : " on ", b == NULL ? "" : b->row.name, n == 1 ? "" : ", several deployments");
+	buf_init(&text, 400);
+	buf_printf(&text, "%s %s", word_text(WORD_PLAN_KIND, p->row.kind), n == 1 ? v[0].deployment->row.name : "everything");
+	if (b != NULL)
+		buf_printf(&text, " on %s", b->row.name);
+	for (size_t k = 0; k < x->n_bases; k++) {
+		const struct base *one = fleet_base_by_id(c->fleet, x->bases[k]);
+		buf_printf(&text, "%s%s", k == 0 ? " on " : ", ", one == NULL ? "?" : one->row.name);
+	}
+	core_event(c, &f, "%s%s", buf_str(&text), n == 1 ? "" : ", several deployments");
 }
 
 struct plan *launch(struct core *c, const struct core_who *who, const struct launched *v, size_t n, const struct launch *x) {
@@ -299,7 +309,7 @@ struct plan *launch(struct core *c, const struct core_who *who, const struct lau
 	add_changes(c, p, v, n);
 	c->who = *who;
 	if (plan_keeps_revision(p))
-		say_about_base(c, p, v, n, x->base_id == 0 ? NULL : fleet_base_by_id(c->fleet, x->base_id));
+		say_renewed(c, p, v, n, x);
 	else
 		say_created(c, p, v, n);
 	for (size_t k = 0; k < n && !plan_keeps_revision(p); k++)

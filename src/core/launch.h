@@ -6,12 +6,12 @@
 
 struct launch {
 	enum plan_kind kind;
-	int64_t undoes;         /* the plan it takes back */
-	bool supersede;         /* plans at work give way too */
-	bool now;               /* max_unavailable does not hold it up */
-	bool forced;            /* takes away what others require */
-	const int64_t *victims; /* of these bases first, where fewer are wanted */
-	size_t n_victims;
+	int64_t undoes;       /* the plan it takes back */
+	bool supersede;       /* plans at work give way too */
+	bool now;             /* max_unavailable does not hold it up */
+	bool forced;          /* takes away what others require */
+	const int64_t *bases; /* drain: of several; else: of these first, where fewer are wanted */
+	size_t n_bases;
 	int64_t base_id, before; /* drain, replace, restart: what it is about (plan/memo.h) */
 };
 

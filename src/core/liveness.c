@@ -59,6 +59,21 @@ static bool gone_state(const struct base *b) {
 	return b->row.state == BASE_LOST || b->row.state == BASE_STOPPED;
 }
 
+/* What every base is to have needs no other place: it goes with the base. */
+static void forget_peers(struct core *c, struct base *b) {
+	struct instance *i, *next;
+	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, base_link);
+		struct deployment *d = i->deployment;
+		bool peer = d != NULL && d->current != NULL && d->current->row.replicas < 0;
+		if (i->task != NULL || !(peer || !i->row.wanted))
+			continue;
+		fleet_instance_remove(c->fleet, i);
+		if (d != NULL)
+			deployment_refresh(c, d);
+	}
+}
+
 static void check_gone(struct core *c, struct base *b, int64_t age) {
 	int64_t replace = c->cfg.lost_us + c->cfg.replace_us;
 	if (held_up(c, b)) /* looked at again when the brake is lifted, the absence over, or it is time to forget */
@@ -71,6 +86,8 @@ static void check_gone(struct core *c, struct base *b, int64_t age) {
 	}
 	replace_lost(c, b);
 	brake_base_settled(c, b);
+	if (age >= c->cfg.forget_us)
+		forget_peers(c, b);
 	if (age >= c->cfg.forget_us && b->n_instances == 0)
 		(void)change_forget(c, &c->who, b, NULL);
 	else if (age < c->cfg.forget_us)

@@ -17,10 +17,8 @@ static struct plan *under_way(struct core *c, enum plan_kind kind, const struct 
 	return NULL;
 }
 
-/* ---- drain --------------------------------------------------------------------------------------------------------------------------- */
-static size_t deployments_on(const struct base *b, struct launched *ret) {
+static size_t deployments_on(const struct base *b, struct launched *ret, size_t n) {
 	const struct instance *i;
-	size_t n = 0;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
 		bool known = i->deployment == NULL || i->deployment->current == NULL || !i->row.wanted;
 		for (size_t k = 0; k < n && !known; k++)
@@ -31,27 +29,65 @@ static size_t deployments_on(const struct base *b, struct launched *ret) {
 	return n;
 }
 
-int change_drain(struct core *c, const struct core_who *who, struct base *b, struct plan **ret_plan, struct err *err) {
+/* ---- drain --------------------------------------------------------------------------------------------------------------------------- */
+static bool drains(struct plan *p, int64_t base_id) {
+	const struct plan_memo *m = plan_memo(p);
+	return m->base_id == base_id || (m->base_id == 0 && memo_names(m, base_id));
+}
+
+static struct plan *drain_of(struct core *c, const struct base *b) {
+	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next)
+		if (p->row.kind == PLAN_KIND_DRAIN && !word_terminal(WORD_PLAN, p->row.state) && drains(p, b->row.id))
+			return p;
+	return NULL;
+}
+
+/* All are closed before anything looks for room. Those that are drained already are left to their plan. */
+static int close_bases(struct core *c, const struct core_who *who, struct base *const *bases, size_t n, int64_t *ids, size_t *ret_n,
+    struct plan **ret_plan, struct err *err) {
+	for (size_t k = 0; k < n; k++) {
+		struct plan *p = drain_of(c, bases[k]);
+		int r = change_cordon(c, who, bases[k], true, err);
+		if (r != 0)
+			return r;
+		if (p != NULL)
+			*ret_plan = p;
+		else
+			ids[(*ret_n)++] = bases[k]->row.id;
+	}
+	return 0;
+}
+
+int change_drain(struct core *c, const struct core_who *who, struct base *const *bases, size_t n, struct plan **ret_plan, struct err *err) {
 	struct core_who why = *who;
+	ARENA_AUTO a = arena_new();
+	int64_t *ids = arena_alloc(a, (n + 1) * sizeof *ids);
+	struct launch x = { .kind = PLAN_KIND_DRAIN, .bases = ids };
+	size_t n_v = 0, all = 0;
+	*ret_plan = NULL;
 	if (why.reason == NULL || *why.reason == '\0')
 		why.reason = "drained";
-	*ret_plan = under_way(c, PLAN_KIND_DRAIN, NULL, b->row.id);
-	int r = change_cordon(c, &why, b, true, err);
-	if (r != 0 || *ret_plan != NULL)
+	int r = close_bases(c, &why, bases, n, ids, &x.n_bases, ret_plan, err);
+	if (r != 0)
 		return r;
-	ARENA_AUTO a = arena_new();
-	struct launched *v = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *v);
-	size_t n = deployments_on(b, v);
-	struct launch x = { .kind = PLAN_KIND_DRAIN, .base_id = b->row.id };
-	if (n > 0)
-		*ret_plan = launch(c, who, v, n, &x);
+	for (size_t k = 0; k < n; k++)
+		all += (size_t)bases[k]->n_instances;
+	struct launched *v = arena_alloc(a, (all + 1) * sizeof *v);
+	for (size_t k = 0; k < x.n_bases; k++)
+		n_v = deployments_on(fleet_base_by_id(c->fleet, ids[k]), v, n_v);
+	if (x.n_bases == 1) {
+		x.base_id = ids[0];
+		x.n_bases = 0;
+	}
+	if (n_v > 0)
+		*ret_plan = launch(c, who, v, n_v, &x);
 	return 0;
 }
 
 int change_undrain(struct core *c, const struct core_who *who, struct base *b, struct err *err) {
-	struct plan *p = under_way(c, PLAN_KIND_DRAIN, NULL, b->row.id);
+	struct plan *p = drain_of(c, b);
 	if (p != NULL)
-		plan_stop(&c->plans, p, "its base is not drained any more");
+		plan_leave_base(&c->plans, p, b->row.id, "its base is not drained any more");
 	return change_cordon(c, who, b, false, err);
 }
 
@@ -90,5 +126,22 @@ int change_anew(struct core *c, const struct core_who *who, struct deployment *d
 	else if (*ret_plan == NULL && only != NULL)
 		return err_field(err, E_NOT_FOUND, "/base", "base %s has no instance of %s; berth show %s lists where it is",
 		    only->row.name, d->row.name, d->row.name);
+	return 0;
+}
+
+int change_base_anew(struct core *c, const struct core_who *who, struct base *b, bool restart, struct plan **ret_plan, struct err *err) {
+	enum plan_kind kind = restart ? PLAN_KIND_RESTART : PLAN_KIND_REPLACE;
+	ARENA_AUTO a = arena_new();
+	struct launched *v = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *v);
+	size_t n = deployments_on(b, v, 0);
+	struct launch x = { .kind = kind, .base_id = b->row.id };
+	for (size_t k = 0; k < n; k++) {
+		int64_t newest = newest_instance(v[k].deployment, b);
+		x.before = newest > x.before ? newest : x.before;
+	}
+	(void)err;
+	*ret_plan = n == 0 ? NULL : under_way(c, kind, n == 1 ? v[0].deployment : NULL, b->row.id);
+	if (*ret_plan == NULL && n > 0)
+		*ret_plan = launch(c, who, v, n, &x);
 	return 0;
 }

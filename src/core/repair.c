@@ -315,22 +315,57 @@ void replacement_ready(struct core *c, struct instance *i) {
 		repair_instance(c, old);
 }
 
-void peer_join(struct core *c, struct base *b) {
-	if (b->row.cordoned || group_observed(b->group))
+/* Everything but that it is not ready yet. */
+static bool peer_fits(struct core *c, const struct deployment *d, struct revision *r, const struct base *b) {
+	ARENA_AUTO a = arena_new();
+	struct place_req req = {
+		.group = d->group, .deployment = d, .module = d->module, .version = r->version, .units = r->version->row.units
+	};
+	struct place_report rep;
+	place_explain(c->fleet, &req, b, a, &rep);
+	for (size_t k = 0; k < rep.n; k++)
+		if (strcmp(rep.refusals[k].rule, "joining") != 0 && strcmp(rep.refusals[k].rule, "restoring") != 0)
+			return false;
+	return true;
+}
+
+/* Part of its baseline: told with the welcome, and in before the base is ready. One that is ready gets it by a task of its own. */
+static void peer_begin(struct core *c, struct instance *i) {
+	struct base *b = i->base;
+	if (b->row.state == BASE_READY) {
+		repair_instance(c, i);
 		return;
-	for (struct deployment *d = b->tenant->deployments; d != NULL; d = d->hh_name.next) {
-		struct revision *r = d->completed != NULL ? d->completed : d->current;
-		bool all = d->group == b->group && d->plan == NULL && !d->row.offline && r != NULL && r->row.replicas < 0;
-		if (!all || base_instance_of_module(b, d->module) != NULL || r->version->row.units > base_free(b))
-			continue;
-		struct row_instance row = { .revision = r->row.number,
-			.wanted = true,
-			.state = INSTANCE_PENDING,
-			.state_at = c->wall,
-			.units = r->version->row.units,
-			.created_at = c->wall };
-		struct instance *i;
-		if (fleet_instance_add(c->fleet, b, d, r->version, &row, &i, NULL) == 0)
-			repair_instance(c, i);
+	}
+	i->row.generation = ++b->row.generation;
+	i->row.commanded = TASK_KIND_INSTALL;
+	fleet_touch(c->fleet, &b->o);
+	instance_set_state(c->fleet, i, INSTANCE_INSTALLING, NULL, c->wall);
+}
+
+static bool peer_give(struct core *c, struct deployment *d, struct base *b) {
+	struct revision *r = d->completed != NULL ? d->completed : d->plan == NULL ? d->current : NULL;
+	bool all = d->group == b->group && !d->row.offline && r != NULL && r->row.replicas < 0;
+	struct instance *i;
+	if (!all || base_instance_of_module(b, d->module) != NULL || !peer_fits(c, d, r, b))
+		return false;
+	struct row_instance row = { .revision = r->row.number,
+		.wanted = true,
+		.state = INSTANCE_PENDING,
+		.state_at = c->wall,
+		.units = r->version->row.units,
+		.created_at = c->wall };
+	if (fleet_instance_add(c->fleet, b, d, r->version, &row, &i, NULL) != 0)
+		return false;
+	peer_begin(c, i);
+	return true;
+}
+
+/* Once more after each that came: others may require it. */
+void peer_join(struct core *c, struct base *b) {
+	bool came = !b->row.cordoned && !group_observed(b->group);
+	while (came) {
+		came = false;
+		for (struct deployment *d = b->tenant->deployments; d != NULL; d = d->hh_name.next)
+			came |= peer_give(c, d, b);
 	}
 }

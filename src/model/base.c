@@ -255,6 +255,15 @@ void fleet_base_remove(struct fleet *f, struct base *b) {
 	object_delete(f, &b->o);
 }
 
+static void away_count(const struct base *b, int sign) {
+	const struct instance *i;
+	if (!base_gone(b))
+		return;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->row.wanted && i->deployment != NULL)
+			i->deployment->n_away += sign;
+}
+
 void base_set_state(struct fleet *f, struct base *b, enum base_state s, const char *reason, wall_t now) {
 	if (text_set(&b->row.state_reason, reason))
 		fleet_touch(f, &b->o);
@@ -262,9 +271,11 @@ void base_set_state(struct fleet *f, struct base *b, enum base_state s, const ch
 		return;
 	state_moved(f, WORD_BASE, b->row.state, (int)s);
 	zone_count(b, -1);
+	away_count(b, -1);
 	b->group->n_state[b->row.state]--;
 	b->row.state = (int)s;
 	b->group->n_state[s]++;
+	away_count(b, 1);
 	zone_count(b, 1);
 	b->row.state_at = now;
 	fleet_touch(f, &b->o);

@@ -287,7 +287,7 @@ static bool first_of_deployment(const struct instance *i) {
 }
 
 static int deployment_sums_check(const struct deployment *d, struct err *err) {
-	int n = 0, wanted = 0, ready = 0, updated = 0, serving = 0, zone[GROUP_ZONES] = { 0 }, holders[GROUP_ZONES] = { 0 };
+	int n = 0, wanted = 0, away = 0, ready = 0, updated = 0, serving = 0, zone[GROUP_ZONES] = { 0 }, holders[GROUP_ZONES] = { 0 };
 	const struct instance *i;
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
 		if (i->deployment != d || i->row.deployment_id != d->row.id)
@@ -296,6 +296,7 @@ static int deployment_sums_check(const struct deployment *d, struct err *err) {
 		n++;
 		serving += i->row.state == INSTANCE_READY;
 		wanted += i->row.wanted;
+		away += i->row.wanted && base_gone(i->base);
 		ready += i->row.wanted && i->row.state == INSTANCE_READY;
 		updated += i->row.wanted && i->row.revision == d->row.revision;
 		zone[i->base->zone] += i->row.wanted && i->base->group == d->group;
@@ -304,6 +305,7 @@ static int deployment_sums_check(const struct deployment *d, struct err *err) {
 	const char *name = d->row.name;
 	SAME(d->n_instances, n, "n_instances of deployment %s", name);
 	SAME(d->n_wanted, wanted, "n_wanted of deployment %s", name);
+	SAME(d->n_away, away, "n_away of deployment %s", name);
 	SAME(d->n_ready, ready, "n_ready of deployment %s", name);
 	SAME(d->n_updated, updated, "n_updated of deployment %s", name);
 	SAME(d->n_serving, serving, "n_serving of deployment %s", name);

@@ -143,8 +143,8 @@ struct base {
 	bool connected, seen_queued, command_queued, restoring, prefetches;
 	bool gone;            /* counts in its zone's n_gone */
 	mono_t absence_until; /* with row.absence_us > 0 */
-	mono_t seen;  /* last sign of life */
-	wall_t heard; /* the same, for people; 0 = not since the load */
+	mono_t seen;          /* last sign of life */
+	wall_t heard;         /* the same, for people; 0 = not since the load */
 	mono_t lost_since;
 	mono_t look_at; /* when the core looks at it next; 0 = not due */
 	struct bucket told;
@@ -183,6 +183,7 @@ struct deployment {
 	int n_wanted, n_ready, n_updated; /* wanted; wanted and READY; wanted and at row.revision */
 	int zone_wanted[GROUP_ZONES];     /* n_wanted on bases of its group, per zone slot */
 	int zone_holders[GROUP_ZONES];    /* bases of its group that have an instance of it, wanted or not */
+	int n_away;                       /* wanted, on bases that are lost or stopped */
 	int n_serving;                    /* READY, wanted or on its way out: what answers now */
 	struct plan *plan;                /* the unfinished one that runs (not queued), or NULL */
 	int n_queued;
@@ -416,8 +417,11 @@ void base_set_gone(struct base *b, bool gone);
 struct zone *base_zone(const struct base *b); /* shared by all zones beyond GROUP_ZONES - 1 */
 void base_set_absence(struct fleet *f, struct base *b, int64_t us);
 void base_set_install_failures(struct fleet *f, struct base *b, int64_t n);
-int64_t base_limit(const struct base *b);                  /* in force */
-int64_t base_free(const struct base *b);                   /* max(0, limit - used) */
+int64_t base_limit(const struct base *b);            /* in force */
+int64_t base_free(const struct base *b);             /* max(0, limit - used) */
+static inline bool base_gone(const struct base *b) { /* lost or stopped */
+	return b->row.state == BASE_LOST || b->row.state == BASE_STOPPED;
+}
 bool base_open(const struct base *b);                      /* may take new instances: ready, not cordoned */
 static inline bool group_observed(const struct group *g) { /* its bases are looked at, never commanded */
 	return g->row.mode == GROUP_MODE_OBSERVE;

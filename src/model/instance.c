@@ -21,6 +21,7 @@ static void instance_tally(struct instance *i, int sign) {
 	if (!i->row.wanted)
 		return;
 	d->n_wanted += sign;
+	d->n_away += base_gone(i->base) ? sign : 0;
 	d->n_ready += ready ? sign : 0;
 	d->n_updated += i->row.revision == d->row.revision ? sign : 0;
 	if (g == d->group)

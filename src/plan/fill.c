@@ -38,7 +38,7 @@ static int64_t load_of(const struct base *b) {
 
 static struct victim victim_of(const struct plan *p, const struct instance *i) {
 	return (struct victim){ .i = i,
-		.named = memo_is_victim(&p->live->memo, i->row.base_id),
+		.named = memo_names(&p->live->memo, i->row.base_id),
 		.required = requirer_of(i, NULL) != NULL,
 		.failing = i->row.state != INSTANCE_READY,
 		.load = load_of(i->base),
@@ -278,8 +278,10 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 
 /* PICK_HELD: not yet, something under way or a window keeps it. */
 static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL)
+	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL) {
+		p->live->wait.repair |= i->task != NULL && i->task->plan == NULL;
 		return PICK_HELD;
+	}
 	switch (way_of(p, ch, i)) {
 	case WAY_MOVE:
 		return move_try(e, p, ch, i, batch);
@@ -424,6 +426,23 @@ static enum pick pick_removal(struct plan_env *e, struct plan *p, int64_t batch)
 			return PICK_DONE;
 	}
 	return held ? PICK_HELD : PICK_NONE;
+}
+
+int64_t slots_late(struct plan_env *e, struct plan *p) {
+	struct change *ch;
+	const struct instance *i;
+	int64_t n = 0;
+	if (plan_keeps_revision(p))
+		return 0;
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		const struct revision *to = ch->row.accompanies || change_shrinks(ch) ? NULL : change_goal(ch);
+		if (to == NULL || to->row.replicas >= 0)
+			continue;
+		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+			n += !slot_moot(p, ch, i);
+		n += room_next(e, p, ch, to, NULL) != NULL;
+	}
+	return n;
 }
 
 typedef enum pick (*picker)(struct plan_env *, struct plan *, int64_t);

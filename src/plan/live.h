@@ -155,6 +155,7 @@ void plan_memo_store(struct plan_env *e, struct plan *p);
 /* Starts chains until the batch is full or a window closes. Returns the slots for which there is no work left. */
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b);
 bool base_reachable(const struct base *b);
+int64_t slots_late(struct plan_env *e, struct plan *p); /* still to do although every batch was filled */
 /* A base for one more instance, of those the batch is for (NULL: any), with so many units left beside it; NULL when there is none. */
 struct base *room_for(struct plan_env *e, struct plan *p, const struct change *ch, const struct revision *to, const struct batch *batch,
     int64_t beside, struct place_cursor *cursor);

@@ -61,7 +61,7 @@ static bool mark_parse(const json_t *j, struct plan_memo *m) {
 
 static bool object_parse(const json_t *doc, struct plan_memo *m) {
 	const char *halt = json_string_value(json_object_get(doc, "halt"));
-	const json_t *marks = json_object_get(doc, "marks"), *victims = json_object_get(doc, "victims");
+	const json_t *marks = json_object_get(doc, "marks"), *bases = json_object_get(doc, "bases");
 	for (size_t k = 0; k < N_NUMBERS; k++)
 		*number_of(m, k) = json_integer_value(json_object_get(doc, numbers[k].name));
 	const char *said = json_string_value(json_object_get(doc, "gateSaid"));
@@ -72,8 +72,8 @@ static bool object_parse(const json_t *doc, struct plan_memo *m) {
 	for (size_t k = 0; k < json_array_size(marks); k++)
 		if (!mark_parse(json_array_get(marks, k), m))
 			return false;
-	for (size_t k = 0; k < json_array_size(victims); k++)
-		memo_victim(m, json_integer_value(json_array_get(victims, k)));
+	for (size_t k = 0; k < json_array_size(bases); k++)
+		memo_base_add(m, json_integer_value(json_array_get(bases, k)));
 	return true;
 }
 
@@ -120,7 +120,7 @@ static json_t *mark_json(const struct memo_mark *x) {
 }
 
 char *memo_print(const struct plan_memo *m, struct arena *a) {
-	json_t *doc = json_object(), *marks = json_array(), *victims = json_array();
+	json_t *doc = json_object(), *marks = json_array(), *bases = json_array();
 	struct plan_memo copy = *m;
 	put_text(doc, "halt", halts[m->halt]);
 	for (size_t k = 0; k < N_NUMBERS; k++)
@@ -130,14 +130,14 @@ char *memo_print(const struct plan_memo *m, struct arena *a) {
 		json_array_append_new(marks, mark_json(&m->marks[k]));
 	if (m->n_marks > 0)
 		json_object_set(doc, "marks", marks);
-	for (size_t k = 0; k < m->n_victims; k++)
-		json_array_append_new(victims, json_integer(m->victims[k]));
-	if (m->n_victims > 0)
-		json_object_set(doc, "victims", victims);
+	for (size_t k = 0; k < m->n_bases; k++)
+		json_array_append_new(bases, json_integer(m->bases[k]));
+	if (m->n_bases > 0)
+		json_object_set(doc, "bases", bases);
 	char *text = json_dumps(doc, JSON_COMPACT), *kept = arena_strdup(a, text == NULL ? "{}" : text);
 	free(text);
 	json_decref(marks);
-	json_decref(victims);
+	json_decref(bases);
 	json_decref(doc);
 	return kept;
 }
@@ -149,7 +149,7 @@ void memo_deinit(struct plan_memo *m) {
 		free(m->marks[k].actor);
 	}
 	free(m->marks);
-	free(m->victims);
+	free(m->bases);
 	*m = (struct plan_memo){ 0 };
 }
 
@@ -176,16 +176,24 @@ struct memo_mark *memo_mark(struct plan_memo *m, int64_t deployment_id, int64_t 
 	return x;
 }
 
-void memo_victim(struct plan_memo *m, int64_t base_id) {
-	m->victims = realloc(m->victims, (m->n_victims + 1) * sizeof *m->victims);
-	if (m->victims == NULL)
+void memo_base_add(struct plan_memo *m, int64_t base_id) {
+	m->bases = realloc(m->bases, (m->n_bases + 1) * sizeof *m->bases);
+	if (m->bases == NULL)
 		abort();
-	m->victims[m->n_victims++] = base_id;
+	m->bases[m->n_bases++] = base_id;
 }
 
-bool memo_is_victim(const struct plan_memo *m, int64_t base_id) {
-	for (size_t k = 0; k < m->n_victims; k++)
-		if (m->victims[k] == base_id)
+void memo_base_remove(struct plan_memo *m, int64_t base_id) {
+	size_t kept = 0;
+	for (size_t k = 0; k < m->n_bases; k++)
+		if (m->bases[k] != base_id)
+			m->bases[kept++] = m->bases[k];
+	m->n_bases = kept;
+}
+
+bool memo_names(const struct plan_memo *m, int64_t base_id) {
+	for (size_t k = 0; k < m->n_bases; k++)
+		if (m->bases[k] == base_id)
 			return true;
 	return false;
 }

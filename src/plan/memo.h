@@ -40,8 +40,8 @@ struct plan_memo {
 	char gate_said[MEMO_SAID]; /* the last answer of the one that holds */
 	struct memo_mark *marks;
 	size_t n_marks, cap;
-	int64_t *victims; /* bases that are left first, where fewer are wanted */
-	size_t n_victims;
+	int64_t *bases; /* drain: of several; else those that are left first, where fewer are wanted */
+	size_t n_bases;
 };
 
 /* NULL and "" are an empty memo; what cannot be read is E_MALFORMED and an empty memo. */
@@ -52,8 +52,9 @@ void memo_deinit(struct plan_memo *m);
 struct memo_mark *memo_find(const struct plan_memo *m, int64_t deployment_id, int64_t base_id); /* that very key */
 /* The mark of that key, made when there is none. NULL: there are MEMO_MAX_MARKS. */
 struct memo_mark *memo_mark(struct plan_memo *m, int64_t deployment_id, int64_t base_id, const char *base);
-void memo_victim(struct plan_memo *m, int64_t base_id);
-bool memo_is_victim(const struct plan_memo *m, int64_t base_id);
+void memo_base_add(struct plan_memo *m, int64_t base_id);
+void memo_base_remove(struct plan_memo *m, int64_t base_id);
+bool memo_names(const struct plan_memo *m, int64_t base_id);
 bool memo_ignores(const struct plan_memo *m, int64_t deployment_id, int64_t base_id);
 /* Was this failed task taken up again? */
 bool memo_forgives(const struct plan_memo *m, int64_t deployment_id, int64_t base_id, int64_t task_id);

@@ -130,6 +130,8 @@ bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s);
  * held the plan. False: it ended, or lets too many be already. */
 bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s, const char *reason, const char *actor);
 const struct plan_memo *plan_memo(struct plan *p);
+/* A drain of several is not about that base any more; what was begun there ends. Without a base left it is stopped. */
+void plan_leave_base(struct plan_env *e, struct plan *p, int64_t base_id, const char *reason);
 /* Another plan takes back what this one did. */
 bool plan_undone(struct plan_env *e, struct plan *p, int64_t by);
 /* Going back cannot wait: from here on max_unavailable does not hold it up. Harmless twice. */

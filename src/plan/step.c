@@ -87,10 +87,17 @@ bool plan_start(struct plan_env *e, struct plan *p) {
 }
 
 /* ---- end ------------------------------------------------------------------------------------------------------------------------- */
+/* On all bases: those that left are no loss. */
+static int64_t wanted_now(const struct deployment *d) {
+	if (d->current == NULL || d->row.offline)
+		return 0;
+	return d->current->row.replicas >= 0 ? d->current->row.replicas : d->n_wanted - d->n_away;
+}
+
 void deployment_rest(struct fleet *f, struct deployment *d, wall_t now) {
 	char text[96] = "";
 	enum deployment_state s = DEPLOYMENT_DEGRADED;
-	int64_t want = d->current == NULL || d->row.offline ? 0 : d->current->row.replicas < 0 ? d->n_wanted : d->current->row.replicas;
+	int64_t want = wanted_now(d);
 	if (d->row.offline && d->n_instances == 0)
 		s = DEPLOYMENT_OFFLINE;
 	else if (d->row.offline)
@@ -288,6 +295,18 @@ static void batch_shrink(struct plan_env *e, struct plan *p, struct batch *b, in
 	fleet_touch(e->fleet, &last->o);
 }
 
+/* Bases that came in while it rolled belong to the last batch. */
+static bool batch_grow(struct plan_env *e, struct plan *p, struct batch *b) {
+	int64_t late = slots_late(e, p);
+	if (late == 0)
+		return false;
+	b->row.size += late;
+	fleet_touch(e->fleet, &b->o);
+	live_todo_reset(p->live);
+	e->wake(e->arg, p, e->mono);
+	return true;
+}
+
 /* The running batch, once around. True when it is done and the next may begin. */
 static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
@@ -302,7 +321,7 @@ static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 		return false;
 	if (idle > 0)
 		batch_shrink(e, p, b, idle);
-	return true;
+	return TAILQ_NEXT(b, link) != NULL || !batch_grow(e, p, b);
 }
 
 /* Soaking counts time that passed while somebody looked: row.soaked_us is brought up to date every few seconds and survives a restart. */

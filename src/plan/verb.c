@@ -76,6 +76,20 @@ bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {
 	return true;
 }
 
+void plan_leave_base(struct plan_env *e, struct plan *p, int64_t base_id, const char *reason) {
+	struct plan_live *l = live_get(p);
+	if (ended(p))
+		return;
+	memo_base_remove(&l->memo, base_id);
+	if (l->memo.n_bases == 0) {
+		plan_stop(e, p, reason);
+		return;
+	}
+	live_todo_reset(l);
+	plan_memo_store(e, p);
+	plan_step(e, p);
+}
+
 bool plan_hurry(struct plan_env *e, struct plan *p, const char *reason) {
 	struct plan_live *l = live_get(p);
 	if (ended(p))

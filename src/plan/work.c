@@ -50,7 +50,8 @@ struct revision *slot_goal(const struct plan *p, const struct change *ch, const 
 /* Drain, replace and restart are about instances that were there when they were asked for. */
 static bool in_move(struct plan *p, const struct instance *i) {
 	const struct plan_memo *m = plan_memo(p);
-	return (m->base_id == 0 || m->base_id == i->row.base_id) && (m->before == 0 || i->row.id <= m->before);
+	bool there = m->base_id == i->row.base_id || (m->base_id == 0 && (m->n_bases == 0 || memo_names(m, i->row.base_id)));
+	return there && (m->before == 0 || i->row.id <= m->before);
 }
 
 bool slot_left(struct plan *p, const struct change *ch, const struct instance *i) {

@@ -163,6 +163,28 @@ bool requirement_meets(const struct requirement *r, const struct version *v) {
 	return strcmp(v->module->row.name, r->module) == 0 && version_in_range(v->row.name, r->range);
 }
 
+static bool required_behind(const struct instance *const *v, size_t at, size_t n, size_t k) {
+	ARENA_AUTO a = arena_new();
+	struct requirement r;
+	for (size_t i = at; i < n && requires_any(v[k]->version); i++)
+		if (i != k && requires_module(v[k]->version, v[i]->version->module, a, &r))
+			return true;
+	return false;
+}
+
+void requires_sort(const struct instance **v, size_t n) {
+	for (size_t at = 0; at < n; at++) {
+		size_t k = at;
+		while (k < n && required_behind(v, at, n, k))
+			k++;
+		if (k == n)
+			return; /* a circle */
+		const struct instance *first = v[k];
+		memmove(v + at + 1, v + at, (k - at) * sizeof *v);
+		v[at] = first;
+	}
+}
+
 /* ---- on one base ----------------------------------------------------------------------------------------------------------------------
  */
 static bool broken(const struct instance *i) {

@@ -22,6 +22,8 @@ bool version_in_range(const char *version, const char *range);
 bool version_range_valid(const char *range); /* a list of [= > >= < <= ~ ^]VERSION; what is none is never met */
 bool requirement_meets(const struct requirement *r, const struct version *v);
 
+/* What is required before what requires it; else the order stays. */
+void requires_sort(const struct instance **v, size_t n);
 /* Is x active on the base of i, and does it require the module of i? */
 bool requires_instance(const struct instance *x, const struct instance *i);
 /* Who on that base, active there or on its way in or out, requires the module of `i`, and would miss it without `i`? NULL: nobody. `after`:

@@ -1,7 +1,9 @@
 """Cells of real processes for the tests. Whatever a test starts through them is gone after it; of a failed one the logs are shown."""
+import hashlib
 import json
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -14,6 +16,14 @@ import cell as cells  # noqa: E402
 # Time is shortened where a test would otherwise only wait: leases, silence, replacement.
 QUICK = ("--lease=3s", "--renew=1s", "--stop=2s")
 LOG_LINES = 40
+
+
+SMALL_MODULE = """
+#include <berth/module.h>
+static void say(struct berth_call *c) { berth_printf(c, 200, "%(name)s %(version)s\\n"); }
+static const struct berth_route routes[] = { { "GET", "/", say }, { 0 } };
+BERTH_MODULE("%(name)s", "%(version)s", .description = "of a test", .routes = routes);
+"""
 
 
 class Fleet(cells.Cell):
@@ -205,3 +215,22 @@ def new_fleet():
 @pytest.fixture
 def until():
     return cells.until
+
+
+@pytest.fixture
+def shop(fleet, tmp_path):
+    """Registers small modules: shop("orders", "2.0", catalog="^2")."""
+    def make(name, version, **requires):
+        source, made = tmp_path / f"{name}-{version}.c", tmp_path / f"{name}-{version}.so"
+        source.write_text(SMALL_MODULE % {"name": name, "version": version})
+        subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-I", ROOT / "include", "-o", made, source], check=True)
+        data = made.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        put = fleet.api.call("PUT", f"/v1/artifacts/{digest}", data, {"Content-Type": "application/octet-stream"})
+        assert put.status in (200, 201), put
+        fleet.api.post("/v1/modules", {"name": name})
+        needs = [{"module": m, "range": r} for m, r in requires.items()]
+        answer = fleet.api.post(f"/v1/modules/{name}/versions", {"version": version, "artifact": digest, "requires": needs})
+        assert answer.status == 201, answer
+        return f"{name}:{version}"
+    return make

@@ -1,40 +1,10 @@
 """Several changes in one plan, and modules that require each other on one base, with real processes."""
-import hashlib
 import os
-import pathlib
-import subprocess
-
-import pytest
+import signal
 
 import cell as cells
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCE = """
-#include <berth/module.h>
-static void say(struct berth_call *c) { berth_printf(c, 200, "%(name)s %(version)s\\n"); }
-static const struct berth_route routes[] = { { "GET", "/", say }, { 0 } };
-BERTH_MODULE("%(name)s", "%(version)s", .description = "of a test", .routes = routes);
-"""
 AT_ONCE = {"minReady": "0s", "prefetch": "0s"}
-
-
-@pytest.fixture
-def shop(fleet, tmp_path):
-    """Registers small modules: shop("orders", "2.0", catalog="^2")."""
-    def make(name, version, **requires):
-        source, made = tmp_path / f"{name}-{version}.c", tmp_path / f"{name}-{version}.so"
-        source.write_text(SOURCE % {"name": name, "version": version})
-        subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-I", ROOT / "include", "-o", made, source], check=True)
-        data = made.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        put = fleet.api.call("PUT", f"/v1/artifacts/{digest}", data, {"Content-Type": "application/octet-stream"})
-        assert put.status in (200, 201), put
-        fleet.api.post("/v1/modules", {"name": name})
-        needs = [{"module": m, "range": r} for m, r in requires.items()]
-        answer = fleet.api.post(f"/v1/modules/{name}/versions", {"version": version, "artifact": digest, "requires": needs})
-        assert answer.status == 201, answer
-        return f"{name}:{version}"
-    return make
 
 
 def together(fleet, *names, replicas=None, wait=30, status=(200, 202), query="", headers=(), **more):
@@ -229,3 +199,72 @@ def test_victims_are_named_first(fleet, shop):
     done = fleet.berth("scale", "a", "2", "--victims", "n1,n3")
     assert done.returncode == 0, done
     assert fleet.on("a") == ["n2", "n4"]
+
+
+def test_catching_up_where_a_plan_went_on_without(fleet, shop):
+    fleet.begin(bases=3)
+    fleet.push("hello-1.0.0")
+    shop("hello", "9.0")
+    fleet.deploy("hello:1.0.0", replicas=3)
+    held = fleet.deploy("hello:9.0", replicas=3, wait=0, strategy=AT_ONCE | {"confirm": "beta", "batches": [1, 3]})
+    cells.until(lambda: fleet.plan(held["id"])["state"] == "confirming")
+    left = ({"n1", "n2", "n3"} - set(fleet.on("hello", "9.0"))).pop()
+    assert fleet.api.post(f"/v1/plans/{held['id']}:ignore", {"base": left, "meta": {"reason": "later"}}).status == 200
+    fleet.api.post(f"/v1/plans/{held['id']}:confirm", {"batch": 1})
+    assert fleet.ended(held["id"])["state"] == "succeeded_with_failures"
+    shown = fleet.api.get("/v1/deployments/hello").json
+    assert shown["state"] == "degraded" and shown["behind"] == [left], shown
+    done = fleet.berth("retry", "hello", "--timeout", "60s", "--no-wait")
+    assert done.returncode == 0, done
+    number = fleet.api.get("/v1/plans").json["plans"][0]
+    assert number["kind"] == "retry", number
+    cells.until(lambda: fleet.plan(number["id"])["state"] in ("confirming", "succeeded"))
+    if fleet.plan(number["id"])["state"] == "confirming":
+        fleet.api.post(f"/v1/plans/{number['id']}:confirm", {"batch": 1})
+    cells.until(lambda: len(fleet.on("hello", "9.0")) == 3)
+    again = fleet.api.post("/v1/deployments/hello:retry", {}).json
+    assert again["notes"] == ["it is as wanted: nothing to catch up"], again
+
+
+def test_so_many_may_fail(fleet):
+    fleet.begin(bases=2)
+    fleet.push("broken")
+    options = ("--replicas", "1", "--min-ready", "0s", "--retries", "0", "--on-failure", "continue")
+    assert fleet.berth("deploy", "broken:1.0.0", *options).returncode == 1
+    assert fleet.berth("delete", "broken").returncode == 0
+    assert fleet.berth("deploy", "broken:1.0.0", "--allow-failed", "1", *options).returncode == 0
+
+
+def test_draining_by_label_and_restarting_a_base(fleet, shop):
+    fleet.begin(bases=0)
+    fleet.join(["a1", "a2"], options=("--label", "rack=a"))
+    fleet.join(["b1", "b2"], options=("--label", "rack=b"))
+    shop("app", "1.0", lib=""), shop("lib", "1.0")
+    together(fleet, "lib:1.0", "app:1.0", replicas=2)
+    assert fleet.api.post("/v1/bases:drain", {"label": "rack=z"}).status == 404
+    assert fleet.berth("base", "drain").returncode == 2
+    done = fleet.berth("base", "drain", "-l", "rack=a", "--reason", "power", "--timeout", "60s")
+    assert done.returncode == 0, done
+    assert fleet.on("app") == fleet.on("lib") == ["b1", "b2"]
+    assert len([p for p in fleet.api.get("/v1/plans").json["plans"] if p["kind"] == "drain"]) <= 1
+    done = fleet.berth("restart", "--base", "b1", "--timeout", "60s")
+    assert done.returncode == 0, done
+    plan = fleet.api.get("/v1/plans").json["plans"][0]
+    did = [(how, what) for _, how, what in order(fleet, plan["id"])]
+    assert did == [("removed", "app:1.0"), ("removed", "lib:1.0"), ("installed", "lib:1.0"), ("installed", "app:1.0")], did
+    assert fleet.berth("restart").returncode == 2
+    assert fleet.berth("base", "undrain", "a1").returncode == 0
+    fleet.sound()
+
+
+def test_a_base_that_restarts_gets_required_modules_first(fleet, shop):
+    fleet.begin(bases=1)
+    shop("app", "1.0", lib=""), shop("lib", "1.0"), shop("lib", "2.0")
+    together(fleet, "lib:1.0", "app:1.0", replicas=1)
+    together(fleet, "lib:2.0")  # now the younger one is the required one
+    agent = fleet.agents["n1"]
+    mark = agent.process.log.stat().st_size
+    os.kill(agent.base_pid, signal.SIGKILL)
+    cells.until(lambda: "restored app:1.0" in agent.process.log.read_text()[mark:] and "restored lib:2.0" in agent.process.log.read_text()[mark:], 30)
+    text = agent.process.log.read_text()[mark:]
+    assert text.index("restored lib:2.0") < text.index("restored app:1.0"), text

@@ -100,7 +100,7 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	else
 		spec.only_existing = true;
 	spec.has_replicas = true;
-	spec.replicas = q->n;
+	spec.replicas = q->n == 5 && q->version == 2 ? -1 : q->n; /* on all bases, now and then */
 	st.min_ready_us = 500 * US_PER_MS;
 	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + q->dice % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
 	st.upgrade_policy = q->n == 2 ? UPGRADE_POLICY_SURGE : UPGRADE_POLICY_AUTO;
@@ -190,7 +190,9 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 	case WISH_LIMIT:
 		return b == NULL ? E_NOT_FOUND : change_base(c, &q->op.who, b, true, 2 + q->n, NULL, NULL, err);
 	case WISH_DRAIN:
-		return b == NULL ? E_NOT_FOUND : q->n < 3 ? change_drain(c, &q->op.who, b, &p, err) : change_undrain(c, &q->op.who, b, err);
+		return b == NULL  ? E_NOT_FOUND
+		       : q->n < 3 ? change_drain(c, &q->op.who, &b, 1, &p, err)
+		                  : change_undrain(c, &q->op.who, b, err);
 	case WISH_ANEW:
 		return d == NULL ? E_NOT_FOUND : change_anew(c, &q->op.who, d, q->n % 3 == 0 ? b : NULL, q->n % 2 == 0, &p, err);
 	case WISH_STOCK:
@@ -409,7 +411,7 @@ static void check_deployment(struct sim *s, struct core *c, struct deployment *d
 	if (d->plan != NULL && d->plan->row.state == PLAN_RUNNING) {
 		struct plan_wait pw;
 		plan_waiting(d->plan, &pw);
-		if (!pw.no_room && !pw.unavailable && pw.lacking == 0)
+		if (!pw.no_room && !pw.unavailable && !pw.repair && pw.lacking == 0)
 			sim_fail(s,
 			    "plan %lld still runs and waits for nothing: batch %lld, %d pending, %d sent, %lld unplaced, order %d, surge "
 			    "%d",

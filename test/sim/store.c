@@ -542,8 +542,9 @@ static int64_t most_wanted(const struct store *st, int64_t deployment) {
 	int64_t most = 0;
 	for (size_t i = 0; i < st->tables[TABLE_revision].n; i++) {
 		const struct row_revision *r = st->tables[TABLE_revision].v[i];
-		if (r->deployment_id == deployment && r->replicas > most)
-			most = r->replicas;
+		int64_t asked = r->replicas < 0 ? MAX_BASES : r->replicas;
+		if (r->deployment_id == deployment && asked > most)
+			most = asked;
 	}
 	return most;
 }
