@@ -81,8 +81,12 @@ static int run(const struct agent_options *o, char **command) {
 	struct loop *l = NULL;
 	struct agent *a;
 	if (loop_new(&l, &err) != 0 || agent_new(l, o, command, &a, &err) != 0) {
-		log_error("cannot start", log_e(&err));
 		loop_free(l);
+		if (err.code == E_INVALID) { /* what was asked for: told as any other wrong argument */
+			fprintf(stderr, "berth-agent: %s\n", err.text);
+			return EXIT_USAGE;
+		}
+		log_error("cannot start", log_e(&err));
 		return EXIT_FAILURE;
 	}
 	loop_on_signal(l, SIGTERM, on_signal, a);
