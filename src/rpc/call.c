@@ -138,6 +138,11 @@ static void deliver(struct call *c, grpc_byte_buffer *buffer) {
 		refuse_message(c, E_UNSUPPORTED, "compressed messages are not taken; switch compression off");
 		return;
 	}
+	if (buffer->data.raw.slice_buffer.count == 1) { /* the usual case: nothing to join */
+		const grpc_slice *only = &buffer->data.raw.slice_buffer.slices[0];
+		c->kind->message(c, GRPC_SLICE_START_PTR(*only), GRPC_SLICE_LENGTH(*only));
+		return;
+	}
 	grpc_byte_buffer_reader reader;
 	if (!grpc_byte_buffer_reader_init(&reader, buffer)) {
 		refuse_message(c, E_MALFORMED, "unreadable message");

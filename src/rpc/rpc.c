@@ -190,6 +190,7 @@ static grpc_server *server_new(const struct rpc_limits *l) {
 		int_arg(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)l->max_message),
 		int_arg(GRPC_ARG_MAX_METADATA_SIZE, 16 * 1024),
 		int_arg(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0),
+		int_arg(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0),
 		int_arg(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
 		int_arg(GRPC_ARG_KEEPALIVE_TIME_MS, 60 * 1000),
 		int_arg(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000),
