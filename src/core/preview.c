@@ -110,8 +110,10 @@ static void place_new(struct preview *w, const struct resolved *r, int64_t out) 
 	place_explain(w->c->fleet, &req, NULL, w->a, &rep);
 	for (size_t k = 0; k < rep.n_fit && (int64_t)k < out; k++)
 		put(w, rep.fit[k], r->name, "install");
-	if ((int64_t)rep.n_fit < out && r->replicas >= 0)
-		lacks_room(w, out - (int64_t)rep.n_fit, out, &rep);
+	if (rep.fits > rep.n_fit && (int64_t)rep.n_fit < out)
+		note(w, arena_printf(w->a, "the first %zu placements of %s are listed; %zu bases fit", rep.n_fit, r->name, rep.fits));
+	if ((int64_t)rep.fits < out && r->replicas >= 0)
+		lacks_room(w, out - (int64_t)rep.fits, out, &rep);
 }
 
 /* ---- interruptions --------------------------------------------------------------------------------------------------------------------

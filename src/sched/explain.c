@@ -198,6 +198,7 @@ static void order(const struct explanation *x, struct base **out, size_t n_out) 
 
 static void fit_make(const struct explanation *x, struct place_report *ret) {
 	struct place_req r = *x->r;
+	ret->fits = x->n_fit;
 	ret->n_fit = x->n_fit < MAX_FIT ? x->n_fit : MAX_FIT;
 	ret->fit = arena_alloc(x->a, (ret->n_fit + 1) * sizeof *ret->fit);
 	qsort_r(x->fit, x->n_fit, sizeof *x->fit, rank, &r);

@@ -57,12 +57,13 @@ struct place_report {
 	struct place_refusal *refusals;
 	size_t n;
 	struct base **fit;
-	size_t n_fit;
+	size_t n_fit, fits; /* listed; in all */
 	int n_bases;
 	char *summary; /* "3 of 3 bases full: 5 of 5 units; 1 cordoned" */
 };
 /* Over all bases of the group (each base counts for the first rule that refuses it), or over one (every rule that refuses it). Refusals:
- * most bases first. Everything in the arena. fit holds at most 1000, in the order in which successive choices would take them. */
+ * most bases first. Everything in the arena. fit holds at most 1000, in the order in which successive choices would take
+ * them; fits says how many there are. */
 void place_explain(const struct fleet *f, const struct place_req *r, const struct base *only, struct arena *a, struct place_report *ret);
 
 #endif

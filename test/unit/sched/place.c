@@ -408,6 +408,24 @@ static void random_fleet(struct world *w, struct rng *rng) {
 	}
 }
 
+/* The list is cut, the count is not: nobody is told that there is no room where there is. */
+START_TEST(more_fit_than_are_listed) {
+	struct world w;
+	struct place_report rep;
+	ARENA_AUTO a = arena_new();
+	world_init(&w, 5);
+	for (int i = 0; i < 1100; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "n%d", i);
+		base_make(&w, name, "a");
+	}
+	place_explain(w.f, &w.r, NULL, a, &rep);
+	ck_assert_uint_eq(rep.n_fit, 1000);
+	ck_assert_uint_eq(rep.fits, 1100);
+	fleet_free(w.f);
+}
+END_TEST
+
 START_TEST(choices_follow_the_explanation) {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		struct rng rng;
@@ -514,5 +532,5 @@ static void suite_of_loops(void) {
 
 TEST_SUITE("sched/place", every_rule_has_a_case, what_lets_it_on, summary_counts_per_rule, spread_goes_round_the_zones,
     pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_share_the_last_bucket,
-    a_cursor_survives_the_move_of_its_base, old_versions_base_wins_the_tie, choices_follow_the_explanation,
+    a_cursor_survives_the_move_of_its_base, old_versions_base_wins_the_tie, more_fit_than_are_listed, choices_follow_the_explanation,
     zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
