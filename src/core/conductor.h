@@ -7,6 +7,7 @@
  *   liveness.c  silent, lost, forgotten         repair.c   restoring what is wanted, without a plan
  *   brake.c     many silent at once             setaside.c bases where installs fail
  *   budget.c    what one base may make us write  words.c    what it may say
+ *   slots.c     who gets the next command slot of the cell
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   ask.c       questions of plans over HTTP
  *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
@@ -22,6 +23,7 @@
 #include "core/driver.h"
 #include "core/inbound.h"
 #include "core/ledger.h"
+#include "core/slots.h"
 #include "plan/plan.h"
 
 #include <stdlib.h>
@@ -131,6 +133,7 @@ struct core {
 	wall_t wall; /* of this turn */
 	struct plan_id_queue due_plans;
 	struct task_queue ready; /* PENDING tasks that may be sent */
+	struct slots slots;      /* and those that wait for a command slot */
 	struct base_queue to_command;
 	TAILQ_HEAD(, core_watch) watches;
 	struct core_watch *watch_next;

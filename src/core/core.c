@@ -42,6 +42,7 @@ int core_new(const struct core_env *env, const struct core_config *cfg, struct c
 	c->open = bundle_new();
 	TAILQ_INIT(&c->waiting);
 	TAILQ_INIT(&c->ready);
+	slots_init(&c->slots, c->cfg.in_flight);
 	TAILQ_INIT(&c->to_command);
 	STAILQ_INIT(&c->held_back);
 	TAILQ_INIT(&c->watches);
@@ -80,6 +81,7 @@ void core_free(struct core *c) {
 	links_clear(c);
 	series_forget(c, NULL);
 	free(c->due_plans.ids);
+	slots_deinit(&c->slots);
 	free(c);
 }
 
@@ -474,6 +476,7 @@ void core_loaded(struct core *c) {
 	core_look_at_clock(c);
 	c->plans.fleet = c->fleet;
 	TAILQ_INIT(&c->ready);
+	slots_clear(&c->slots);
 	TAILQ_INIT(&c->to_command);
 	c->due_plans.next = c->due_plans.n = 0;
 	c->room = false;

@@ -174,18 +174,39 @@ static bool may_go(const struct core *c, const struct task *t) {
 	return task_waits_for(t, a, NULL) == NULL;
 }
 
-/* Tasks that cannot go now leave the queue: what is heard of their base brings them back (tasks_of_base_ready). */
-void dispatch(struct core *c, bool one) {
+static void send_now(struct core *c, struct task *t) {
+	c->culprit =
+	    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
+	task_send(c, t);
+}
+
+/* The next that may be sent now: as they came, and once slots are scarce as slots.h says. Tasks that cannot go leave their queue: a hello
+ * or an outcome of their base brings them back (tasks_of_base_ready). */
+static struct task *next_to_send(struct core *c) {
 	struct task *t;
-	struct base *b;
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
 		if (!may_go(c, t))
 			continue;
-		c->culprit =
-		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
-		task_send(c, t);
+		if (slots_free(&c->slots, c->fleet))
+			return t;
+		t->queued = true;
+		slots_park(&c->slots, t);
+	}
+	while ((t = slots_next(&c->slots, c->fleet)) != NULL) {
+		t->queued = false;
+		if (may_go(c, t))
+			return t;
+	}
+	return NULL;
+}
+
+void dispatch(struct core *c, bool one) {
+	struct task *t;
+	struct base *b;
+	while ((t = next_to_send(c)) != NULL) {
+		send_now(c, t);
 		if (one)
 			break;
 	}

@@ -53,7 +53,7 @@ static void explain_room(struct core *c, const struct deployment *d, int64_t mis
 	    "%lld waiting for room: %s", (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
 }
 
-static void explain_tasks(const struct plan *p, const struct plan_wait *w, struct listing *l) {
+static void explain_tasks(const struct core *c, const struct plan *p, const struct plan_wait *w, struct listing *l) {
 	const struct task *t;
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
 		if (word_terminal(WORD_TASK, t->row.state))
@@ -80,6 +80,14 @@ static void explain_tasks(const struct plan *p, const struct plan_wait *w, struc
 			    t->row.module, t->row.version, t->row.base, (long long)t->row.attempt,
 			    t->row.cause == NULL ? "" : t->row.cause);
 	}
+	int parked = 0;
+	TAILQ_FOREACH(t, &p->parked, queue_link)
+		parked++;
+	if (parked > 0)
+		add(l, "command_slots", parked, "",
+		    "%d %s for a command slot: all %lld of the cell are in use, and each that becomes free goes to the plan with the "
+		    "fewest",
+		    parked, parked == 1 ? "command waits" : "commands wait", (long long)c->cfg.in_flight);
 	if (w->n_sent > 0)
 		add(l, "at_work", w->n_sent, "", "%d %s at work on their bases", w->n_sent, w->n_sent == 1 ? "task is" : "tasks are");
 }
@@ -156,7 +164,7 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	if (w.min_ready || w.soak)
 		add(l, w.soak ? "soak" : "min_ready", 1, "", "%s for another %s", w.soak ? "soaking" : "watching what was installed",
 		    duration_format((mono_diff(w.until, c->mono) / US_PER_MS + 1) * US_PER_MS, d));
-	explain_tasks(p, &w, l);
+	explain_tasks(c, p, &w, l);
 }
 
 size_t explain_plan(struct core *c, const struct plan *p, struct arena *a, struct waiting **ret) {

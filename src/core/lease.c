@@ -155,6 +155,7 @@ void lease_give_up(struct core *c) {
 	series_forget(c, NULL);
 	c->older = false;
 	TAILQ_INIT(&c->ready);
+	slots_clear(&c->slots);
 	TAILQ_INIT(&c->to_command);
 	c->due_plans.next = c->due_plans.n = 0;
 	core_wake(c);

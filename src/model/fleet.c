@@ -398,6 +398,10 @@ int64_t fleet_next_id(struct fleet *f, const char *name) {
 	return ++c->row.value;
 }
 
+int64_t fleet_inflight(const struct fleet *f) {
+	return f->inflight;
+}
+
 int64_t fleet_commit_no(const struct fleet *f) {
 	return f->commit_no;
 }

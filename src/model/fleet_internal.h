@@ -26,6 +26,7 @@ struct fleet {
 	struct leftover_queue gone[TABLE_COUNT], parting[TABLE_COUNT];
 	size_t n_dirty, n_gone, n_parting;
 
+	int64_t inflight;
 	int64_t commit_no, last_event, collected_event;
 	wall_t last_event_at;
 	struct arena *event_arena;

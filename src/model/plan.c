@@ -47,6 +47,7 @@ static struct plan *plan_new(struct fleet *f, struct tenant *t, const struct row
 	TAILQ_INIT(&p->changes);
 	TAILQ_INIT(&p->batches);
 	TAILQ_INIT(&p->tasks);
+	TAILQ_INIT(&p->parked);
 	plan_count(p);
 	ADD_ID(f->plans, p);
 	return p;

@@ -10,9 +10,13 @@ static bool task_open(const struct task *t) {
 	return !word_terminal(WORD_TASK, t->row.state);
 }
 
-static void task_count(struct task *t, int sign) {
-	if (t->row.state == TASK_SENT && t->base != NULL)
+static void task_count(struct fleet *f, struct task *t, int sign) {
+	bool sent = t->row.state == TASK_SENT;
+	f->inflight += sent ? sign : 0;
+	if (sent && t->base != NULL)
 		t->base->inflight += sign;
+	if (sent && t->plan != NULL)
+		t->plan->n_sent += sign;
 	if (!task_open(t))
 		return;
 	if (t->plan != NULL)
@@ -36,7 +40,7 @@ static struct task *task_new(struct fleet *f, struct plan *p, struct instance *i
 	}
 	if (i != NULL)
 		TAILQ_INSERT_TAIL(&i->tasks, t, instance_link);
-	task_count(t, 1);
+	task_count(f, t, 1);
 	ADD_ID(f->tasks, t);
 	return t;
 }
@@ -100,9 +104,9 @@ void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t n
 	if (t->row.state == (int)s)
 		return;
 	state_moved(f, WORD_TASK, t->row.state, (int)s);
-	task_count(t, -1);
+	task_count(f, t, -1);
 	t->row.state = (int)s;
-	task_count(t, 1);
+	task_count(f, t, 1);
 	if (s == TASK_SENT)
 		t->row.sent_at = now;
 	if (!task_open(t))
@@ -112,6 +116,8 @@ void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t n
 
 void fleet_task_forget(struct fleet *f, struct task *t) {
 	assert(!task_open(t));
+	if (t->parked != NULL)
+		TAILQ_REMOVE(t->parked, t, queue_link);
 	if (t->plan != NULL) {
 		TAILQ_REMOVE(&t->plan->tasks, t, plan_link);
 		t->plan->n_tasks--;

@@ -373,6 +373,8 @@ static void node_boot(void *arg) {
 	cfg.rest = cfg.rpc = n->name;
 	cfg.artifacts = "http://sim";
 	cfg.replace_us = 60 * US_PER_S;
+	if (n->sim->seed % 3 == 0) /* command slots are scarce */
+		cfg.in_flight = 2;
 	n->ledger = store_connect(n->sim->store, &n->frozen_until);
 	rng_init(&n->rng, rng_u64(&n->sim->rng));
 	struct core_env env = { .clock = n->sim->clock,
