@@ -198,6 +198,8 @@ Berth__V1__Module *view_module(const struct module *x, struct arena *a);
 Berth__V1__Version *view_version(const struct version *x, struct arena *a);
 Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a);
 Berth__V1__Base *view_base(const struct base *x, struct arena *a);
+Berth__V1__Account *view_account(struct api_op *op, const struct instance *i);
+void plan_report(Berth__V1__Plan *p, struct arena *a); /* fills p->report when it ended */
 Berth__V1__Instance *view_instance(const struct instance *x, struct arena *a);
 Berth__V1__Finding *view_finding(struct fleet *f, const struct finding *x, struct arena *a);
 Berth__V1__Token *view_token(const struct token *x, struct arena *a);

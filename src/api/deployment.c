@@ -288,13 +288,20 @@ static void explain_refusals(const struct refusal *x, size_t n, struct arena *a,
 }
 
 #define MAX_CANDIDATES 20
+#define MAX_MISSING 20
 
-static void explain_instances(const struct deployment *d, const struct base *only, struct arena *a, Berth__V1__ExplainDeploymentReply *m) {
+static void explain_instances(
+    struct api_op *op, const struct deployment *d, const struct base *only, Berth__V1__ExplainDeploymentReply *m) {
+	struct arena *a = op->arena;
 	const struct instance *i;
 	m->instances = arena_alloc(a, ((size_t)d->n_instances + 1) * sizeof *m->instances);
-	TAILQ_FOREACH(i, &d->instances, deployment_link) /* only what is not as wanted, or on the base that was asked for */
+	m->missing = arena_alloc(a, (MAX_MISSING + 1) * sizeof *m->missing);
+	TAILQ_FOREACH(i, &d->instances, deployment_link) { /* only what is not as wanted, or on the base that was asked for */
 		if (only != NULL ? i->base == only : i->row.state != INSTANCE_READY)
 			m->instances[m->n_instances++] = view_instance(i, a);
+		if (i->row.state != INSTANCE_READY && (only == NULL || i->base == only) && m->n_missing < MAX_MISSING)
+			m->missing[m->n_missing++] = view_account(op, i);
+	}
 }
 
 static char *explain_summary(const struct api_op *op, const struct deployment *d, const Berth__V1__ExplainDeploymentReply *m) {
@@ -322,7 +329,7 @@ int op_deployment_explain(struct api_op *op, struct err *err) {
 	m->candidates = arena_alloc(op->arena, (MAX_CANDIDATES + 1) * sizeof *m->candidates);
 	for (size_t i = 0; i < n_fit && i < MAX_CANDIDATES; i++)
 		m->candidates[m->n_candidates++] = view_base(fit[i], op->arena);
-	explain_instances(d, only, op->arena, m);
+	explain_instances(op, d, only, m);
 	m->summary = explain_summary(op, d, m);
 	op->reply = (ProtobufCMessage *)m;
 	return 0;

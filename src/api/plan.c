@@ -25,7 +25,9 @@ int plan_reply(struct api_op *op, const struct plan *p, const char *location, co
 		op->reply = (ProtobufCMessage *)m;
 		return 0;
 	}
-	op->reply = (ProtobufCMessage *)view_plan(op, p, true, op->arena);
+	Berth__V1__Plan *m = view_plan(op, p, true, op->arena);
+	plan_report(m, op->arena);
+	op->reply = (ProtobufCMessage *)m;
 	op->location = arena_printf(op->arena, "/v1/plans/%" PRId64, p->row.id);
 	if (!word_terminal(WORD_PLAN, p->row.state))
 		op->wait_plan = p->row.id;
@@ -70,6 +72,7 @@ static void tasks_arrived(struct api_op *op, struct ledger_rows *rows, const str
 		return;
 	Berth__V1__Plan *m = (Berth__V1__Plan *)op->reply;
 	m->tasks = (Berth__V1__Task **)rows_take(op, rows, one_task, &m->n_tasks);
+	plan_report(m, op->kept);
 	op->status = 200;
 	op_answer(op);
 }

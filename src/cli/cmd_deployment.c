@@ -1,4 +1,4 @@
-/* Commands on one deployment: list, show, why, scale, rollback, revisions, offline, delete. */
+/* Commands on one deployment: list, show, scale, rollback, revisions, offline, delete. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,74 +133,4 @@ int cmd_deployment_delete(struct cli *c, struct err *err) {
 		.deployment = c->argv[0],
 		.done = arena_printf(c->arena, "%s is deleted", c->argv[0]) };
 	return change_run(c, &ch, err);
-}
-
-static void add_wait(const json_t *w, struct buf *out) {
-	wall_t since;
-	char span[32];
-	buf_add_str(out, "  waits: ");
-	text_add_clean(out, *field_str(w, "text") != '\0' ? field_str(w, "text") : field_str(w, "rule"), false);
-	if (field_time(w, "since", &since))
-		buf_printf(out, " (since %s)", text_span(clock_wall(&clock_real).us - since.us, span));
-	buf_add_char(out, '\n');
-	if (*field_str(w, "command") != '\0') {
-		buf_add_str(out, "  next:  ");
-		text_add_clean(out, field_str(w, "command"), false);
-		buf_add_char(out, '\n');
-	}
-}
-
-/* "  12 bases full, as n1, n2: 5 of 5 units      berth base set n1 --limit 6" */
-static void add_refusal(const json_t *r, struct buf *out) {
-	BUF_AUTO line = BUF_INIT;
-	const json_t *examples = field_get(r, "examples");
-	buf_printf(
-	    &line, "%" PRId64 " %s: %s", field_int(r, "bases", 0), field_int(r, "bases", 0) == 1 ? "base" : "bases", field_str(r, "text"));
-	if (json_array_size(examples) > 0) {
-		buf_add_str(&line, " (");
-		field_add_text(examples, &line);
-		buf_add_str(&line, field_int(r, "bases", 0) > (int64_t)json_array_size(examples) ? ", …)" : ")");
-	}
-	buf_add_str(out, "  ");
-	text_add_clean(out, buf_str(&line), false);
-	buf_add_char(out, '\n');
-	if (*field_str(r, "command") != '\0') {
-		buf_add_str(out, "    next: ");
-		text_add_clean(out, field_str(r, "command"), false);
-		buf_add_char(out, '\n');
-	}
-}
-
-int cmd_why(struct cli *c, struct err *err) {
-	struct client *client;
-	REPLY_AUTO reply = { 0 };
-	BUF_AUTO query = BUF_INIT;
-	BUF_AUTO out = BUF_INIT;
-	int r = cli_client(c, &client, err);
-	if (r != 0)
-		return r;
-	query_add(&query, "base", c->opt.base);
-	struct request q = {
-		.method = "GET", .path = query_path(c->arena, "/v1/deployments/%s:explain", c->argv[0]), .query = buf_str(&query)
-	};
-	r = client_call(client, &q, &reply, err);
-	if (r != 0)
-		return r;
-	if (output_is_document(c)) {
-		output_document(c, reply.json);
-		return 0;
-	}
-	text_add_clean(&out, field_str(reply.json, "summary"), false);
-	buf_add_char(&out, '\n');
-	const json_t *waits = field_get(reply.json, "waitingFor"), *refusals = field_get(reply.json, "refusals");
-	for (size_t i = 0; i < json_array_size(waits); i++)
-		add_wait(json_array_get(waits, i), &out);
-	if (json_array_size(refusals) > 0)
-		buf_add_str(&out, "Bases that cannot take it:\n");
-	for (size_t i = 0; i < json_array_size(refusals); i++)
-		add_refusal(json_array_get(refusals, i), &out);
-	fputs(buf_str(&out), stdout);
-	output_part(c, "Bases that could take it", &view_bases, field_get(reply.json, "candidates"));
-	output_part(c, "Instances", &view_instances, field_get(reply.json, "instances"));
-	return 0;
 }

@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/query.h"
 #include "cli/render.h"
+#include "cli/report.h"
 #include "cli/resource.h"
 #include "cli/text.h"
 
@@ -75,9 +76,33 @@ int cmd_plan_show(struct cli *c, struct err *err) {
 		text_add_clean(&out, json_string_value(json_array_get(said, i)), false);
 		buf_add_char(&out, '\n');
 	}
+	report_add(plan, &out);
 	progress_commands(plan, "  ", &out);
 	fputs(buf_str(&out), stdout);
 	output_part(c, "Tasks", &view_tasks, field_get(plan, "tasks"));
+	return 0;
+}
+
+int cmd_plan_report(struct cli *c, struct err *err) {
+	const char *path;
+	json_t *plan;
+	BUF_AUTO out = BUF_INIT;
+	int r = plan_path(c, "", &path, err);
+	if (r == 0)
+		r = resource_get(c, path, &plan, err);
+	if (r != 0)
+		return r;
+	JSON_AUTO owned = plan;
+	if (output_is_document(c)) {
+		output_document(c, field_get(plan, "report"));
+		return 0;
+	}
+	progress_line(plan, &out);
+	buf_add_char(&out, '\n');
+	if (field_get(plan, "report") == NULL)
+		buf_add_str(&out, "  it has not ended yet; `berth plan watch` follows it\n");
+	report_add(plan, &out);
+	fputs(buf_str(&out), stdout);
 	return 0;
 }
 

@@ -149,6 +149,17 @@ struct waiting {
 	int count;
 };
 size_t explain_plan(struct core *c, const struct plan *p, struct arena *a, struct waiting **ret);
+size_t explain_base(struct core *c, const struct base *b, struct arena *a, struct waiting **ret);
+/* All that is known of one instance and why it is as it is. Texts may be NULL; times 0: never, unknown. */
+struct account {
+	const struct instance *instance;
+	const char *text, *next; /* what it needs, and the command for it ("": none) */
+	wall_t wanted_since;
+	const char *wanted_by, *wanted_reason;
+	const char *command, *report, *cause; /* the last one sent, the last one heard */
+	wall_t command_at, next_try;
+};
+void account_instance(struct core *c, const struct instance *i, struct arena *a, struct account *ret);
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret);
 /* Per rule: how many bases of the deployment's group it refuses for one more instance, with up to 5 names; candidates that fit. */
 struct refusal {

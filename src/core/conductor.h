@@ -10,7 +10,7 @@
  *   slots.c     who gets the next command slot of the cell
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   ask.c       questions of plans over HTTP
- *   deploy.c, fleetops.c, verbs.c, explain.c    the domain operations of change.h */
+ *   deploy.c, fleetops.c, verbs.c, explain.c, account.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
 #define BERTH_CORE_CONDUCTOR_H
 

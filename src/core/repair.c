@@ -216,7 +216,8 @@ static int64_t backoff_us(const struct core *c, int64_t failures) {
 static void repair_failed(struct core *c, struct instance *i, const struct task_outcome *o) {
 	i->row.failures++;
 	instance_set_state(c->fleet, i, INSTANCE_MISSING, o->cause, c->wall);
-	agenda_add(&c->agenda, mono_add(c->mono, backoff_us(c, i->row.failures)), AGENDA_REPAIR, i->row.id);
+	i->retry_at = mono_add(c->mono, backoff_us(c, i->row.failures));
+	agenda_add(&c->agenda, i->retry_at, AGENDA_REPAIR, i->row.id);
 }
 
 static void repair_done(struct core *c, struct instance *i, enum task_kind kind) {

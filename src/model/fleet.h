@@ -238,6 +238,7 @@ struct instance {
 	struct task *task;       /* the open one, or NULL */
 	struct task_queue tasks; /* of it in memory, open or not */
 	mono_t ready_since;      /* live */
+	mono_t retry_at;         /* live: of its repair */
 	TAILQ_ENTRY(instance) base_link, deployment_link;
 	UT_hash_handle hh_id;
 };
