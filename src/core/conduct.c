@@ -140,10 +140,11 @@ bool conduct_step(struct core *c) {
 	c->culprit = (struct culprit){ CULPRIT_PLAN, p->row.id };
 	if (p->row.state == PLAN_QUEUED)
 		launch_company(c, p);
+	if (!word_terminal(WORD_PLAN, p->row.state))
+		plan_step(&c->plans, p);
+	waits_record(c, p);
 	if (word_terminal(WORD_PLAN, p->row.state))
 		put_away(c, p);
-	else
-		plan_step(&c->plans, p);
 	return true;
 }
 

@@ -222,6 +222,9 @@ void room_freed(struct core *c, struct group *g);
 void room_look(struct core *c); /* once per turn: those who wait for room look again */
 void task_make_ready(struct core *c, struct task *t);
 
+/* waits.c */
+void waits_record(struct core *c, struct plan *p);
+
 /* dispatch.c */
 void dispatch(struct core *c, bool one); /* ready tasks, or the first that can go → SENT, commands into the open commit */
 void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */

@@ -174,9 +174,22 @@ static bool may_go(const struct core *c, const struct task *t) {
 	return task_waits_for(t, a, NULL) == NULL;
 }
 
+/* An upgrade in place is two commands of one message: what goes and what comes are never torn apart by a limit. */
+static struct task *partner_waiting(const struct core *c, const struct task *t) {
+	const struct instance *i = t->row.partner_id == 0 ? NULL : fleet_instance(c->fleet, t->row.partner_id);
+	struct task *other = i == NULL || i->base != t->base ? NULL : i->task;
+	return other != NULL && other->queued && sendable(c, other) ? other : NULL;
+}
+
 static void send_now(struct core *c, struct task *t) {
 	c->culprit =
 	    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
+	task_send(c, t);
+	if ((t = partner_waiting(c, t)) == NULL)
+		return;
+	TAILQ_REMOVE(t->parked != NULL ? t->parked : &c->ready, t, queue_link);
+	t->parked = NULL;
+	t->queued = false;
 	task_send(c, t);
 }
 
@@ -192,6 +205,8 @@ static struct task *next_to_send(struct core *c) {
 		if (slots_free(&c->slots, c->fleet))
 			return t;
 		t->queued = true;
+		if (t->plan != NULL && TAILQ_EMPTY(&t->plan->parked))
+			plan_due(c, t->plan->row.id); /* it says so */
 		slots_park(&c->slots, t);
 	}
 	while ((t = slots_next(&c->slots, c->fleet)) != NULL) {

@@ -174,11 +174,23 @@ static bool predecessor_goes(const struct instance *i) {
 	return false;
 }
 
+static bool sibling_at_work(const struct instance *i) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x != i && x->deployment == i->deployment && x->deployment != NULL && x->task != NULL && x->task->plan != NULL)
+			return true;
+	return false;
+}
+
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
 	if (group_observed(b->group) || i->task != NULL || predecessor_goes(i) ||
 	    (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
 		return;
+	if (sibling_at_work(i)) { /* what a plan that ended left at the base: first its outcome */
+		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
+		return;
+	}
 	if (!i->row.wanted && i->row.generation == 0) {
 		drop_record(c, i);
 		return;

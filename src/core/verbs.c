@@ -131,6 +131,7 @@ int change_plan_verb(struct core *c, const struct core_who *who, struct plan *p,
 	const char *why = who->reason != NULL && *who->reason ? who->reason : "a person asked for it";
 	bool ok = false;
 	*ret_plan = p;
+	plan_due(c, p->row.id); /* what it waits for is another thing now */
 	switch (v) {
 	case VERB_PAUSE:
 		ok = plan_pause(&c->plans, p, why);

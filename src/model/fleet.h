@@ -214,6 +214,7 @@ struct plan {
 	int n_tasks, n_open, n_sent;           /* n_open: not terminal; n_sent: in state SENT */
 	struct task_queue parked;              /* live: tasks that wait for a command slot */
 	bool due;                              /* live: waits for its next step */
+	uint64_t wait_shape;                   /* live: the kind of wait that row.waiting tells of */
 	struct plan_live *live;                /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
 	UT_hash_handle hh_id;
 };
@@ -249,8 +250,8 @@ struct task { /* plan NULL: a repair. instance, base: NULL once they are removed
 	struct plan *plan;
 	struct instance *instance;
 	struct base *base;
-	mono_t due;  /* BACKOFF: when; SENT: time-out */
-	mono_t sent; /* live */
+	mono_t due;                /* BACKOFF: when; SENT: time-out */
+	mono_t sent;               /* live */
 	bool queued;               /* live: in one of core's queues */
 	struct task_queue *parked; /* that queue, when it outlives a turn; NULL otherwise */
 	TAILQ_ENTRY(task) plan_link, instance_link, queue_link;
@@ -304,7 +305,7 @@ size_t fleet_collect(struct fleet *f, struct changeset *cs, size_t max_rows);
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------------------- */
 int64_t fleet_next_id(struct fleet *f, const char *counter); /* gapless per counter ("plan", "instance", …); persisted in table counter */
-int64_t fleet_inflight(const struct fleet *f); /* tasks in state SENT */
+int64_t fleet_inflight(const struct fleet *f);               /* tasks in state SENT */
 int64_t fleet_commit_no(const struct fleet *f);
 int64_t fleet_last_event(const struct fleet *f);
 /* Adds an event; number, at (never before the previous one's) and cell row are filled. Texts are copied. */

@@ -157,5 +157,6 @@ struct plan_wait {
 	int n_pending, n_sent, n_backoff;
 };
 void plan_waiting(const struct plan *p, struct plan_wait *ret);
+void plan_wait_now(const struct plan *p, struct plan_wait *ret); /* the same without what needs a look at every task */
 
 #endif

@@ -441,12 +441,16 @@ void plan_step(struct plan_env *e, struct plan *p) {
 		show_waiting(e, p);
 }
 
-void plan_waiting(const struct plan *p, struct plan_wait *ret) {
+void plan_wait_now(const struct plan *p, struct plan_wait *ret) {
 	*ret = p->live == NULL ? (struct plan_wait){ .until = MONO_NEVER } : p->live->wait;
 	ret->queued = p->row.state == PLAN_QUEUED;
 	ret->paused = p->row.state == PLAN_PAUSED;
 	ret->confirm = p->row.state == PLAN_CONFIRMING;
 	ret->soak = p->row.state == PLAN_SOAKING;
+}
+
+void plan_waiting(const struct plan *p, struct plan_wait *ret) {
+	plan_wait_now(p, ret);
 	const struct task *t;
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
 		ret->n_pending += t->row.state == TASK_PENDING;

@@ -85,6 +85,8 @@ static const char *const filters[] = {
 	"drift where tenant = 'default' and deployment = 'deployment-7'",
 	"drift where tenant = 'default' and module = 'module-7'",
 	"plan_progress where plan_id = 4711",
+	"plan_waiting where plan_id = 4711",
+	"plan_waiting where rule = 'no_room'",
 	"plan_progress where state = 'running'",
 	"plan_progress where state in ('queued', 'running', 'paused', 'confirming', 'soaking')",
 	"task_recent where plan_id = 4711 order by task_id",

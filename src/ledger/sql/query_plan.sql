@@ -4,6 +4,6 @@
 -- read
 select
 	x.id, x.tenant_id, x.kind, x.state, x.state_reason, x.state_at, x.options, x.current_batch, x.tasks_done, x.tasks_failed,
-	x.soaked_us, x.stalled_us, x.actor, x.address, x.reason, x.link, x.created_at, x.started_at, x.ended_at
+	x.soaked_us, x.stalled_us, x.actor, x.address, x.reason, x.link, x.created_at, x.started_at, x.ended_at, x.waiting
 from plan x
 where x.id = $1::bigint and ($2::bigint = 0 or x.tenant_id = $2)
