@@ -54,6 +54,16 @@ static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
 	fleet_deployment_remove(c->fleet, d);
 }
 
+/* Of a deployment on all bases: those that joined while the plan was at work, behind its last look. */
+static void peers_late(struct core *c, const struct deployment *d) {
+	struct base *b;
+	if (d->current == NULL || d->current->row.replicas >= 0 || d->row.offline || d->n_queued > 0)
+		return;
+	TAILQ_FOREACH(b, &d->group->bases, group_link)
+		if (b->row.state == BASE_READY && base_instance_of_module(b, d->module) == NULL)
+			peer_join(c, b);
+}
+
 static void on_ended(void *arg, struct plan *p) {
 	struct core *c = arg;
 	struct change *ch;
@@ -67,6 +77,7 @@ static void on_ended(void *arg, struct plan *p) {
 		if (p->tenant->n_requiring > 0)
 			TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
 				tasks_of_base_ready(c, i->base);
+		peers_late(c, ch->deployment);
 		deployment_gone(c, p, ch);
 	}
 	for (struct plan *q = awaited ? fleet_plans(c->fleet) : NULL; q != NULL; q = q->hh_id.next)

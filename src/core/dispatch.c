@@ -178,7 +178,7 @@ static bool may_go(const struct core *c, const struct task *t) {
 static struct task *partner_waiting(const struct core *c, const struct task *t) {
 	const struct instance *i = t->row.partner_id == 0 ? NULL : fleet_instance(c->fleet, t->row.partner_id);
 	struct task *other = i == NULL || i->base != t->base ? NULL : i->task;
-	return other != NULL && other->queued && sendable(c, other) ? other : NULL;
+	return other != NULL && other->queued && may_go(c, other) ? other : NULL;
 }
 
 static void send_now(struct core *c, struct task *t) {

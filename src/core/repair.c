@@ -174,10 +174,13 @@ static bool predecessor_goes(const struct instance *i) {
 	return false;
 }
 
+/* What a plan that ended left at the base comes to its end first; and of two of one version only one is at work at a time, since the base
+ * knows them by that: the removal of one would take the other. */
 static bool sibling_at_work(const struct instance *i) {
 	const struct instance *x;
 	TAILQ_FOREACH(x, &i->base->instances, base_link)
-		if (x != i && x->deployment == i->deployment && x->deployment != NULL && x->task != NULL && x->task->plan != NULL)
+		if (x != i && x->task != NULL && x->deployment == i->deployment && x->deployment != NULL &&
+		    (x->task->plan != NULL || x->version == i->version))
 			return true;
 	return false;
 }
@@ -187,7 +190,7 @@ void repair_instance(struct core *c, struct instance *i) {
 	if (group_observed(b->group) || i->task != NULL || predecessor_goes(i) ||
 	    (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
 		return;
-	if (sibling_at_work(i)) { /* what a plan that ended left at the base: first its outcome */
+	if (sibling_at_work(i)) {
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
 		return;
 	}
