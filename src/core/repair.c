@@ -157,6 +157,10 @@ static bool catch_up(struct core *c, struct instance *i) {
 	struct revision *to = d == NULL ? NULL : d->completed;
 	if (to == NULL || d->plan != NULL || i->row.revision >= to->row.number)
 		return false;
+	/* One that was here all the time was tried by the plan and failed, or was let be: it is behind until somebody says retry. */
+	bool was_here = i->row.state == INSTANCE_READY && i->row.state_at.us < to->row.created_at.us;
+	if (was_here && instance_behind(i, to))
+		return false;
 	if (!instance_behind(i, to)) {
 		instance_set_revision(c->fleet, i, to->row.number);
 		deployment_refresh(c, d);
