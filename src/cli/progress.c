@@ -141,6 +141,26 @@ void progress_commands(const json_t *plan, const char *indent, struct buf *out) 
 	}
 }
 
+int64_t progress_left(const json_t *plan, int64_t now_us) {
+	const json_t *batches = field_get(plan, "batches");
+	const char *state = field_str(plan, "state");
+	int64_t done = 0, left = 0, spent = 0;
+	if (strcmp(state, "running") != 0 && strcmp(state, "soaking") != 0)
+		return -1;
+	for (size_t i = 0; i < json_array_size(batches); i++) {
+		const json_t *b = json_array_get(batches, i);
+		int64_t over = field_int(b, "done", 0) + field_int(b, "failed", 0);
+		wall_t start, end = { now_us };
+		done += over;
+		left += field_int(b, "size", 0) - over;
+		if (!field_time(b, "startTime", &start))
+			continue;
+		field_time(b, "endTime", &end);
+		spent += end.us - start.us;
+	}
+	return done == 0 || left == 0 || spent <= 0 ? -1 : spent / done * left;
+}
+
 int64_t progress_elapsed(const json_t *plan, int64_t now_us) {
 	wall_t start, end = { now_us };
 	if (!field_time(plan, "startTime", &start) && !field_time(plan, "createTime", &start))

@@ -21,6 +21,8 @@ void progress_line(const json_t *plan, struct buf *out);
 json_t *progress_failed(const json_t *plan);
 /* Commands that move the plan on, by its verbs: "berth plan resume 1042"; one per line, indented. */
 void progress_commands(const json_t *plan, const char *indent, struct buf *out);
+/* What is left of it by the pace of its batches so far, in microseconds; -1 while nothing is done, or when it stands still. */
+int64_t progress_left(const json_t *plan, int64_t now_us);
 /* The plan's own time so far or in all, in microseconds; -1 when it does not say. */
 int64_t progress_elapsed(const json_t *plan, int64_t now_us);
 

@@ -37,6 +37,8 @@ static void add_title(const json_t *plan, const struct render_look *look, int64_
 	add_styled(out, look, work_style(state), state);
 	if (elapsed >= 0)
 		buf_printf(out, "  %s", text_span(elapsed, span));
+	if ((elapsed = progress_left(plan, now_us)) >= 0)
+		buf_printf(out, ", about %s to go", text_span(elapsed / US_PER_S * US_PER_S + US_PER_S, span));
 	buf_add_char(out, '\n');
 }
 

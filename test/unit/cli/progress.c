@@ -137,5 +137,31 @@ START_TEST(an_endless_event_is_refused) {
 }
 END_TEST
 
+START_TEST(what_is_left_goes_by_the_pace_so_far) {
+	static const struct {
+		const char *plan;
+		int64_t left_s;
+	} cases[] = {
+		{ "{\"state\":\"running\",\"batches\":[{\"size\":2,\"done\":2,\"startTime\":\"2026-01-01T00:00:00Z\",\"endTime\":\"2026-01-"
+		  "01T00:00:10Z\"},"
+		  "{\"size\":6}]}",
+		    30 },
+		{ "{\"state\":\"running\",\"batches\":[{\"size\":4,\"done\":1,\"failed\":1,\"startTime\":\"2026-01-01T00:00:50Z\"}]}", 10 },
+		{ "{\"state\":\"running\",\"batches\":[{\"size\":4,\"startTime\":\"2026-01-01T00:00:50Z\"}]}", -1 },
+		{ "{\"state\":\"paused\",\"batches\":[{\"size\":4,\"done\":1,\"startTime\":\"2026-01-01T00:00:50Z\"}]}", -1 },
+		{ "{}", -1 },
+	};
+	JSON_AUTO now = json_loads("{\"at\":\"2026-01-01T00:01:00Z\"}", 0, NULL);
+	wall_t t;
+	ck_assert(field_time(now, "at", &t));
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		JSON_AUTO plan = json_loads(cases[i].plan, 0, NULL);
+		int64_t left = progress_left(plan, t.us);
+		ck_assert_msg(left == (cases[i].left_s < 0 ? -1 : cases[i].left_s * US_PER_S), "case %zu: %lld", i, (long long)left);
+	}
+}
+END_TEST
+
 TEST_SUITE("cli/progress", each_state_ends_or_goes_on, a_plan_in_words, failed_tasks_keep_fault_and_cause,
-    the_picture_shows_bars_failures_and_the_way_on, events_come_out_whole, an_endless_event_is_refused)
+    the_picture_shows_bars_failures_and_the_way_on, events_come_out_whole, an_endless_event_is_refused,
+    what_is_left_goes_by_the_pace_so_far)
