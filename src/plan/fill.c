@@ -12,7 +12,7 @@
 struct victim {
 	const struct instance *i;
 	bool named, required, failing;
-	int64_t load, revision;
+	int64_t load, version;
 };
 
 /* Named bases first, what others require last; then what is not ready, what is on the fullest base, the oldest version. */
@@ -26,8 +26,8 @@ static int cmp_victims(const void *pa, const void *pb) {
 		return b->failing - a->failing;
 	if (a->load != b->load)
 		return a->load > b->load ? -1 : 1;
-	if (a->revision != b->revision)
-		return a->revision < b->revision ? -1 : 1;
+	if (a->version != b->version)
+		return a->version < b->version ? -1 : 1;
 	return (a->i->row.id < b->i->row.id) - (a->i->row.id > b->i->row.id);
 }
 
@@ -42,7 +42,7 @@ static struct victim victim_of(const struct plan *p, const struct instance *i) {
 		.required = requirer_of(i, NULL) != NULL,
 		.failing = i->row.state != INSTANCE_READY,
 		.load = load_of(i->base),
-		.revision = i->row.revision };
+		.version = i->version->row.id }; /* in the order in which they were registered */
 }
 
 static void list_victims(struct plan *p, const struct deployment *d, int64_t n, const struct batch *b) {

@@ -1,0 +1,242 @@
+/* Several changes in one plan: how they are cut, what begins together on one base, in which order it is sent, and what fails together. */
+#include "../../suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "sched/requires.h"
+#include "world.h"
+
+#define MUT(s) ((char *)(uintptr_t)(s))
+
+/* app requires lib; both are on every base of a small world. */
+struct pair_world {
+	struct world w;
+	struct deployment *app, *lib; /* lib is the world's own deployment */
+};
+
+static struct version *version_of(struct world *w, struct module *m, const char *name, const char *requires) {
+	struct artifact *a = fleet_artifact(w->t, "00");
+	struct row_version row = { .name = MUT(name), .units = 1, .runtime = RUNTIME_NATIVE, .requires = MUT(requires) };
+	if (a == NULL)
+		a = fleet_artifact_add(w->f, w->t, &(struct row_artifact){ .sha256 = MUT("00") });
+	struct version *v = fleet_version(m, name);
+	return v != NULL ? v : fleet_version_add(w->f, m, a, &row);
+}
+
+static void app_wants(struct pair_world *x, const char *version, const char *requires, int64_t replicas, const struct strategy *s) {
+	fleet_revision_add(
+	    x->w.f, x->app, version_of(&x->w, x->app->module, version, requires), &(struct row_revision){ .replicas = replicas }, s);
+}
+
+static void pair_change(struct pair_world *x, struct plan *p, struct deployment *d, bool accompanies) {
+	fleet_change_add(x->w.f, p, d,
+	    &(struct row_plan_change){ .from_revision = accompanies ? d->row.revision : d->row.revision - 1,
+	        .to_revision = d->row.revision,
+	        .accompanies = accompanies });
+}
+
+/* As the conductor does: what waits for its turn is not sent. Returns how many were sent; log: "app- lib- lib+ app+" per base n1. */
+static int send_in_order(struct world *w, struct plan *p, char *log) {
+	struct task *t;
+	int n = 0;
+	TAILQ_FOREACH(t, &p->tasks, plan_link) {
+		ARENA_AUTO a = arena_new();
+		if (t->row.state != TASK_PENDING || task_awaits(t, false, a, NULL) != NULL)
+			continue;
+		t->instance->row.generation = ++t->base->row.generation;
+		task_set_state(w->f, t, TASK_SENT, w->e.wall);
+		bool install = t->row.kind == TASK_KIND_INSTALL;
+		instance_set_state(w->f, t->instance, install ? INSTANCE_INSTALLING : INSTANCE_UNINSTALLING, NULL, w->e.wall);
+		if (strcmp(t->row.base, "n1") == 0)
+			sprintf(log + strlen(log), "%s%s%c", *log ? " " : "", t->row.module, install ? '+' : '-');
+		n++;
+	}
+	return n;
+}
+
+static void run_in_order(struct world *w, struct plan *p, const char *bad, char *log) {
+	for (int idle = 0; idle < 3;) {
+		plan_step(&w->e, p);
+		int sent = send_in_order(w, p, log);
+		idle = world_answer(w, p, bad) + sent > 0 ? 0 : idle + 1;
+		world_pass(w, 6 * US_PER_S);
+	}
+	struct err err = ERR_INIT;
+	ck_assert_msg(fleet_check(w->f, &err) == 0, "%s", err.text);
+}
+
+static void pair_init(struct pair_world *x, int bases, const struct strategy *s, char *log) {
+	world_init(&x->w, bases, 4);
+	struct module *m = fleet_module_add(x->w.f, x->w.t, &(struct row_module){ .name = MUT("app") });
+	x->lib = x->w.d;
+	x->app = fleet_deployment_add(x->w.f, x->w.t, m, x->w.g, &(struct row_deployment){ .name = MUT("app") });
+	version_of(&x->w, x->lib->module, "2.0.0", NULL);
+	world_revision(&x->w, "1.0.0", bases, s);
+	app_wants(x, "1.0.0", "[\"orders:^1\"]", bases, s);
+	struct plan *p = fleet_plan_add(x->w.f, x->w.t, &(struct row_plan){ .kind = PLAN_KIND_RELEASE });
+	pair_change(x, p, x->lib, false);
+	pair_change(x, p, x->app, false);
+	run_in_order(&x->w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+}
+
+START_TEST(what_is_required_is_installed_first) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 2, NULL, log);
+	ck_assert_str_eq(log, "orders+ app+");
+	ck_assert_int_eq(x.app->n_ready, 2);
+	world_deinit(&x.w);
+}
+END_TEST
+
+START_TEST(batches_count_bases_with_all_their_modules) {
+	struct pair_world x;
+	char log[256] = "";
+	const struct batch *b;
+	int64_t sizes[] = { 2, 6 }, k = 0;
+	pair_init(&x, 4, NULL, log);
+	world_revision(&x.w, "2.0.0", 4, NULL);
+	app_wants(&x, "2.0.0", "[\"orders:^2\"]", 4, NULL);
+	struct plan *p = fleet_plan_add(x.w.f, x.w.t, &(struct row_plan){ .kind = PLAN_KIND_UPGRADE });
+	pair_change(&x, p, x.lib, false);
+	pair_change(&x, p, x.app, false);
+	plan_step(&x.w.e, p);
+	TAILQ_FOREACH(b, &p->batches, link)
+		ck_assert_int_eq(b->row.size, sizes[k++]);
+	ck_assert_int_eq(k, 2);
+	run_in_order(&x.w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(world_at(&x.w, "2.0.0"), 4);
+	ck_assert_int_eq(x.app->n_ready, 4);
+	world_deinit(&x.w);
+}
+END_TEST
+
+static struct plan *exchange(struct pair_world *x, const char *version) {
+	struct strategy s = strategy_unset;
+	s.upgrade_policy = UPGRADE_POLICY_IN_PLACE;
+	world_revision(&x->w, version, x->lib->n_wanted, &s);
+	struct plan *p = fleet_plan_add(x->w.f, x->w.t, &(struct row_plan){ .kind = PLAN_KIND_UPGRADE });
+	pair_change(x, p, x->lib, false);
+	pair_change(x, p, x->app, true);
+	return p;
+}
+
+START_TEST(an_exchange_in_place_takes_those_along_that_require_it) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 2, NULL, log);
+	version_of(&x.w, x.lib->module, "1.1.0", NULL);
+	struct plan *p = exchange(&x, "1.1.0");
+	*log = '\0';
+	run_in_order(&x.w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_str_eq(log, "app- orders- orders+ app+");
+	ck_assert_int_eq(x.app->n_ready, 2);
+	ck_assert_int_eq(x.app->row.completed_revision, 1); /* nothing of it was new */
+	ck_assert_int_eq(TAILQ_FIRST(&p->batches)->row.size, 4);
+	world_deinit(&x.w);
+}
+END_TEST
+
+START_TEST(a_takeover_in_the_middle_keeps_the_order) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 2, NULL, log);
+	version_of(&x.w, x.lib->module, "1.1.0", NULL);
+	struct plan *p = exchange(&x, "1.1.0");
+	*log = '\0';
+	plan_step(&x.w.e, p);
+	ck_assert_int_gt(send_in_order(&x.w, p, log), 0);
+	ck_assert_str_eq(log, "app-");
+	world_reload(&x.w, p);
+	run_in_order(&x.w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_str_eq(log, "app- orders- orders+ app+");
+	world_deinit(&x.w);
+}
+END_TEST
+
+START_TEST(what_waits_for_a_failed_install_fails_too) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 1, NULL, log);
+	version_of(&x.w, x.lib->module, "1.1.0", NULL);
+	struct plan *p = exchange(&x, "1.1.0");
+	run_in_order(&x.w, p, "n1", log);
+	ck_assert_msg(p->row.state == PLAN_PAUSED, "%s: %s", log, x.w.said);
+	ck_assert_int_eq(plan_batch_chains(p), 0);
+	/* Both old ones are wanted again; repair puts them back, in order. */
+	const struct instance *app = base_instance_of_module(x.w.bases[0], x.app->module);
+	const struct instance *lib = base_instance_of_module(x.w.bases[0], x.lib->module);
+	ck_assert(app->row.wanted && lib->row.wanted && app->row.state == INSTANCE_MISSING && lib->row.state == INSTANCE_MISSING);
+	ck_assert_str_eq(lib->version->row.name, "1.0.0");
+	world_deinit(&x.w);
+}
+END_TEST
+
+/* ---- who goes --------------------------------------------------------------------------------------------------------------------------
+ */
+struct victims_case {
+	const char *why;
+	int named, failing, fuller, older; /* index of a base, -1 = none */
+	int goes;
+};
+
+static const struct victims_case victims[] = {
+	{ "named before everything", 1, 2, 2, 2, 1 },
+	{ "failing before full", -1, 2, 1, 1, 2 },
+	{ "full before old", -1, -1, 2, 1, 2 },
+	{ "old before young", -1, -1, -1, 1, 1 },
+	{ "else the youngest", -1, -1, -1, -1, 2 },
+};
+
+static struct instance *newer_on(struct world *w, struct base *b) {
+	struct instance *old = base_instance_of_module(b, w->m), *i = slot_succeed(&w->e, old, w->d->current);
+	fleet_instance_remove(w->f, old);
+	i->row.generation = 1; /* its base heard of it */
+	instance_set_state(w->f, i, INSTANCE_INSTALLING, NULL, w->e.wall);
+	instance_set_state(w->f, i, INSTANCE_READY, NULL, w->e.wall);
+	return i;
+}
+
+static void victims_set(struct world *w, const struct victims_case *v) {
+	struct instance *i;
+	if (v->fuller >= 0)
+		base_set_limit(w->f, w->bases[v->fuller], 1);
+	for (int k = 0; k < 3; k++) {
+		i = k == v->older ? base_instance_of_module(w->bases[k], w->m) : newer_on(w, w->bases[k]);
+		if (k == v->failing)
+			instance_set_state(w->f, i, INSTANCE_UNKNOWN, NULL, w->e.wall);
+	}
+}
+
+START_TEST(victims_in_their_order) {
+	for (size_t k = 0; k < sizeof victims / sizeof *victims; k++) {
+		struct world w;
+		ARENA_AUTO a = arena_new();
+		struct plan_memo m = { 0 };
+		world_init(&w, 3, 4);
+		world_revision(&w, "1.0.0", 3, NULL);
+		world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+		world_revision(&w, "2.0.0", 2, NULL);
+		victims_set(&w, &victims[k]);
+		struct plan *p = world_plan(&w, PLAN_KIND_SCALE, 1, 2);
+		if (victims[k].named >= 0)
+			memo_base_add(&m, w.bases[victims[k].named]->row.id);
+		text_set(&p->row.options, memo_print(&m, a));
+		memo_deinit(&m);
+		plan_step(&w.e, p);
+		const struct instance *gone = TAILQ_FIRST(&p->tasks)->instance;
+		ck_assert_msg(gone->base == w.bases[victims[k].goes] && !gone->row.wanted, "%s: %s", victims[k].why, gone->base->row.name);
+		world_deinit(&w);
+	}
+}
+END_TEST
+
+TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_bases_with_all_their_modules,
+    an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
+    what_waits_for_a_failed_install_fails_too, victims_in_their_order)
