@@ -145,6 +145,7 @@ def test_groups(shared, by):
     assert name in [g["name"] for g in by.call("Groups.ListGroups")["groups"]]
     assert by.call("Groups.FreezeGroup", {"group": name, "meta": {"reason": "sale weekend"}})["freezeReason"] == "sale weekend"
     assert not by.call("Groups.UnfreezeGroup", {"group": name}).get("freezeReason")
+    assert by.call("Groups.ReleaseBrake", {"group": name})["name"] == name
     by.call("Groups.DeleteGroup", {"group": name})
     assert shared.api.get(f"/v1/groups/{name}").status == 404
 
@@ -161,6 +162,12 @@ def test_bases(shared, by):
     by.call("Bases.DrainBase", {"base": name, "meta": {"reason": "new disk"}})
     assert shared.api.get(f"/v1/bases/{name}").json["cordonReason"] == "new disk"
     assert not by.call("Bases.UndrainBase", {"base": name}).get("cordoned")
+    by.call("Bases.DrainBases", {"bases": [name], "meta": {"reason": "new rack"}})
+    assert shared.api.get(f"/v1/bases/{name}").json["cordonReason"] == "new rack"
+    by.call("Bases.UndrainBase", {"base": name})
+    for verb in ("ReplaceBase", "RestartBase"):
+        assert by.call(f"Bases.{verb}", {"base": name})["notes"] == ["it holds nothing that Berth manages"]
+    assert by.call("Bases.ExpectRestart", {"base": name, "within": "60s", "meta": {"reason": "kernel"}})["id"] == name
     assert "berth-base" in by.call("Bases.LogsBase", {"base": name, "bytes": 4000})["text"]
     shared.agents[name].stop()
     cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["state"] in ("stopped", "silent", "lost"))
@@ -178,6 +185,7 @@ def test_a_base_without_an_agent(shared, by, tmp_path):
         made = by.call("Bases.AddBase", {"base": {"id": name, "group": "demo", "arklet": f"http://127.0.0.1:{where['arklet']}"}})
         assert made["id"] == name
         cells.until(lambda: shared.api.get(f"/v1/bases/{name}").json["ready"], what="it is asked, and ready")
+        assert by.call("Bases.LeaveBase", {"base": name})["id"] == name
         by.call("Bases.ForgetBase", {"base": name})
     finally:
         base.kill()
@@ -196,6 +204,8 @@ def test_deployments(shared, by):
     assert len(by.call("Deployments.ListRevisions", {"deployment": name})["revisions"]) == 2
     ended(shared, by.call("Deployments.RollbackDeployment", {"deployment": name, "to": 1}))
     ended(shared, by.call("Deployments.RestartDeployment", {"deployment": name}))
+    assert by.call("Deployments.RetryDeployment", {"deployment": name})["notes"] == ["it is as wanted: nothing to catch up"]
+    ended(shared, by.call("Plans.CreatePlan", {"changes": [{"name": name, "version": "2.0.0"}]}))
     ended(shared, by.call("Deployments.ReplaceDeployment", {"deployment": name}))
     ended(shared, by.call("Deployments.OfflineDeployment", {"deployment": name}))
     items = by.call("Deployments.BulkDeployments", {"deployments": [one, {"name": f"{name}-bad", "module": "nosuch", "version": "1", "group": "demo"}]})["items"]
