@@ -143,11 +143,15 @@ void brain_answered(struct brain *b, int64_t id, const struct brain_answer *a, m
 	b->now = now;
 	if (id == b->base_call) {
 		base_answered(b, a);
+	} else if (id == b->help_call) {
+		batch_helped(b, a);
 	} else {
 		TAILQ_FOREACH(op, &b->ops, link)
 			if (op->call == id)
 				break;
-		if (op != NULL)
+		if (op != NULL && op->step == OP_BATCHED)
+			batch_answered(b, id, a);
+		else if (op != NULL)
 			op_answered(b, op, a);
 	}
 	report_seal(b);

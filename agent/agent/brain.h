@@ -23,6 +23,7 @@ struct brain_config {
 	const Berth__V1__Hello *hello; /* who we are: base, tenant, boot, group, labels, …, join token; copied. What is held, the key and
 	                                  the witness are filled in by the brain */
 	bool supervised;               /* false: something else starts the base */
+	bool batch;                    /* put a baseline in by batchInstallBiz where the base lists it */
 	bool health;                   /* ask for its health at each poll: a JVM's memory. Without a supervisor that is done anyway */
 	unsigned parallel;             /* operations on the base at a time; 0 = 4 */
 	int64_t min_ready_us;          /* 0 = 5 s: dying so soon after an install is that module's fault */
@@ -56,6 +57,8 @@ struct brain_effect {
 	size_t state_len;
 	enum arklet_command command;
 	const Berth__V1__WantedModule *module; /* of a call: NULL for those about no module */
+	const Berth__V1__WantedModule *const *modules; /* of a batch */
+	size_t n_modules;
 	int64_t timeout_us;
 	bool slow;
 	int status;
@@ -95,6 +98,9 @@ struct brain_answer {
 	const char *error_text;
 	const struct arklet_reply *reply;
 	const struct arklet_health *health; /* of ARKLET_HEALTH */
+	unsigned commands;                  /* of ARKLET_HELP: bits */
+	const struct arklet_reply *items;   /* of ARKLET_BATCH_INSTALL, in the order of its modules */
+	size_t n_items;
 	int64_t memory_bytes;               /* of the base now; 0 unknown */
 	int64_t threads;                    /* of it; 0 unknown */
 	const char *output;                 /* its last lines, when something failed; or NULL */

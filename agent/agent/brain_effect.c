@@ -99,6 +99,20 @@ int64_t effect_call(struct brain *b, enum arklet_command c, const Berth__V1__Wan
 	return n->e.id;
 }
 
+int64_t effect_batch(struct brain *b, const Berth__V1__WantedModule *const *modules, size_t n, int64_t timeout_us) {
+	struct node *x = node_new(BRAIN_CALL);
+	const Berth__V1__WantedModule **copy = arena_alloc(x->arena, n * sizeof *copy);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = (const Berth__V1__WantedModule *)pb_copy(&modules[i]->pb, x->arena);
+	x->e.id = ++b->last_id;
+	x->e.command = ARKLET_BATCH_INSTALL;
+	x->e.modules = copy;
+	x->e.n_modules = n;
+	x->e.timeout_us = timeout_us;
+	TAILQ_INSERT_TAIL(&b->ordered, x, link);
+	return x->e.id;
+}
+
 int64_t effect_fetch(struct brain *b, const Berth__V1__WantedModule *m) {
 	struct node *n = node_new(BRAIN_FETCH);
 	n->e.id = ++b->last_id;
@@ -138,7 +152,7 @@ static const struct brain_effect *write_state(struct brain *b, struct node *n) {
 /* Nobody waits for this call any more: the base died before it could be made. */
 static bool forsaken(const struct brain *b, const struct node *n) {
 	const struct op *op;
-	if (n->e.kind != BRAIN_CALL || n->e.id == b->base_call)
+	if (n->e.kind != BRAIN_CALL || n->e.id == b->base_call || n->e.id == b->help_call)
 		return false;
 	TAILQ_FOREACH(op, &b->ops, link)
 		if (op->call == n->e.id)

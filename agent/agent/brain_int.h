@@ -53,6 +53,7 @@ enum op_step {
 	OP_INSTALLING,
 	OP_REMOVING,
 	OP_SWITCHING,
+	OP_BATCHED, /* in one call with others; op_batch.c */
 	OP_PAUSED, /* until `at`, then `resume` */
 };
 enum op_fetch { FETCH_NONE, FETCH_WAITING, FETCH_THERE, FETCH_FAILED };
@@ -91,6 +92,7 @@ struct op {
 	int64_t memory_bytes;
 	int64_t metaspace_growth; /* -1: not known, or something else ran beside it */
 	bool alone;
+	bool single;  /* not in a batch: it was, and did not go in */
 	char *output;
 };
 TAILQ_HEAD(op_list, op);
@@ -158,6 +160,9 @@ struct brain {
 	char *fresh_module, *fresh_version; /* changed last by a command */
 	mono_t fresh_at;
 
+	unsigned commands; /* bits of what /help lists; 0: not asked yet in this life */
+	int64_t help_call;
+
 	struct held_list held;
 	struct gone_list gone;
 	struct op_list ops;
@@ -174,6 +179,7 @@ void effect_simple(struct brain *b, enum brain_effect_kind kind);
 void effect_drop_link(struct brain *b, bool slow);
 void effect_exit(struct brain *b, int status);
 int64_t effect_call(struct brain *b, enum arklet_command c, const Berth__V1__WantedModule *m, int64_t timeout_us);
+int64_t effect_batch(struct brain *b, const Berth__V1__WantedModule *const *modules, size_t n, int64_t timeout_us);
 int64_t effect_fetch(struct brain *b, const Berth__V1__WantedModule *m);
 void say(struct brain *b, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -217,6 +223,12 @@ void base_restore(struct brain *b); /* operations for all that is wanted and not
 void base_note(struct brain *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int64_t base_identity(const struct brain *b);
 
+/* batches of a baseline */
+void batch_run(struct brain *b); /* begins one when there is what to put in */
+bool batch_holds(const struct brain *b); /* what the base can do is being asked: restores wait */
+void batch_helped(struct brain *b, const struct brain_answer *a);
+void batch_answered(struct brain *b, int64_t call, const struct brain_answer *a);
+
 /* operations */
 struct op *op_new(struct brain *b, enum op_kind kind, const Berth__V1__WantedModule *m);
 void op_free(struct brain *b, struct op *op);
@@ -236,6 +248,7 @@ void op_fetched(struct brain *b, int64_t id, const struct brain_fetched *f);
 void op_begin(struct brain *b, struct op *op);
 void op_answered(struct brain *b, struct op *op, const struct brain_answer *a);
 void op_go(struct brain *b, struct op *op, enum op_step step);
+void op_installed(struct brain *b, struct op *op, const struct arklet_reply *r); /* a call that installed it was answered with success */
 void op_fail(struct brain *b, struct op *op, const char *code, Berth__V1__Fault fault, bool retryable, const char *cause);
 void op_succeed(struct brain *b, struct op *op, const char *code, const char *state);
 void failure_set(struct failure *f, const char *code, Berth__V1__Fault fault, bool retryable, const char *cause);

@@ -225,7 +225,7 @@ static bool artifact_failed(struct brain *b, struct op *op, const struct op *of)
 enum may { MAY_START, MAY_NOT, IS_OVER };
 
 static enum may may_start(struct brain *b, struct op *op) {
-	if (op->step != OP_QUEUED || blocked(b, op))
+	if (op->step != OP_QUEUED || blocked(b, op) || (op->restore && batch_holds(b)))
 		return MAY_NOT;
 	if (!op->began && !op->restore) {
 		op->began = true;
@@ -243,12 +243,16 @@ static enum may may_start(struct brain *b, struct op *op) {
 static size_t at_work(const struct brain *b) {
 	size_t n = 0;
 	const struct op *op;
-	TAILQ_FOREACH(op, &b->ops, link)
-		n += op->step != OP_QUEUED;
+	bool batch = false; /* one call, whatever is in it */
+	TAILQ_FOREACH(op, &b->ops, link) {
+		n += op->step != OP_QUEUED && !(batch && op->step == OP_BATCHED);
+		batch = batch || op->step == OP_BATCHED;
+	}
 	return n;
 }
 
 static void run_once(struct brain *b) {
+	batch_run(b);
 	struct op *op = TAILQ_FIRST(&b->ops);
 	size_t running = at_work(b);
 	while (op != NULL) {
@@ -331,6 +335,8 @@ void ops_tick(struct brain *b) {
 }
 
 void ops_base_gone(struct brain *b) {
+	b->help_call = 0;
+	b->commands = 0;
 	struct op *op, *next;
 	for (op = TAILQ_FIRST(&b->ops); op != NULL; op = next) {
 		next = TAILQ_NEXT(op, link);

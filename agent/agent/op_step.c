@@ -215,6 +215,7 @@ void op_go(struct brain *b, struct op *op, enum op_step step) {
 		op->call = effect_call(b, ARKLET_SWITCH, op->module, time_left(b, op));
 		break;
 	case OP_QUEUED:
+	case OP_BATCHED:
 	case OP_PAUSED:
 		break;
 	}
@@ -364,7 +365,7 @@ static void installed_other(struct brain *b, struct op *op, const struct arklet_
 	op_go(b, op, OP_REMOVING);
 }
 
-static void install_worked(struct brain *b, struct op *op, const struct arklet_reply *r) {
+void op_installed(struct brain *b, struct op *op, const struct arklet_reply *r) {
 	if (op->alone && r->has_elapsed_space)
 		op->metaspace_growth = r->elapsed_space;
 	const struct arklet_biz *biz = arklet_biz_find(r, op->module->module, op->module->version);
@@ -382,7 +383,7 @@ static void on_installed(struct brain *b, struct op *op, const struct brain_answ
 	const struct arklet_reply *r = a->reply;
 	switch (r->verdict) {
 	case ARKLET_OK:
-		install_worked(b, op, r);
+		op_installed(b, op, r);
 		break;
 	case ARKLET_REPEAT:
 		op->repeated = true;
@@ -470,6 +471,7 @@ void op_answered(struct brain *b, struct op *op, const struct brain_answer *a) {
 		on_switched(b, op, a);
 		break;
 	case OP_QUEUED:
+	case OP_BATCHED:
 	case OP_PAUSED:
 		break;
 	}

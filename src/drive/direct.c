@@ -32,6 +32,8 @@ struct asked {
 	struct fetch *fetch;
 	int64_t id;
 	enum arklet_command command;
+	char **urls; /* of a batch: its items are answered by URL */
+	size_t n_urls;
 	bool changes;
 	LIST_ENTRY(asked) entry;
 };
@@ -91,6 +93,16 @@ static int parse(struct arena *a, const struct asked *q, const struct fetch_resu
 	return arklet_reply_parse(a, res->body, res->body_len, reply, err);
 }
 
+/* What the batch says of each, in the order in which they were asked; nothing is as good as a failure. */
+static void read_items(const struct asked *q, const struct fetch_result *res, struct arena *a, struct brain_answer *x) {
+	struct arklet_reply *items = arena_alloc(a, (q->n_urls + 1) * sizeof *items);
+	for (size_t i = 0; i < q->n_urls; i++)
+		if (!arklet_batch_item(a, res->body, res->body_len, q->urls[i], &items[i]))
+			items[i] = (struct arklet_reply){ .verdict = ARKLET_EXCEPTION, .code = "", .message = "", .cause = "" };
+	x->items = items;
+	x->n_items = q->n_urls;
+}
+
 static void understand(struct direct *g, struct asked *q, const struct fetch_result *res, struct arena *a, struct brain_answer *x,
     struct arklet_reply *reply, struct arklet_health *health) {
 	struct err err = ERR_INIT;
@@ -103,8 +115,19 @@ static void understand(struct direct *g, struct asked *q, const struct fetch_res
 	} else {
 		x->reply = reply;
 		x->health = q->command == ARKLET_HEALTH ? health : NULL;
+		if (q->command == ARKLET_HELP)
+			(void)arklet_help_parse(a, res->body, res->body_len, &x->commands, NULL);
+		if (q->command == ARKLET_BATCH_INSTALL)
+			read_items(q, res, a, x);
 		g->answered = now();
 	}
+}
+
+static void asked_free(struct asked *q) {
+	for (size_t i = 0; i < q->n_urls; i++)
+		free(q->urls[i]);
+	free(q->urls);
+	free(q);
 }
 
 static void on_answer(void *arg, const struct fetch_result *res, const struct err *failed) {
@@ -115,7 +138,7 @@ static void on_answer(void *arg, const struct fetch_result *res, const struct er
 	struct arklet_health health;
 	struct brain_answer x = { .sent = res->sent };
 	if (g == NULL) {
-		free(q);
+		asked_free(q);
 		return;
 	}
 	LIST_REMOVE(q, entry);
@@ -127,7 +150,7 @@ static void on_answer(void *arg, const struct fetch_result *res, const struct er
 		understand(g, q, res, a, &x, &reply, &health);
 	}
 	brain_answered(g->brain, q->id, &x, now());
-	free(q);
+	asked_free(q);
 	settle(g);
 }
 
@@ -139,27 +162,60 @@ static bool may_change(const struct direct *g) {
 	return g->link.epoch != 0 && link_in_core(&g->link) && mono_diff(now(), g->ticked) < g->lease_us / 10 * 7;
 }
 
-static void print_install(struct direct *g, const struct brain_effect *e, struct arena *a, struct buf *body) {
-	const Berth__V1__WantedModule *m = e->module;
-	const char **names = arena_alloc(a, (m->n_env + 1) * sizeof *names), **values = arena_alloc(a, (m->n_env + 1) * sizeof *values);
+static const char *link_to(struct direct *g, const Berth__V1__WantedModule *m, int64_t timeout_us, struct arena *a) {
 	const struct core_config *c = core_cfg(g->link.drive->core);
 	BUF_AUTO url = BUF_INIT;
+	buf_add_str(&url, c->plain_artifacts != NULL ? c->plain_artifacts : c->artifacts);
+	core_grant_print(g->link.drive->core, g->row.tenant_id, m->sha256, timeout_us + LINK_SLACK_US, &url);
+	return arena_strdup(a, buf_str(&url));
+}
+
+static struct arklet_install install_of(struct direct *g, const Berth__V1__WantedModule *m, int64_t timeout_us, struct arena *a) {
+	const char **names = arena_alloc(a, (m->n_env + 1) * sizeof *names), **values = arena_alloc(a, (m->n_env + 1) * sizeof *values);
 	for (size_t i = 0; i < m->n_env; i++) {
 		names[i] = m->env[i]->key != NULL ? m->env[i]->key : "";
 		values[i] = m->env[i]->value != NULL ? m->env[i]->value : "";
 	}
-	buf_add_str(&url, c->plain_artifacts != NULL ? c->plain_artifacts : c->artifacts);
-	core_grant_print(g->link.drive->core, g->row.tenant_id, m->sha256, e->timeout_us + LINK_SLACK_US, &url);
-	struct arklet_install i = { .name = m->module,
+	return (struct arklet_install){ .name = m->module,
 		.version = m->version,
-		.url = buf_str(&url),
+		.url = link_to(g, m, timeout_us, a),
 		.sha256 = m->sha256,
 		.args = (const char *const *)m->args,
 		.n_args = m->n_args,
 		.env_names = names,
 		.env_values = values,
 		.n_env = m->n_env };
-	arklet_install_print(&i, body);
+}
+
+static void print_batch(struct direct *g, const struct brain_effect *e, struct asked *q, struct arena *a, struct buf *body) {
+	struct arklet_install *items = arena_alloc(a, (e->n_modules + 1) * sizeof *items);
+	q->urls = calloc(e->n_modules + 1, sizeof *q->urls);
+	if (q->urls == NULL)
+		abort();
+	for (size_t i = 0; i < e->n_modules; i++) {
+		items[i] = install_of(g, e->modules[i], e->timeout_us, a);
+		q->urls[q->n_urls++] = strdup(items[i].url);
+	}
+	arklet_batch_print(items, e->n_modules, NULL, body);
+}
+
+static void print_body(struct direct *g, const struct brain_effect *e, struct asked *q, struct arena *a, struct buf *body) {
+	struct arklet_install one;
+	switch (e->command) {
+	case ARKLET_INSTALL:
+		one = install_of(g, e->module, e->timeout_us, a);
+		arklet_install_print(&one, body);
+		break;
+	case ARKLET_BATCH_INSTALL:
+		print_batch(g, e, q, a, body);
+		break;
+	case ARKLET_UNINSTALL:
+	case ARKLET_SWITCH:
+		arklet_named_print(e->module->module, e->module->version, body);
+		break;
+	default:
+		buf_add_str(body, "{}");
+	}
 }
 
 static void refuse_call(struct direct *g, const struct brain_effect *e, int code, const char *text) {
@@ -171,7 +227,8 @@ static void call(struct direct *g, const struct brain_effect *e) {
 	static const char *const headers[] = { "Content-Type: application/json", "Accept: application/json", "Connection: close", NULL };
 	ARENA_AUTO a = arena_new();
 	BUF_AUTO body = BUF_INIT;
-	bool changes = e->command == ARKLET_INSTALL || e->command == ARKLET_UNINSTALL || e->command == ARKLET_SWITCH;
+	bool changes = e->command == ARKLET_INSTALL || e->command == ARKLET_UNINSTALL || e->command == ARKLET_SWITCH ||
+	               e->command == ARKLET_BATCH_INSTALL;
 	if (changes && !may_change(g)) {
 		refuse_call(g, e, E_UNAVAILABLE, "this server's lease is not certain at the moment");
 		return;
@@ -180,16 +237,11 @@ static void call(struct direct *g, const struct brain_effect *e) {
 		refuse_call(g, e, E_UNSUPPORTED, "no artifact is known of this version");
 		return;
 	}
-	if (e->command == ARKLET_INSTALL)
-		print_install(g, e, a, &body);
-	else if (changes)
-		arklet_named_print(e->module->module, e->module->version, &body);
-	else
-		buf_add_str(&body, "{}");
 	struct asked *q = calloc(1, sizeof *q);
 	if (q == NULL)
 		abort();
 	*q = (struct asked){ .direct = g, .id = e->id, .command = e->command, .changes = changes };
+	print_body(g, e, q, a, &body);
 	g->changing += changes;
 	LIST_INSERT_HEAD(&g->asked, q, entry);
 	struct fetch_spec f = { .method = "POST",
@@ -486,7 +538,7 @@ static void make_brain(struct direct *g, const struct direct_base *b) {
 	h.boot = g->boot;
 	h.has_runtime = true;
 	h.runtime = BERTH__V1__RUNTIME__RUNTIME_ARK;
-	struct brain_config c = { .hello = &h, .parallel = PARALLEL };
+	struct brain_config c = { .hello = &h, .parallel = PARALLEL, .batch = true };
 	random_bytes(&c.seed, sizeof c.seed);
 	if (brain_new(&c, state, n, now(), &g->brain, &err) != 0)
 		abort(); /* what was packed here is readable */

@@ -72,7 +72,7 @@ class Arklet:
     def __init__(self, identity="192.0.2.7", generation="2.1.11", workers=4, port=0):
         self.identity, self.generation = identity, generation
         self.biz = {}                 # (name, version): {"state", "path"}
-        self.log, self.failing, self.slow = [], {}, {}
+        self.log, self.failing, self.slow, self.order = [], {}, {}, []  # order: of modules as they came up
         self.hang = self.lose_answer = self.many_ref = False
         self.cluster = "default"      # of its heartbeats
         self.metaspace, self.metaspace_max, self.cost = 60 << 20, -1, {}  # what it says; cost: what installs of a module add, for good
@@ -176,7 +176,7 @@ class Arklet:
         if self.lose_answer and asked.command in ("installBiz", "uninstallBiz"):
             self.lose_answer = False
             return b""
-        if self.generation >= "2.1.11" and answer["code"] in ("SUCCESS", "FAILED"):
+        if self.generation == "2.1.11" and answer["code"] in ("SUCCESS", "FAILED"):
             answer["baseIdentity"] = self.identity
         answer["somethingNew"] = {"nobody": ["knows"]}
         return b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(answer).encode()
@@ -184,7 +184,7 @@ class Arklet:
     # ---- commands
 
     def _commands(self):
-        return COMMANDS + (["batchInstallBiz"] if self.generation >= "2.1.11" else [])
+        return COMMANDS + (["batchInstallBiz"] if self.generation == "2.1.11" else [])
 
     def _word(self, state):
         return state.upper() if self.generation == "1.2" else state
@@ -245,8 +245,33 @@ class Arklet:
                                        "org.springframework.context.ApplicationContextException: Unable to start web server", cause)
             self.biz[key]["state"] = "deactivated" if active else "activated"
             self.metaspace += self.cost.get(key[0], 0)
+            self.order.append(key[0])
             info = self._info(key, self.biz[key]) | {"attributes": {"$ref": "$.data.bizInfos[0]"}, "priority": 100}
         return self._result("SUCCESS", f"Install Biz: {key[0]}:{key[1]} success, cost: 1 ms", "", bizInfos=[info], elapsedSpace=self.cost.get(key[0], -4096))
+
+    def _batchInstallBiz(self, given):
+        """Each jar is read for its priority first, one that is missing ends all; groups of one priority go in parallel; a failed item has no cause."""
+        items = []
+        for item in given["bizList"]:
+            try:
+                with urllib.request.urlopen(item["bizUrl"], timeout=20) as r:
+                    items.append((int(manifest(r.read()).get("priority", 100)), item))
+            except OSError as e:
+                return self._exception(f"java.io.FileNotFoundException: {e}")
+        answers = {}
+
+        def one(item):
+            answer = self._install(item)
+            answers[item["bizUrl"]] = answer.get("data") or {"code": "FAILED", "message": "internal exception: null"}
+        for priority in sorted({p for p, _ in items}):
+            group = [threading.Thread(target=one, args=(item,)) for p, item in items if p == priority]
+            for t in group:
+                t.start()
+            for t in group:
+                t.join()
+        good = all(a["code"] == "SUCCESS" for a in answers.values())
+        return self._result("SUCCESS" if good else "FAILED", f"batch install {'success' if good else 'failed'}", "install biz not success!",
+                            bizUrlToResponse=answers, elapsedSpace=0)
 
     def _uninstallBiz(self, given):
         return self._locked(given, "uninstallBiz", self._uninstall)

@@ -64,7 +64,7 @@ def test_checklist_post_json_one_request_per_connection_read_to_eof(cell, group)
     add(cell, group, base, f"{group}-1")
     ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
     assert base.held() == {f"{group}-m:1.0.0": "activated"}
-    assert {a.command for a in base.log} <= {"health", "queryAllBiz", "installBiz", "switchBiz", "help"}
+    assert {a.command for a in base.log} <= {"health", "queryAllBiz", "installBiz", "switchBiz", "help", "batchInstallBiz"}
     assert all(a.head.startswith("POST /") and "connection: close" in a.head.lower() for a in base.log)
     assert base.asked("garbage") == []
 
@@ -131,18 +131,49 @@ def test_checklist_serialises_per_module_and_bounds_what_one_base_does(cell, gro
     assert len(spans) == 6 and max(sum(b <= at < e for b, e in spans) for at, _ in spans) <= 2
 
 
-def test_checklist_without_batches_in_priority_order(cell, group, until):
-    """Single installs work on every runtime; batchInstallBiz, which hides causes, is never called."""
-    base = script.Arklet(generation="2.1.6", workers=8)
+def baseline(cell, group, until, base):
+    """Three modules of different priority on a base, which is then restarted."""
     base.started -= 1000
     add(cell, group, base, f"{group}-1")
     for name, priority in (("late", 300), ("early", 10), ("middle", 100)):
         ended(cell, cell.deploy(push(cell, f"{group}-{name}", "1.0.0", priority=priority), 1, group=group))
+    base.order.clear()
     base.restart()
     base.slow = {f"{group}-{n}": 0.3 for n in ("late", "early", "middle")}
-    until(lambda: len([s for s in base.held().values() if s == "activated"]) == 3, 40, "restored")
+
+
+def all_three(base):
+    return len([s for s in base.held().values() if s == "activated"]) == 3
+
+
+def test_checklist_help_decides_and_without_batches_the_order_of_priorities_is_kept(cell, group, until):
+    base = script.Arklet(generation="2.1.6", workers=8)
+    baseline(cell, group, until, base)
+    until(lambda: all_three(base), 40, "restored")
     assert [a.body["bizName"].rpartition("-")[2] for a in base.asked("installBiz")[3:]] == ["early", "middle", "late"]
-    assert base.asked("batchInstallBiz") == []
+    assert base.asked("help") and base.asked("batchInstallBiz") == []
+    cell.base_ready(f"{group}-1", 10)
+
+
+def test_checklist_a_baseline_goes_in_by_one_batch_where_help_lists_it(cell, group, until):
+    base = script.Arklet(workers=8)
+    baseline(cell, group, until, base)
+    until(lambda: all_three(base), 40, "restored")
+    batch, = base.asked("batchInstallBiz")
+    assert len(batch.body["bizList"]) == 3 and len(base.asked("installBiz")) == 3, "no single install after the first three"
+    assert [n.rpartition("-")[2] for n in base.order] == ["early", "middle", "late"]
+    cell.base_ready(f"{group}-1", 10)
+
+
+def test_a_failed_item_of_a_batch_is_installed_alone_to_learn_its_cause(cell, group, until):
+    base = script.Arklet(workers=8)
+    baseline(cell, group, until, base)
+    base.failing[f"{group}-middle"] = "java.lang.IllegalStateException: no database today"
+    until(lambda: len(base.held()) == 2 and len(base.asked("installBiz")) > 3, 40, "two are in, the third was tried alone")
+    assert {a.body["bizName"] for a in base.asked("installBiz")[3:]} == {f"{group}-middle"}
+    until(lambda: "no database today" in cell.instances(module=f"{group}-middle")[0].get("stateReason", ""), 15, "its cause is known")
+    base.failing.clear()
+    assert len(base.asked("batchInstallBiz")) == 1
 
 
 def test_the_last_caused_by_is_the_cause(cell, group):
