@@ -85,9 +85,16 @@ void held_clear(struct brain *b, bool keep_absent) {
 	}
 }
 
+/* A base that keeps broken modules keeps the trace of their start: its last cause goes in front, where people look. */
+static const char *broken_cause(struct arena *a, const char *message) {
+	const char *cause = arklet_cause(a, message);
+	return message == NULL || strchr(message, '\n') == NULL ? message : arena_printf(a, "%s\n%s", cause, message);
+}
+
 /* A module that is starting by our own hand is no news: its outcome will tell. */
 static void held_take_one(struct brain *b, const struct arklet_biz *biz) {
-	const char *cause = biz->state == ARKLET_BROKEN ? biz->message : NULL;
+	ARENA_AUTO a = arena_new();
+	const char *cause = biz->state == ARKLET_BROKEN ? broken_cause(a, biz->message) : NULL;
 	struct held *h = held_find(b, biz->name, biz->version);
 	bool was_dirty = h != NULL && h->dirty;
 	h = held_set(b, biz->name, biz->version, biz->state, cause);

@@ -1,6 +1,6 @@
-/* A baseline in one call: what a base should hold and does not goes in by batchInstallBiz, where its /help lists that. arklet then keeps the
- * order of priorities by itself and works on one of its network threads instead of several. A failed item says nothing of its cause, and a
- * missing file makes the whole call fail; so what did not go in by the batch is asked about and installed alone. */
+/* A baseline in one call: what a base should hold and does not goes in by batchInstallBiz, where its /help lists that. arklet then keeps
+ * the order of priorities by itself and works on one of its network threads instead of several. A failed item says nothing of its cause,
+ * and a missing file makes the whole call fail; so what did not go in by the batch is asked about and installed alone. */
 #include <stdlib.h>
 #include <string.h>
 

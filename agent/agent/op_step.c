@@ -15,7 +15,7 @@
 #define MAX_ATTEMPTS 2
 #define MAX_CODE 64
 #define MAX_CAUSE 2048
-#define MAX_OUTPUT 4096
+#define MAX_OUTPUT 16384 /* last lines of a base, or a stack trace */
 
 static const char *const kind_names[] = { [OP_INSTALL] = "install", [OP_UNINSTALL] = "uninstall", [OP_SWITCH] = "switch" };
 
@@ -399,6 +399,8 @@ static void on_installed(struct brain *b, struct op *op, const struct brain_answ
 	default: {
 		Berth__V1__Fault fault = install_fault(r);
 		failure_set(&op->failure, r->code, fault, fault == BERTH__V1__FAULT__FAULT_MODULE, r->cause);
+		if (r->trace != NULL && op->output == NULL) /* where nobody reads the base's own output */
+			keep_text(&op->output, r->trace);
 		op_go(b, op, OP_ASKING);
 	}
 	}

@@ -186,8 +186,13 @@ static int by_priority(const void *x, const void *y) {
 static void print_biz(struct beat_op *o, const struct instance *i, struct buf *out) {
 	const struct core_config *c = core_cfg(o->api->core);
 	BUF_AUTO url = BUF_INIT;
-	buf_add_str(&url, c->plain_artifacts != NULL ? c->plain_artifacts : c->artifacts);
-	core_grant_print(o->api->core, i->base->tenant->row.id, i->version->artifact->row.sha256, BASELINE_LINK_US, &url);
+	const struct artifact *art = i->version->artifact;
+	if (i->base->group->row.origin_artifacts && art->row.url != NULL) {
+		buf_add_str(&url, art->row.url);
+	} else {
+		buf_add_str(&url, c->plain_artifacts != NULL ? c->plain_artifacts : c->artifacts);
+		core_grant_print(o->api->core, i->base->tenant->row.id, art->row.sha256, BASELINE_LINK_US, &url);
+	}
 	buf_add_str(out, out->len > 1 ? ",{\"bizName\":" : "{\"bizName\":");
 	buf_add_json(out, i->version->module->row.name);
 	buf_add_str(out, ",\"bizVersion\":");

@@ -35,6 +35,8 @@ void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModu
 	const struct revision *r = i->deployment == NULL ? NULL : fleet_revision(i->deployment, i->row.revision);
 	(void)c;
 	version_fill(v, w);
+	if (i->base->group->row.origin_artifacts && v->artifact != NULL)
+		w->url = v->artifact->row.url;
 	w->has_instance = w->has_generation = true;
 	w->instance = i->row.id;
 	w->generation = i->row.generation;

@@ -16,6 +16,7 @@
 #include "core/grant.h"
 #include "core/inbound.h"
 #include "drive/link.h"
+#include "drive/offer.h"
 #include "drive/roster.h"
 #include "loop/fetch.h"
 #include "proto/json.h"
@@ -165,6 +166,8 @@ static bool may_change(const struct direct *g) {
 static const char *link_to(struct direct *g, const Berth__V1__WantedModule *m, int64_t timeout_us, struct arena *a) {
 	const struct core_config *c = core_cfg(g->link.drive->core);
 	BUF_AUTO url = BUF_INIT;
+	if (m->url != NULL && *m->url != '\0')
+		return m->url;
 	buf_add_str(&url, c->plain_artifacts != NULL ? c->plain_artifacts : c->artifacts);
 	core_grant_print(g->link.drive->core, g->row.tenant_id, m->sha256, timeout_us + LINK_SLACK_US, &url);
 	return arena_strdup(a, buf_str(&url));
@@ -332,8 +335,22 @@ static void follow_phase(struct direct *g) {
 /* ---- effects ---------------------------------------------------------------------------------------------------------------------------
  */
 
+static void on_offer(void *arg, int64_t id, const char *why) {
+	struct direct *g = arg;
+	struct brain_fetched f = { .ok = why == NULL, .code = "download", .cause = why, .retryable = true };
+	brain_fetched(g->brain, id, &f, now());
+	settle(g);
+}
+
+/* The base fetches by itself: what is found out here is that it could. */
+static void check_artifact(struct direct *g, const struct brain_effect *e) {
+	ARENA_AUTO a = arena_new();
+	const Berth__V1__WantedModule *m = e->module;
+	const char *url = link_to(g, m, 0, a);
+	offer_check(g->link.drive->offers, m->url != NULL && *m->url != '\0' ? url : m->sha256, url, on_offer, g, e->id);
+}
+
 static void perform(struct direct *g, const struct brain_effect *e) {
-	static const struct brain_fetched there = { .ok = true }; /* every artifact is in the ledger; the base gets a link */
 	switch (e->kind) {
 	case BRAIN_PERSIST:
 		brain_persisted(g->brain, true, now()); /* the ledger is this agent's disk: see seed() */
@@ -346,7 +363,7 @@ static void perform(struct direct *g, const struct brain_effect *e) {
 		drop_link(g, e->slow);
 		break;
 	case BRAIN_FETCH:
-		brain_fetched(g->brain, e->id, &there, now());
+		check_artifact(g, e);
 		break;
 	case BRAIN_CALL:
 		call(g, e);
@@ -573,6 +590,7 @@ void direct_free(struct direct *g) {
 	if (g == NULL || g->dead)
 		return;
 	link_lost(g, "the server does not look after it any more");
+	offers_forget(g->link.drive->offers, g);
 	while ((q = LIST_FIRST(&g->asked)) != NULL) {
 		LIST_REMOVE(q, entry);
 		q->direct = NULL;

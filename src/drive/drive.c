@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "drive/link.h"
+#include "drive/offer.h"
 #include "drive/roster.h"
 #include "loop/fetch.h"
 
@@ -201,6 +202,7 @@ int drive_new(struct loop *l, const struct drive_limits *limits, struct drive **
 		drive_free(d);
 		return rc;
 	}
+	d->offers = offers_new(d->fetcher);
 	*ret = d;
 	return 0;
 }
@@ -210,6 +212,7 @@ void drive_free(struct drive *d) {
 		return;
 	d->core = NULL; /* it is gone already */
 	roster_free(d->roster);
+	offers_free(d->offers);
 	fetcher_free(d->fetcher);
 	deferred_deinit(&d->tick.turn);
 	deferred_deinit(&d->rehello.turn);

@@ -65,6 +65,7 @@ struct drive {
 	struct drive_stats stats;
 	struct roster *roster; /* bases without an agent */
 	struct fetcher *fetcher;
+	struct offers *offers; /* of artifacts, to bases without an agent */
 };
 
 void link_add(struct drive *d, struct driver_link *k, const struct link_ops *ops);

@@ -44,7 +44,7 @@ def manifest(data):
 
 
 @contextlib.contextmanager
-def files(**named):
+def files(named):
     """A file server, as people have one for their jars; yields its address."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -73,7 +73,7 @@ class Arklet:
         self.identity, self.generation = identity, generation
         self.biz = {}                 # (name, version): {"state", "path"}
         self.log, self.failing, self.slow, self.order = [], {}, {}, []  # order: of modules as they came up
-        self.hang = self.lose_answer = self.many_ref = False
+        self.hang = self.lose_answer = self.many_ref = self.keep_broken = False
         self.cluster = "default"      # of its heartbeats
         self.metaspace, self.metaspace_max, self.cost = 60 << 20, -1, {}  # what it says; cost: what installs of a module add, for good
         self.started = time.monotonic()
@@ -191,7 +191,8 @@ class Arklet:
 
     def _info(self, key, biz):
         return {"bizName": key[0], "bizVersion": key[1], "bizState": self._word(biz["state"]), "mainClass": "lab.Main",
-                "webContextPath": biz["path"], "bizStateRecords": [{}]}
+                "webContextPath": biz["path"],
+                "bizStateRecords": [{"state": "broken", "reason": "Install Failed", "message": biz["trace"]} if "trace" in biz else {}]}
 
     def _exception(self, top, *causes):
         trace = "\n".join([top] + ["\tat lab.Main.main(Main.java:1)"] + [f"Caused by: {c}\n\t... 39 common frames omitted" for c in causes])
@@ -239,10 +240,14 @@ class Arklet:
             if started != self.started:
                 raise OSError("the base died meanwhile")
             if clash or key[0] in self.failing:
-                del self.biz[key]
+                if not self.keep_broken:
+                    del self.biz[key]
                 cause = f"java.lang.IllegalArgumentException: Child name [{path}] is not unique" if clash else self.failing[key[0]]
-                return self._exception("java.lang.reflect.InvocationTargetException", "java.lang.reflect.InvocationTargetException",
-                                       "org.springframework.context.ApplicationContextException: Unable to start web server", cause)
+                answer = self._exception("java.lang.reflect.InvocationTargetException", "java.lang.reflect.InvocationTargetException",
+                                         "org.springframework.context.ApplicationContextException: Unable to start web server", cause)
+                if self.keep_broken:  # sofa.ark.auto.uninstall.when.failed.enable=false
+                    self.biz[key] |= {"state": "broken", "trace": answer["errorStackTrace"]}
+                return answer
             self.biz[key]["state"] = "deactivated" if active else "activated"
             self.metaspace += self.cost.get(key[0], 0)
             self.order.append(key[0])

@@ -185,6 +185,46 @@ def test_the_last_caused_by_is_the_cause(cell, group):
     assert task["cause"] == "java.lang.IllegalStateException: this module refuses to start", task
 
 
+def test_a_stack_trace_is_kept_with_the_task_and_with_a_module_the_base_keeps(cell, group, until):
+    base = script.Arklet()
+    base.keep_broken = True
+    add(cell, group, base, f"{group}-1")
+    base.failing[f"{group}-m"] = "java.lang.IllegalStateException: this module refuses to start"
+    plan = cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, strategy={"minReady": "0s", "retries": 0})
+    task = cell.plan(plan["id"])["tasks"][0]
+    assert task["cause"] == "java.lang.IllegalStateException: this module refuses to start"
+    assert "at lab.Main.main(Main.java:1)" in task["output"], task
+    assert base.held() == {f"{group}-m:1.0.0": "broken"}
+    base.biz[(f"{group}-n", "1")] = base.biz[(f"{group}-m", "1.0.0")] | {"state": "broken"}
+    until(lambda: [x for x in cell.api.get("/v1/findings", base=f"{group}-1").json.get("findings", []) if x["reportedState"] == "broken"], 15, "seen")
+
+
+def test_an_artifact_that_cannot_be_fetched_leaves_the_old_version_alone(cell, group, until):
+    """Bases of this group fetch from where their files are; that server has lost one since it was registered."""
+    set_group(cell, group, originArtifacts=True)
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    m = f"{group}-m"
+    old, new = script.jar(m, "1.0.0", path="shop"), script.jar(m, "2.0.0", path="shop")
+    named = {"1.jar": old, "2.jar": new}
+    with script.files(named) as url:
+        for n, version in (("1", "1.0.0"), ("2", "2.0.0")):
+            sha = cell.api.post("/v1/artifacts", {"url": f"{url}/{n}.jar"}).json["sha256"]
+            assert cell.api.post(f"/v1/modules/{m}/versions", {"version": version, "artifact": sha, "runtime": "ark"}).status == 201
+        ended(cell, cell.deploy(f"{m}:1.0.0", 1, group=group))
+        assert base.asked("installBiz")[0].body["bizUrl"] == f"{url}/1.jar"
+        for lost, why in ((None, "answers 404"), (b"<html>moved</html>", "no jar")):
+            named["2.jar"] = lost
+            plan = cell.deploy(f"{m}:2.0.0", 1, group=group, strategy={"minReady": "0s", "retries": 0})
+            failed, = [t for t in cell.plan(plan["id"])["tasks"] if t["kind"] == "install"]
+            assert failed["fault"] == "artifact" and why in failed["cause"], failed
+            assert base.held() == {f"{m}:1.0.0": "activated"} and base.asked("uninstallBiz") == []
+            assert cell.berth("rollback", m).returncode == 0
+        named["2.jar"] = new
+        ended(cell, cell.deploy(f"{m}:2.0.0", 1, group=group))
+    assert base.held() == {f"{m}:2.0.0": "activated"}
+
+
 def test_one_context_path_is_upgraded_in_place_and_the_old_version_comes_back(cell, group, until):
     base = script.Arklet()
     add(cell, group, base, f"{group}-1")

@@ -297,6 +297,41 @@ def test_forget_leaves_its_modules_running(plain):
     away(plain, "biz1")
 
 
+def test_observe_adopt_manage_with_a_module_that_was_there_before(plain, until):
+    """A living base is taken over without a restart and without a command, upgraded, and let go."""
+    base = jvm.Jvm(plain, "living").start().up()
+    assert base.arklet.install("biz1", "1.0.0", jvm.jar("biz1:1.0.0"))["code"] == "SUCCESS"
+    plain.group("living", 10)
+    assert plain.berth("group", "set", "living", "--mode", "observe").returncode == 0
+    assert plain.berth("base", "add", "living", "--group", "living", "--arklet", base.url).returncode == 0
+    plain.base_ready("living", 20)
+    found, = plain.api.get("/v1/findings", group="living").json["findings"]
+    assert (found["kind"], found["module"], found["version"], found["contextPath"]) == ("unmanaged", "biz1", "1.0.0", "/biz1")
+    assert plain.berth("finding", "adopt", "--group", "living").returncode == 0
+    deployment, = [d for d in plain.api.get("/v1/deployments", group="living").json["deployments"]]
+    assert deployment["state"] == "running" and deployment["version"] == "1.0.0", deployment
+    assert plain.berth("group", "set", "living", "--mode", "manage").returncode == 0
+    deploy(plain, jvm.jar("biz1:2.0.0"), "--name", deployment["name"], "--min-ready", "0s", group="living")
+    assert base.web.says("/biz1/version", "biz1 2.0.0") and base.arklet.modules() == {"biz1:2.0.0": "activated"}
+    assert plain.berth("base", "forget", "living").returncode == 0
+    assert base.web.says("/biz1/version", "biz1 2.0.0")
+    base.process.kill()
+    plain.berth("delete", deployment["name"])
+
+
+def test_memory_is_what_the_jvm_says(plain, until):
+    deploy(plain, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
+    until(lambda: "memory" in plain.api.get("/v1/bases/s1").json, 20, "told")
+
+    def close():
+        told, own = plain.api.get("/v1/bases/s1").json["memory"], plain.s1.arklet.call("health")["data"]["healthData"]["jvm"]
+        return told["metaspaceMax"] == own["java max metaspace"] and abs(told["metaspaceUsed"] - own["java used metaspace"]) < 2 << 20
+    until(close, 20, "as the JVM has it")
+    cost = [c for c in plain.api.get("/v1/modules/biz1").json["installCosts"] if c["group"] == "shop"]
+    assert cost and cost[0]["installs"] >= 1 and 0 <= cost[0].get("metaspaceBytes", 0) < 64 << 20, cost
+    away(plain, "biz1")
+
+
 def test_by_heartbeat_deploy_and_survive(plain, until):
     """An endpoint with a join token is all the base is told. Its heartbeat is a bean that sends what runtime 2.1.11 sends."""
     plain.group("beats", 10)

@@ -117,7 +117,7 @@ def test_a_version_without_its_file_is_not_put_back_until_it_has_one(cell, group
     why = cell.berth("why", m).stdout
     assert f"Berth has no artifact of {m}:1.0.0" in why, why
 
-    with script.files(**{"m.jar": script.jar(m, "1.0.0")}) as url:
+    with script.files({"m.jar": script.jar(m, "1.0.0")}) as url:
         table = tmp_path / "versions.csv"
         table.write_text(f"# where our files are\n{m}:1.0.0,{url}/m.jar\n")
         done = cell.berth("finding", "adopt", "--group", group, "--artifacts", table)
