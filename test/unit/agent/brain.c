@@ -38,6 +38,10 @@ struct world {
 	size_t n_reports;
 	const Berth__V1__Hello *hello;
 	int heartbeats, goodbyes, persists_before_call, persists;
+	bool batch; /* of the brain's configuration */
+	unsigned commands;
+	int helps, batches;
+	const char *batch_fails; /* module whose item fails without a word */
 	int64_t pid;
 };
 
@@ -159,7 +163,32 @@ static void note_message(struct world *w, const Berth__V1__AgentMessage *m) {
 		w->goodbyes++;
 }
 
+static void on_batch(struct world *w, const struct brain_effect *e) {
+	struct arklet_reply items[MAX_BIZ], r = { .verdict = ARKLET_OK, .code = "SUCCESS", .message = "", .cause = "" };
+	struct brain_answer a = { .reply = &r, .sent = true, .items = items, .n_items = e->n_modules };
+	w->batches++;
+	for (size_t i = 0; i < e->n_modules; i++) {
+		items[i] = (struct arklet_reply){ .verdict = ARKLET_OK, .code = "SUCCESS", .message = "", .cause = "" };
+		if (w->batch_fails != NULL && strcmp(e->modules[i]->module, w->batch_fails) == 0)
+			items[i].verdict = r.verdict = ARKLET_REFUSED;
+		else
+			install(w, e->modules[i], &items[i]);
+	}
+	brain_answered(w->brain, e->id, &a, w->now);
+}
+
+static void on_help(struct world *w, const struct brain_effect *e) {
+	struct arklet_reply r = { .verdict = ARKLET_OK, .code = "SUCCESS", .message = "", .cause = "" };
+	struct brain_answer a = { .reply = &r, .sent = true, .commands = w->commands };
+	w->helps++;
+	brain_answered(w->brain, e->id, &a, w->now);
+}
+
 static void on_call(struct world *w, const struct brain_effect *e) {
+	if (e->command == ARKLET_BATCH_INSTALL || e->command == ARKLET_HELP) {
+		(e->command == ARKLET_HELP ? on_help : on_batch)(w, e);
+		return;
+	}
 	bool changes = e->command != ARKLET_QUERY_ALL && e->command != ARKLET_HEALTH;
 	if (changes)
 		w->persists_before_call = w->persists;
@@ -257,7 +286,7 @@ static void brain_boot(struct world *w, bool supervised, bool adopted) {
 	h.base = (char *)(uintptr_t) "b1";
 	h.boot = (char *)(uintptr_t) "boot";
 	h.join_token = (char *)(uintptr_t) "join";
-	struct brain_config cfg = { .hello = &h, .supervised = supervised, .seed = 7 };
+	struct brain_config cfg = { .hello = &h, .supervised = supervised, .batch = w->batch, .seed = 7 };
 	ck_assert_int_eq(brain_new(&cfg, w->disk, w->disk_len, w->now, &w->brain, &err), 0);
 	brain_start(w->brain, adopted, w->now);
 	settle(w);
@@ -971,6 +1000,43 @@ START_TEST(beside_a_foreign_base_it_waits_and_restores) {
 }
 END_TEST
 
+static struct world *world_with_baseline(unsigned commands, const char *batch_fails) {
+	struct world *w = calloc(1, sizeof *w);
+	w->arena = arena_new();
+	w->now = (mono_t){ 1000 * US_PER_S };
+	w->batch = true;
+	w->commands = commands;
+	w->batch_fails = batch_fails;
+	brain_boot(w, false, false);
+	Berth__V1__WantedModule a = wanted("a", "1", 3), b = wanted("b", "1", 4), c = wanted("c", "1", 5), *list[] = { &a, &b, &c };
+	welcome_as(w, 5, 0, list, 3);
+	pass(w, 2 * US_PER_S);
+	return w;
+}
+
+START_TEST(a_baseline_goes_in_by_one_batch_where_the_base_can) {
+	struct world *w = world_with_baseline(1u << ARKLET_BATCH_INSTALL, NULL);
+	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
+	ck_assert_int_eq(w->helps, 1);
+	ck_assert_int_eq(w->batches, 1);
+	world_free(w);
+	w = world_with_baseline(1u << ARKLET_INSTALL, NULL);
+	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
+	ck_assert_int_eq(w->helps, 1);
+	ck_assert_int_eq(w->batches, 0);
+	world_free(w);
+}
+END_TEST
+
+START_TEST(what_a_batch_did_not_put_in_is_installed_alone) {
+	struct world *w = world_with_baseline(1u << ARKLET_BATCH_INSTALL, "b");
+	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
+	ck_assert_int_eq(w->batches, 1);
+	ck_assert_int_eq(w->installs, 3);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(old_news_is_not_repeated_after_a_hello) {
 	struct world *w = world_new();
 	welcome_as(w, 5, 0, NULL, 0);
@@ -1012,12 +1078,13 @@ END_TEST
 
 TEST_SUITE("agent/brain", old_news_is_not_repeated_after_a_hello, a_fetch_that_failed_is_tried_again_at_the_welcome,
     two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores,
-    joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
-    joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged,
-    finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server, restores_from_welcome_without_disk,
-    routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
-    keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
-    crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
-    third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
-    command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed, repairs_alone_while_the_server_is_away,
-    stops_with_a_goodbye, refused_for_good_before_joining_leaves, refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
+    a_baseline_goes_in_by_one_batch_where_the_base_can, what_a_batch_did_not_put_in_is_installed_alone, joins_and_becomes_ready,
+    installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice,
+    obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
+    restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
+    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
+    failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
+    kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
+    other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
+    repairs_alone_while_the_server_is_away, stops_with_a_goodbye, refused_for_good_before_joining_leaves,
+    refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
