@@ -11,12 +11,14 @@
 #define HELP_TIMEOUT_US (15 * US_PER_S)
 #define BATCH_TIMEOUT_US (300 * US_PER_S)
 
-static bool earlier_of_module(const struct brain *b, const struct op *op) {
+/* Something before it has to be in first: arklet's batch knows priorities only. */
+static bool has_to_wait(const struct brain *b, const struct op *op) {
 	const struct op *p;
 	TAILQ_FOREACH(p, &b->ops, link) {
 		if (p == op)
 			return false;
-		if (strcmp(p->module->module, op->module->module) == 0)
+		if (strcmp(p->module->module, op->module->module) == 0 ||
+		    (p->kind == OP_INSTALL && wanted_requires(op->module, p->module->module) && p->fetch_at.us == INT64_MAX))
 			return true;
 	}
 	return false;
@@ -24,7 +26,7 @@ static bool earlier_of_module(const struct brain *b, const struct op *op) {
 
 static bool fits(const struct brain *b, const struct op *op) {
 	return op->restore && op->kind == OP_INSTALL && op->step == OP_QUEUED && op->fetch == FETCH_THERE && !op->single &&
-	       !earlier_of_module(b, op);
+	       !has_to_wait(b, op);
 }
 
 static bool under_way(const struct brain *b) {

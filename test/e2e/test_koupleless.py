@@ -52,6 +52,7 @@ def test_join_deploy_upgrade_in_place_uninstall(shop):
     j1 = shop.agents["j1"]
     shown = shop.api.get("/v1/bases/j1").json
     assert shown["runtime"] == "ark" and shown["state"] == "ready", shown
+    assert shown["memory"]["threads"] > 10 and shown["memory"]["metaspaceUsed"] > 20 << 20, shown["memory"]  # counted by its agent; told by itself
     deploy(shop, jvm.jar("biz1:1.0.0"), "--replicas", "1", "--min-ready", "0s")
     assert j1.web.says("/biz1/version", "biz1 1.0.0")
 

@@ -1028,6 +1028,26 @@ START_TEST(a_baseline_goes_in_by_one_batch_where_the_base_can) {
 }
 END_TEST
 
+START_TEST(what_is_required_is_in_before_the_batch_that_requires_it) {
+	struct world *w = calloc(1, sizeof *w);
+	w->arena = arena_new();
+	w->now = (mono_t){ 1000 * US_PER_S };
+	w->batch = true;
+	w->commands = 1u << ARKLET_BATCH_INSTALL;
+	brain_boot(w, false, false);
+	Berth__V1__WantedModule a = wanted("a", "1", 3), b = wanted("b", "1", 4), c = wanted("c", "1", 5), *list[] = { &a, &b, &c };
+	char *needs[] = { text("c") };
+	a.requires = needs;
+	a.n_requires = 1;
+	welcome_as(w, 5, 0, list, 3);
+	pass(w, 2 * US_PER_S);
+	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
+	ck_assert_int_eq(w->batches, 1);
+	ck_assert_str_eq(w->biz[2].name, "a");
+	world_free(w);
+}
+END_TEST
+
 START_TEST(what_a_batch_did_not_put_in_is_installed_alone) {
 	struct world *w = world_with_baseline(1u << ARKLET_BATCH_INSTALL, "b");
 	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
@@ -1078,13 +1098,13 @@ END_TEST
 
 TEST_SUITE("agent/brain", old_news_is_not_repeated_after_a_hello, a_fetch_that_failed_is_tried_again_at_the_welcome,
     two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores,
-    a_baseline_goes_in_by_one_batch_where_the_base_can, what_a_batch_did_not_put_in_is_installed_alone, joins_and_becomes_ready,
-    installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice,
-    obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
-    restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
-    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
-    failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
-    kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
-    other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
-    repairs_alone_while_the_server_is_away, stops_with_a_goodbye, refused_for_good_before_joining_leaves,
-    refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
+    a_baseline_goes_in_by_one_batch_where_the_base_can, what_a_batch_did_not_put_in_is_installed_alone,
+    what_is_required_is_in_before_the_batch_that_requires_it, joins_and_becomes_ready, installs_after_it_is_durable,
+    full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice, obeys_only_within_the_lease,
+    repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server,
+    restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
+    keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
+    crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
+    third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
+    command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed, repairs_alone_while_the_server_is_away,
+    stops_with_a_goodbye, refused_for_good_before_joining_leaves, refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
