@@ -35,6 +35,12 @@ static int plan_path(struct cli *c, const char *verb, const char **ret, struct e
 	return r;
 }
 
+static int plan_read(struct cli *c, json_t **ret, struct err *err) {
+	const char *path;
+	int r = plan_path(c, "", &path, err);
+	return r != 0 ? r : resource_get(c, path, ret, err);
+}
+
 int cmd_plan_list(struct cli *c, struct err *err) {
 	BUF_AUTO query = BUF_INIT;
 	query_add(&query, "deployment", c->opt.deployment);
@@ -46,12 +52,9 @@ int cmd_plan_list(struct cli *c, struct err *err) {
 }
 
 int cmd_plan_show(struct cli *c, struct err *err) {
-	const char *path;
 	json_t *plan;
 	BUF_AUTO out = BUF_INIT;
-	int r = plan_path(c, "", &path, err);
-	if (r == 0)
-		r = resource_get(c, path, &plan, err);
+	int r = plan_read(c, &plan, err);
 	if (r != 0)
 		return r;
 	JSON_AUTO owned = plan;
@@ -84,12 +87,9 @@ int cmd_plan_show(struct cli *c, struct err *err) {
 }
 
 int cmd_plan_report(struct cli *c, struct err *err) {
-	const char *path;
 	json_t *plan;
 	BUF_AUTO out = BUF_INIT;
-	int r = plan_path(c, "", &path, err);
-	if (r == 0)
-		r = resource_get(c, path, &plan, err);
+	int r = plan_read(c, &plan, err);
 	if (r != 0)
 		return r;
 	JSON_AUTO owned = plan;
@@ -107,11 +107,8 @@ int cmd_plan_report(struct cli *c, struct err *err) {
 }
 
 int cmd_plan_watch(struct cli *c, struct err *err) {
-	const char *path;
 	json_t *plan;
-	int r = plan_path(c, "", &path, err);
-	if (r == 0)
-		r = resource_get(c, path, &plan, err);
+	int r = plan_read(c, &plan, err);
 	if (r != 0)
 		return r;
 	struct change ch = { 0 };
