@@ -15,7 +15,7 @@
 #define MAX_TEMPLATE 8192
 
 const char webhook_default_kinds[] =
-    "[\"plan.paused\",\"plan.confirming\",\"plan.failed\",\"group.alarm\",\"instance.quarantined\",\"base.lost\",\"base.set_aside\","
+    "[\"plan.paused\",\"plan.confirming\",\"plan.failed\",\"group.braked\",\"instance.quarantined\",\"base.lost\",\"base.set_aside\","
     "\"webhook.*\",\"database.*\"]";
 
 static bool matches(const char *pattern, const char *text) {

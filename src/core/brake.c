@@ -25,7 +25,7 @@ static void engage(struct core *c, struct group *g, struct zone *z) {
 	int all = z->n_gone + z->n_here;
 	z->brake = true;
 	snprintf(command, sizeof command, "berth group release-brake %s%s%s", g->row.name, *z->name == '\0' ? "" : " --zone ", z->name);
-	struct event_facts f = { .kind = "group.braked" };
+	struct event_facts f = { .kind = "group.braked", .group = g };
 	core_event(c, &f, "%d of %d bases of group %s%s fell silent at once: nothing is replaced there by itself", z->n_gone, all,
 	    g->row.name, in_zone(z, zone));
 	finding_raise(c, FINDING_ZONE_ALARM, NULL, g->row.name, z->name, NULL, command,
@@ -46,7 +46,7 @@ static void zone_look(struct core *c, const struct group *g, const struct zone *
 static void lift(struct core *c, const struct group *g, struct zone *z, const char *why) {
 	char zone[96];
 	z->brake = false;
-	struct event_facts f = { .kind = "group.released" };
+	struct event_facts f = { .kind = "group.released", .group = g };
 	core_event(c, &f, "group %s%s: what is lost is replaced again: %s", g->row.name, in_zone(z, zone), why);
 	finding_clear(c, FINDING_ZONE_ALARM, NULL, g->row.name, z->name);
 	zone_look(c, g, z);

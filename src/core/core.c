@@ -406,6 +406,8 @@ static int64_t tenant_of(const struct core *c, const struct event_facts *f) {
 		return f->base->row.tenant_id;
 	if (f->module != NULL)
 		return f->module->row.tenant_id;
+	if (f->group != NULL)
+		return f->group->row.tenant_id;
 	return c->who.tenant_id;
 }
 

@@ -147,14 +147,16 @@ def test_replay_test_change_and_delete(fleet, until, receiver):
     assert len(receiver.got) == told + 1, "the deleted one is not"
 
 
-def test_a_base_that_is_lost_and_a_module_in_quarantine(fleet, until, receiver):
-    fleet.begin("--silent=1s", "--lost=2s", "--heartbeat=300ms", bases=1)
+def test_quarantine_lost_bases_and_the_brake(fleet, until, receiver):
+    fleet.begin("--silent=1s", "--lost=2s", "--heartbeat=300ms", bases=3)
     hook(fleet, receiver)
     fleet.deploy(fleet.push("crash"), replicas=1, args=["--in-start"], strategy={"retries": 0, "minReady": "0s"}, wait=20)
     until(lambda: "instance.quarantined" in receiver.kinds(), 30, "the quarantine is told")
-    fleet.agents["n1"].process.freeze()
-    until(lambda: "base.lost" in receiver.kinds(), 30, "the loss is told")
-    fleet.agents["n1"].process.wake()
+    for agent in fleet.agents.values():
+        agent.process.freeze()
+    until(lambda: {"base.lost", "group.braked"} <= set(receiver.kinds()), 30, "the loss and the brake are told")
+    for agent in fleet.agents.values():
+        agent.process.wake()
 
 
 def test_a_database_that_is_away_is_told_from_memory(fleet, until, receiver):
