@@ -17,13 +17,15 @@ KOUPLELESS_RUN = BERTH_BIN_DIR=$(abspath $(O)) BERTH_KOUPLELESS_DIR=$(abspath $(
 	$(if $(KOUPLELESS_JARS),KOUPLELESS_JARS=$(abspath $(KOUPLELESS_JARS)))
 KOUPLELESS_NEEDS := all $(if $(KOUPLELESS_JARS),,$(KOUPLELESS)/.built)
 
-.PHONY: test-koupleless bench-koupleless
+.PHONY: test-koupleless demo-koupleless bench-koupleless
 ifeq ($(JVM_LACKS),)
 test-koupleless: $(KOUPLELESS_NEEDS) ## real Koupleless bases (Java 17, Maven); KOUPLELESS_JARS=folder
 	$(Q)$(KOUPLELESS_RUN) /usr/bin/python3 -m pytest -q -p no:cacheprovider test/e2e/test_koupleless.py $(E2E)
+demo-koupleless: $(KOUPLELESS_NEEDS) ## a real Koupleless base with two modules under Berth: seven claims, each measured
+	$(Q)$(KOUPLELESS_RUN) scripts/demo-koupleless
 bench-koupleless: $(KOUPLELESS_NEEDS) ## a deploy to real JVMs: theirs and our share of it (RUNS=n)
 	$(Q)$(KOUPLELESS_RUN) /usr/bin/python3 bench/koupleless.py
 else
-test-koupleless bench-koupleless:
+test-koupleless demo-koupleless bench-koupleless:
 	$(Q)echo "skipped: real Koupleless bases need $(JVM_LACKS) (Java 17, Maven 3.8)"
 endif
