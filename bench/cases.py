@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from lab import DEPLOYS, INSTALLS, Figure, Program, Subject, Twin, Watch, agents, cpu_of, exponent, pg_url, rss_of, sql
+from lab import DEPLOYS, INSTALLS, Figure, Program, Subject, Twin, Watch, agents, cells, cpu_of, exponent, pg_url, rss_of, sql
 
 STRATEGY = {"minReady": "0s", "batches": ["100%"], "maxInFlight": 100000}
 
@@ -21,14 +21,15 @@ class Size:
     connected: int
     reload_bases: int
     rollout_bases: int
+    direct_bases: int
     large: int
     step_bases: int
 
 
 FULL = Size(runs=5, deploys=200, posts=4000, place_bases=2000, beats=1000, registers=2000, connected=5000, reload_bases=20000,
-            rollout_bases=2000, large=20000, step_bases=100000)
+            rollout_bases=2000, direct_bases=100, large=20000, step_bases=100000)
 SHORT = Size(runs=1, deploys=50, posts=500, place_bases=200, beats=200, registers=300, connected=500, reload_bases=2000,
-             rollout_bases=200, large=1000, step_bases=10000)
+             rollout_bases=200, direct_bases=20, large=1000, step_bases=10000)
 
 
 def body(name, replicas=1, module="bench-0", strategy=STRATEGY, group="bench"):
@@ -364,6 +365,43 @@ def rollout(size):
                 with Watch(berthd=s.pid) as watch:
                     took[1].add(timed_rollout(s, f"run{run}", bases, WAVE, run * WAVE))
     return {"rollout": took[1].median / took[0].median}, details(*took, floor=floor_watch, berthd=watch)
+
+
+def direct_bases(s, arklets, count):
+    """Bases without an agent, at their arklets' addresses, and ready."""
+    s.group()
+    for i, port in enumerate(arklets.line("ports")):
+        s.made("/v1/bases", {"id": f"d{i}", "group": "bench", "arklet": f"http://127.0.0.1:{port}"})
+    cells.until(lambda: s.api.get("/v1/status").json.get("readyBases") == count, 60, "the bases are ready")
+
+
+def direct(size):
+    """Ten modules to each of a hundred bases without an agent, arklets that take no time: from the request to the end of the last plan."""
+    bases, took = size.direct_bases, pair("", "s")
+    with Subject("direct_recorded") as s, Program("arklets", bases) as arklets:
+        s.modules(MODULES, "ark")
+        direct_bases(s, arklets, bases)
+        timed_rollout(s, "rec", bases, WAVE, 0)
+        twin = Twin(s, INSTALLS)
+    with twin, Subject("direct") as s, Program("arklets", bases) as arklets:
+        s.modules(MODULES, "ark")
+        direct_bases(s, arklets, bases)
+        for run in range(size.runs):
+            twin.clear()
+            with Program("arklets", bases) as others:
+                ports = others.line("ports")
+                with Program("floor_direct", *twin.urls, WAVE, *ports) as floor:
+                    floor.line("ready")
+                    with Watch(floor=floor.pid) as floor_watch:
+                        took[0].add(int(floor.ask("go", "direct")[1]) / 1e6)
+            arklets.ask("seen", "seen")
+            with Watch(berthd=s.pid) as watch:
+                took[1].add(timed_rollout(s, f"run{run}", bases, WAVE, run * WAVE))
+            installs, others_asked = map(int, arklets.ask("seen", "seen"))
+            if installs != bases * WAVE:
+                raise RuntimeError(f"{installs} installs arrived instead of {bases * WAVE}")
+    return {"koupleless_direct": took[1].median / took[0].median}, details(*took, floor=floor_watch, berthd=watch) + [
+        f"{bases * WAVE / took[1].median:.0f} installs per second; {others_asked} other requests to arklets in the last run"]
 
 
 def rollout_overhead(size):

@@ -14,9 +14,10 @@ import time
 import psycopg2
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "test/e2e")]
 
 import cell as cells  # noqa: E402
+from arklet_script import jar  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 INSTALLS = "event, base_history, task, instance"
@@ -139,16 +140,16 @@ class Subject:
         self.made("/v1/groups", {"name": name, "installLimit": limit})
         return self.made("/v1/tokens", {"name": f"join-{name}", "role": "join", "group": name})["secret"]
 
-    def modules(self, count):
-        """bench-0 …, each with version 1.0.0, all of the same bytes."""
-        content = b"bench"
-        digest = hashlib.sha256(content).hexdigest()
-        answer = self.api.call("PUT", f"/v1/artifacts/{digest}", content, {"Content-Type": "application/octet-stream"})
-        if answer.status not in (200, 201):
-            raise RuntimeError(f"PUT /v1/artifacts: {answer}")
+    def modules(self, count, runtime="native"):
+        """bench-0 …, each with version 1.0.0; all of the same bytes, or jars with manifests of their own."""
         for i in range(count):
+            content = jar(f"bench-{i}", "1.0.0", f"/bench-{i}") if runtime == "ark" else b"bench"
+            digest = hashlib.sha256(content).hexdigest()
+            answer = self.api.call("PUT", f"/v1/artifacts/{digest}", content, {"Content-Type": "application/octet-stream"})
+            if answer.status not in (200, 201):
+                raise RuntimeError(f"PUT /v1/artifacts: {answer}")
             self.made("/v1/modules", {"name": f"bench-{i}"})
-            self.made(f"/v1/modules/bench-{i}/versions", {"version": "1.0.0", "artifact": digest, "runtime": "native"})
+            self.made(f"/v1/modules/bench-{i}/versions", {"version": "1.0.0", "artifact": digest, "runtime": runtime})
 
     def finish(self, plan, seconds=120):
         """Waits for a plan's end, at the server."""

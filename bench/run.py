@@ -25,6 +25,7 @@ GOALS = [
     ("growth", "<=", 0.10, cases.growth),
     ("hostile", "<=", 2.0, cases.hostile),
     ("rollout", "<=", 2.0, cases.rollout),
+    ("koupleless_direct", "<=", 2.0, cases.direct),
     ("rollout_growth", "<=", 1.10, cases.growth),
     ("rollout_overhead", "<=", 1.05, cases.rollout_overhead),
     ("plan_step", "<=", 1.5, cases.plan_step),
