@@ -134,7 +134,7 @@ struct brain {
 	uint8_t *writing;
 
 	/* server */
-	bool linked, welcomed, joined_once;
+	bool linked, welcomed, joined_once, key_refused;
 	int64_t lease_us, heartbeat_us;
 	mono_t tick_at, heartbeat_at, witness_at;
 	struct waiting_list waiting;

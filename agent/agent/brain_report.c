@@ -208,7 +208,7 @@ void report_hello(struct brain *b) {
 	Berth__V1__Hello *h = (Berth__V1__Hello *)pb_copy(&b->who->pb, a);
 	Berth__V1__AgentMessage m = BERTH__V1__AGENT_MESSAGE__INIT;
 	h->base_key = s->base_key == NULL ? NULL : arena_strdup(a, s->base_key);
-	if (h->base_key != NULL)
+	if (h->base_key != NULL && !b->key_refused)
 		h->join_token = NULL; /* said only where nothing better is known */
 	h->n_held = fill_held(b, false, &h->held, a);
 	keep_int(h, report_seq, s->report_seq);

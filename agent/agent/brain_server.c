@@ -84,6 +84,8 @@ static void accept_item(struct brain *b, const Berth__V1__CommandItem *i, int64_
 		op->timeout_us = timeout < MAX_TIMEOUT_US ? timeout : MAX_TIMEOUT_US;
 	if (op->kind == OP_INSTALL)
 		op_fetch(b, op);
+	if (op->kind == OP_UNINSTALL) /* nor is it restored when its removal fails: the server says what is wanted then */
+		state_wanted_drop(b->state, m->module, m->version);
 	keep_int(&accepted, generation, i->generation);
 	keep_int(&accepted, task, i->task);
 	state_outcome_put(b->state, &accepted);
@@ -290,6 +292,7 @@ static void on_welcome(struct brain *b, const Berth__V1__Welcome *w) {
 	server_drop_waiting(b);
 	state_report_ack(b->state, w->committed_seq);
 	b->welcomed = b->joined_once = true;
+	b->key_refused = false;
 	b->tick_at = b->now;
 	b->heartbeat_at = mono_add(b->now, rng_jitter(&b->rng, b->heartbeat_us));
 	effect_persist(b);
@@ -309,6 +312,8 @@ static void on_refused(struct brain *b, const Berth__V1__Refused *r) {
 	const char *detail = r->detail != NULL ? r->detail : "no reason given";
 	bool final = r->final;
 	say(b, final ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "the server refused this base (%s): %s", r->code != NULL ? r->code : "?", detail);
+	/* Perhaps the base was forgotten, or the database is from before it joined: the join token again. */
+	b->key_refused = r->code != NULL && strcmp(r->code, "unauthenticated") == 0;
 	effect_drop_link(b, final);
 	if (final && b->state->base_key == NULL) {
 		say(b, LOG_LEVEL_ERROR, "never joined, so there is nothing to keep running: leaving with exit code 3");
