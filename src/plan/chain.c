@@ -62,7 +62,7 @@ static struct slot_key key_of(const struct deployment *d, const struct base *b) 
 }
 
 struct chain *chain_find(const struct plan *p, const struct deployment *d, const struct base *b) {
-	if (p == NULL || p->live == NULL)
+	if (p == NULL || p->live == NULL || d == NULL) /* a finished plan may outlive its deployment */
 		return NULL;
 	struct slot_key key = key_of(d, b);
 	struct chain *c;

@@ -276,12 +276,17 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 	return begun ? PICK_DONE : PICK_HELD;
 }
 
+/* Its own chain is at work there, or what a repair or an earlier plan began. */
+static bool slot_busy(struct plan *p, const struct change *ch, const struct instance *i) {
+	bool ours = chain_find(p, ch->deployment, i->base) != NULL;
+	p->live->wait.others |= i->task != NULL && !ours;
+	return ours || i->task != NULL;
+}
+
 /* PICK_HELD: not yet, something under way or a window keeps it. */
 static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL) {
-		p->live->wait.repair |= i->task != NULL && i->task->plan == NULL;
+	if (slot_busy(p, ch, i))
 		return PICK_HELD;
-	}
 	switch (way_of(p, ch, i)) {
 	case WAY_MOVE:
 		return move_try(e, p, ch, i, batch);
@@ -404,7 +409,8 @@ static enum pick removal_start(struct plan_env *e, struct plan *p, struct change
 }
 
 static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
-	if (i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL)
+	bool away = !base_reachable(i->base) && chain_find(p, ch->deployment, i->base) == NULL; /* nobody waits for it */
+	if (!away && slot_busy(p, ch, i))
 		return PICK_HELD;
 	return removal_start(e, p, ch, i, batch);
 }

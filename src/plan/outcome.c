@@ -152,30 +152,38 @@ void plan_task_due(struct plan_env *e, struct task *t) {
 		task_again(e, t);
 }
 
+/* What the base was not told yet. What it was told stays open, and keeps its units: the base may be doing it, out of our sight. */
+static void untold_give_up(struct plan_env *e, struct plan *p, const struct base *b) {
+	struct task *t, *next;
+	for (t = TAILQ_FIRST(&p->tasks); t != NULL; t = next) {
+		next = TAILQ_NEXT(t, plan_link);
+		if (t->base != b || word_terminal(WORD_TASK, t->row.state) || t->row.state == TASK_SENT)
+			continue;
+		text_set(&t->row.cause, "its base was lost");
+		t->row.fault = FAULT_BASE;
+		close_task(e, t, TASK_CANCELLED);
+		report_task(e, t, "task.cancelled", "its base was lost");
+	}
+}
+
+/* The slot goes elsewhere; what may be there is settled when the base is back. */
+static void slot_give_up(struct plan_env *e, const struct chain *c) {
+	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	struct instance *old = c->form == CHAIN_MOVE ? fleet_instance(e->fleet, c->old_id) : NULL;
+	if (old != NULL)
+		instance_set_wanted(e->fleet, old, true);
+	if (new != NULL && (c->form == CHAIN_INSTALL || c->form == CHAIN_MOVE))
+		instance_set_wanted(e->fleet, new, false);
+}
+
 void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {
 	struct change *ch;
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct chain *c = chain_find(p, ch->deployment, b);
 		if (c == NULL)
 			continue;
-		struct task *t, *next;
-		for (t = TAILQ_FIRST(&p->tasks); t != NULL; t = next) {
-			next = TAILQ_NEXT(t, plan_link);
-			if (t->base != b || word_terminal(WORD_TASK, t->row.state))
-				continue;
-			text_set(&t->row.cause, "its base was lost");
-			t->row.fault = FAULT_BASE;
-			close_task(e, t, TASK_CANCELLED);
-			report_task(e, t, "task.cancelled", "its base was lost");
-		}
-		struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-		struct instance *old = c->form == CHAIN_MOVE ? fleet_instance(e->fleet, c->old_id) : NULL;
-		if (old != NULL)
-			instance_set_wanted(e->fleet, old, true);
-		if (new != NULL &&
-		    (c->form == CHAIN_INSTALL ||
-		        c->form == CHAIN_MOVE)) /* the slot goes elsewhere; what may be there is settled when the base is back */
-			instance_set_wanted(e->fleet, new, false);
+		untold_give_up(e, p, b);
+		slot_give_up(e, c);
 		chain_free(p, c);
 	}
 	live_todo_reset(live_get(p));

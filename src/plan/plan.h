@@ -149,7 +149,7 @@ bool plan_busy_on(const struct plan *p, const struct base *b);
  * order: for what is required, or for those that require it, on the same base. */
 struct plan_wait {
 	int64_t room_id, lacking;
-	bool no_room, unavailable, in_flight, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order;
+	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order;
 	int64_t unplaced;
 	mono_t until;
 	const char *gate; /* that holds: "state", "failed", "probe", "url"; its words are in the memo. NULL: none */

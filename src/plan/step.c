@@ -313,7 +313,7 @@ static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	int64_t idle = batch_fill(e, p, b);
 	if (threshold_reached(e, p))
 		return false;
-	if (plan_batch_chains(p) > 0) {
+	if (plan_batch_chains(p) > 0 || l->wait.others) {
 		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
 		return false;
 	}
@@ -390,7 +390,7 @@ static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
 
 static bool stalled(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
-	if (plan_batch_chains(p) == 0 || mono_diff(e->mono, l->progress) < l->s.progress_us)
+	if ((plan_batch_chains(p) == 0 && !l->wait.others) || mono_diff(e->mono, l->progress) < l->s.progress_us)
 		return false;
 	plan_halt(e, p, HALT_STALLED,
 	    "no task ended within the progress deadline; look at its open tasks, then resume, ignore their bases or stop");
@@ -428,14 +428,15 @@ void plan_step(struct plan_env *e, struct plan *p) {
 	if (p->row.state != PLAN_RUNNING && p->row.state != PLAN_SOAKING)
 		return;
 	struct plan_live *l = live_get(p);
+	bool halted = p->row.state == PLAN_RUNNING && stalled(e, p); /* by what it waited for until now */
 	l->wait = (struct plan_wait){ .until = MONO_NEVER };
+	if (halted)
+		return;
 	if (p->row.state == PLAN_SOAKING) {
 		if (!soak_go_on(e, p))
 			return;
 		plan_set_state(e->fleet, p, PLAN_RUNNING, NULL, e->wall);
 	}
-	if (stalled(e, p))
-		return;
 	advance(e, p);
 	if (p->row.state == PLAN_RUNNING)
 		show_waiting(e, p);
