@@ -179,7 +179,7 @@ static void commit_refused(struct core *c, const struct err *err) {
 	snprintf(c->constraint, sizeof c->constraint, "%s", err->pointer);
 	log_error("commit refused", log_s("constraint", err->pointer), log_i("rows", b->cs->rows), log_i("serial", c->serial), log_e(err));
 	if (c->serial > 0) {
-		struct applied *x = TAILQ_FIRST(&b->ops);
+		struct applied *x = TAILQ_LAST(&b->ops, applied_list); /* those before it changed nothing, or it would have waited */
 		if (c->culprit.kind == CULPRIT_OP && x != NULL) {
 			struct err e = ERR_INIT;
 			TAILQ_REMOVE(&b->ops, x, entry);

@@ -235,6 +235,7 @@ void tasks_of_base_ready(struct core *c, struct base *b); /* those that waited m
 const struct instance *task_waits_for(const struct task *t, struct arena *a, struct requirement *ret);
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
+void leftovers_due(struct core *c, const struct base *b); /* nothing is at work there any more: repairs look at it */
 
 /* series.c */
 void series_begin(struct core *c, size_t ops);

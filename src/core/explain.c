@@ -147,6 +147,9 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	if (w.repair)
 		add(l, "repair", 1, arena_printf(l->a, "berth why %s", ch->row.deployment),
 		    "instances that were missing are being installed again");
+	if (w.others)
+		add(l, "others_at_work", 1, arena_printf(l->a, "berth why %s", ch->row.deployment),
+		    "a repair, or a plan before this one, is still at work on instances that come next");
 	if (w.in_flight)
 		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
 	if (w.gate != NULL) {
@@ -219,6 +222,18 @@ static void explain_lacking(struct core *c, const struct deployment *d, struct l
 	}
 }
 
+/* Work on it that is not the running plan's. */
+static void explain_instance(const struct instance *i, struct listing *l) {
+	const char *module = i->version->module->row.name, *version = i->version->row.name, *base = i->base->row.name;
+	const char *show = arena_printf(l->a, "berth base show %s", base);
+	if (!i->row.wanted && i->task == NULL && i->base->row.state != BASE_READY)
+		add(l, "base_away", 1, show, "%s:%s is removed from %s when that base is back (it is %s)", module, version, base,
+		    word_text(WORD_BASE, i->base->row.state));
+	if (i->task != NULL && (i->task->plan == NULL || i->task->plan != i->deployment->plan))
+		add(l, "at_work", 1, show, "base %s was told to %s %s:%s before, and did not tell yet what came of it", base,
+		    word_text(WORD_TASK_KIND, i->task->row.kind), module, version);
+}
+
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
 	struct listing l = { .a = a, .since = d->row.state_at };
 	const struct instance *i;
@@ -226,6 +241,7 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		explain_into(c, d->plan, &l);
 	explain_queued(c, d, &l);
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
+		explain_instance(i, &l);
 		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
 		if (well)
 			continue;

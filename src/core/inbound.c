@@ -283,6 +283,20 @@ static void link_supersede(struct core *c, struct base *b, struct driver_link *k
 	refuse(c, old, "superseded", false, "base %s connected again", b->row.name);
 }
 
+/* An older database was accepted: what the agent obeyed under these numbers was something else. Commands go on above them. */
+static void commands_anew(struct core *c, struct base *b, int64_t high) {
+	struct instance *i;
+	b->row.generation = high;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		if (i->task == NULL || i->task->row.state != TASK_SENT)
+			continue;
+		i->task->row.generation = i->row.generation = ++b->row.generation;
+		fleet_touch(c->fleet, &i->o);
+		fleet_touch(c->fleet, &i->task->o);
+	}
+	fleet_touch(c->fleet, &b->o);
+}
+
 /* It is who it says. */
 static void hello_take(struct core *c, struct driver_link *k, struct base *b, const Berth__V1__Hello *h, const char *new_key) {
 	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
@@ -300,10 +314,9 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 	b->row.seen_at = c->wall;
 	if (h->memory != NULL)
 		memory_told(c, b, h->memory);
-	if (h->high_generation > b->row.generation &&
-	    h->high_generation <
-	        b->row.generation + GENERATIONS_AHEAD) /* an older database was accepted: commands go on above what the agent obeyed */
-		b->row.generation = h->high_generation;
+	fleet_touch(c->fleet, &b->o);
+	if (h->high_generation > b->row.generation && h->high_generation < b->row.generation + GENERATIONS_AHEAD)
+		commands_anew(c, b, h->high_generation);
 	if (b->row.state != BASE_READY)
 		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
 	struct event_facts f = { .kind = "base.connected", .base = b };
@@ -621,7 +634,8 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	if (!x.ok && x.fault == FAULT_NONE)
 		x.fault = FAULT_BASE;
 	c->hearing = NULL; /* an answer to a command of ours is always told */
-	text_set(&i->row.reported, x.state);
+	if (text_set(&i->row.reported, x.state))
+		fleet_touch(c->fleet, &i->o);
 	if (o->has_memory_bytes)
 		b->memory_bytes = o->memory_bytes;
 	if (x.ok && t->row.kind == TASK_KIND_INSTALL && text_same(o->code, "SUCCESS"))
@@ -670,7 +684,8 @@ static void base_down(struct core *c, struct base *b, const Berth__V1__Report *r
 	struct instance *i;
 	base_set_state(c->fleet, b, BASE_RESTORING, said(c, r->base_note, MAX_CAUSE), c->wall);
 	TAILQ_FOREACH(i, &b->instances, base_link)
-		text_set(&i->row.reported, NULL);
+		if (text_set(&i->row.reported, NULL))
+			fleet_touch(c->fleet, &i->o);
 	instances_lose_sight(c, b, INSTANCE_MISSING, "its base process is being restarted");
 	struct event_facts f = { .kind = "base.down", .base = b };
 	core_event(c, &f, "the process of base %s ended: %s", b->row.name, r->base_note == NULL ? "" : r->base_note);

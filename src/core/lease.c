@@ -98,6 +98,8 @@ static void renewed(void *arg, const struct lease_view *v, const struct err *err
 	if (err == NULL) {
 		c->lease.seen = *v;
 		lease_good(c);
+		if (!core_may_act(c)) /* the answer came too late: somebody else may have taken it since */
+			return;
 		if (c->mode == CORE_AWAY && !c->recovering)
 			core_set_mode(c, CORE_ACTIVE, "");
 		if (c->missed && c->mode == CORE_ACTIVE)

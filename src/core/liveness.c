@@ -34,6 +34,24 @@ static void goes_silent(struct core *c, struct base *b, const char *why) {
 	brake_base_gone(c, b);
 }
 
+/* What a plan that ended, or a repair, was about to tell a base that is lost begins anew when it is back. What it was told stays open: it
+ * may be doing it, out of our sight. */
+static void tasks_give_up(struct core *c, struct base *b) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		struct task *t = i->task;
+		if (i->deployment != NULL && i->deployment->plan != NULL) /* it may have waited for what was at work there */
+			plan_due(c, i->deployment->plan->row.id);
+		if (t == NULL || t->row.state == TASK_SENT)
+			continue;
+		t->row.fault = FAULT_BASE;
+		t->row.ended_at = c->wall;
+		text_set(&t->row.cause, "its base was lost");
+		task_set_state(c->fleet, t, TASK_CANCELLED, c->wall);
+		instance_set_state(c->fleet, i, INSTANCE_UNKNOWN, "its base is lost", c->wall);
+	}
+}
+
 static void goes_lost(struct core *c, struct base *b) {
 	struct event_facts f = { .kind = "base.lost", .base = b };
 	base_set_state(c->fleet, b, BASE_LOST, "nothing heard", c->wall);
@@ -48,11 +66,12 @@ static bool held_up(const struct core *c, const struct base *b) {
 /* What plans have under way there goes elsewhere; done again, it finds nothing left. */
 static void plans_give_up(struct core *c, struct base *b) {
 	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next) {
-		if (word_terminal(WORD_PLAN, p->row.state) || !plan_busy_on(p, b))
+		if (!plan_busy_on(p, b)) /* one that ended may be, too */
 			continue;
 		plan_base_lost(&c->plans, p, b);
 		plan_due(c, p->row.id);
 	}
+	tasks_give_up(c, b);
 }
 
 static bool gone_state(const struct base *b) {

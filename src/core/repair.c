@@ -134,7 +134,11 @@ static bool exchange(struct core *c, struct instance *i, struct revision *to) {
 	struct instance *fresh = to == NULL ? NULL : slot_succeed(&c->plans, i, to);
 	if (fresh == NULL)
 		return false;
-	repair_task(c, i, TASK_KIND_UNINSTALL);
+	fresh->row.replaces = i->row.replaces;
+	if (i->row.generation == 0) /* its base never heard of it */
+		fleet_instance_remove(c->fleet, i);
+	else
+		repair_task(c, i, TASK_KIND_UNINSTALL);
 	repair_task(c, fresh, TASK_KIND_INSTALL);
 	return true;
 }
@@ -144,11 +148,21 @@ static bool take_requirers_along(struct core *c, struct instance *i) {
 	struct instance *x, *next;
 	for (x = TAILQ_FIRST(&i->base->instances); x != NULL; x = next) {
 		next = TAILQ_NEXT(x, base_link);
-		if (x->row.wanted && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL && requires_instance(x, i) &&
+		if (x->row.wanted && x->row.generation != 0 && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL && requires_instance(x, i) &&
 		    exchange(c, x, fleet_revision(x->deployment, x->row.revision)))
 			take_requirers_along(c, x);
 	}
 	return true;
+}
+
+/* One that answers may be taken away without too few being left. */
+static bool may_interrupt(const struct instance *i, const struct revision *to) {
+	struct strategy s = to->strategy;
+	const struct deployment *d = i->deployment;
+	int64_t target = to->row.replicas < 0 ? d->n_wanted : to->row.replicas;
+	strategy_resolve(&s, target, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
+	int64_t away = amount_of(s.max_unavailable, target, ROUND_DOWN);
+	return i->row.state != INSTANCE_READY || d->n_serving - 1 >= target - (away < 1 ? 1 : away);
 }
 
 /* A base that was away while its deployment moved on: the old version gives way to the current one, in place. */
@@ -166,16 +180,21 @@ static bool catch_up(struct core *c, struct instance *i) {
 		deployment_refresh(c, d);
 		return false;
 	}
-	return exchange(c, i, to) && take_requirers_along(c, i);
+	if (!may_interrupt(i, to)) { /* others have to be back first */
+		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
+		return false;
+	}
+	bool heard = i->row.generation != 0;
+	return exchange(c, i, to) && (!heard || take_requirers_along(c, i));
 }
 
-/* The plan that was to put it there ended, and what it follows is still being removed: what comes of that decides about it. */
-static bool predecessor_goes(const struct instance *i) {
+/* What a plan that ended told this base is not over: the old version stays until it is known what became of the new one. */
+static bool slot_at_work(const struct instance *i) {
 	const struct instance *x;
 	TAILQ_FOREACH(x, &i->base->instances, base_link)
-		if (x->deployment == i->deployment && x->task != NULL && x->task->plan != NULL && x->task->row.partner_id == i->row.id)
+		if (x->deployment == i->deployment && x->task != NULL)
 			return true;
-	return false;
+	return i->deployment != NULL && plan_busy_on(i->deployment->plan, i->base);
 }
 
 /* What a plan that ended left at the base comes to its end first; and of two of one version only one is at work at a time, since the base
@@ -191,8 +210,7 @@ static bool sibling_at_work(const struct instance *i) {
 
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
-	if (group_observed(b->group) || i->task != NULL || predecessor_goes(i) ||
-	    (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)))
+	if (group_observed(b->group) || slot_at_work(i))
 		return;
 	if (sibling_at_work(i)) {
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
@@ -321,8 +339,9 @@ void replace_lost(struct core *c, struct base *b) {
 	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
 		next = TAILQ_NEXT(i, base_link);
 		struct deployment *d = i->deployment;
-		bool ours = i->row.wanted && i->task == NULL && d != NULL && d->plan == NULL && !d->row.offline &&
-		            i->row.state != INSTANCE_QUARANTINED;
+		bool told = i->task == NULL || i->task->row.state == TASK_SENT; /* what comes of that is settled when its base is back */
+		bool ours =
+		    i->row.wanted && told && d != NULL && d->plan == NULL && !d->row.offline && i->row.state != INSTANCE_QUARANTINED;
 		if (ours && d->current->row.replicas >= 0)
 			replace_instance(c, i);
 	}
