@@ -130,9 +130,17 @@ void plan_due(struct core *c, int64_t plan_id) {
 	q->ids[q->n++] = plan_id;
 }
 
+static bool some_queued(const struct plan *p) {
+	const struct task *t;
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		if (t->queued) /* called off; the dispatcher has not looked at it yet */
+			return true;
+	return false;
+}
+
 /* A finished plan leaves the memory when nothing of it is at work and everything of it is in the ledger. */
 static void put_away(struct core *c, struct plan *p) {
-	if (p->n_open > 0 || p->o.dirty || c->flying != NULL)
+	if (p->n_open > 0 || some_queued(p) || p->o.dirty || c->flying != NULL)
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id);
 	else
 		fleet_plan_forget(c->fleet, p);

@@ -148,8 +148,8 @@ static bool take_requirers_along(struct core *c, struct instance *i) {
 	struct instance *x, *next;
 	for (x = TAILQ_FIRST(&i->base->instances); x != NULL; x = next) {
 		next = TAILQ_NEXT(x, base_link);
-		if (x->row.wanted && x->row.generation != 0 && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL && requires_instance(x, i) &&
-		    exchange(c, x, fleet_revision(x->deployment, x->row.revision)))
+		if (x->row.wanted && x->row.generation != 0 && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL &&
+		    requires_instance(x, i) && exchange(c, x, fleet_revision(x->deployment, x->row.revision)))
 			take_requirers_along(c, x);
 	}
 	return true;

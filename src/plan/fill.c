@@ -412,6 +412,10 @@ static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *
 	bool away = !base_reachable(i->base) && chain_find(p, ch->deployment, i->base) == NULL; /* nobody waits for it */
 	if (!away && slot_busy(p, ch, i))
 		return PICK_HELD;
+	if (!away && !change_shrinks(ch) && !may_interrupt(p, ch, i)) { /* too few answer as it is */
+		p->live->wait.unavailable = true;
+		return PICK_HELD;
+	}
 	return removal_start(e, p, ch, i, batch);
 }
 

@@ -3,7 +3,6 @@
 #include "base/secret.h"
 #include "model/spec.h"
 #include "plan/plan.h"
-#include "sched/requires.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
+
 static const char *const required[N_MODULES][N_VERSIONS] = {
 	{ NULL, NULL, NULL },
 	{ NULL, "[\"alpha\"]", "[\"alpha:>=2\"]" },
@@ -47,7 +47,8 @@ struct request {
 	enum plan_verb verb;
 	int64_t revision; /* of the deployment, after it */
 	int tries;
-	char note[80];
+	bool poison;  /* the ledger refuses it */
+	char key[24]; /* Idempotency-Key */
 };
 
 /* What was acknowledged, per module: its deployment has the module's name. */
@@ -55,13 +56,11 @@ struct clients {
 	struct sim *sim;
 	int64_t revision[N_MODULES]; /* the highest */
 	bool delete_asked[N_MODULES];
+	uint64_t keys; /* given out */
 };
 
-static struct node *active_node(struct sim *s) {
-	for (int i = 0; i < s->n_nodes; i++)
-		if (node_active(s->nodes[i]))
-			return s->nodes[i];
-	return NULL;
+static const char *base_name(const struct sim *s, int k) {
+	return k < s->n_agents ? agent_name(s->agents[k]) : machine_name(s->lone[k - s->n_agents]);
 }
 
 static void submit(void *arg);
@@ -167,11 +166,10 @@ static int ask_stock(struct core *c, struct request *q, struct tenant *t, struct
 	return 0;
 }
 
-static int apply(struct core *c, struct core_op *op, struct err *err) {
-	struct request *q = (struct request *)(void *)op;
+static int ask(struct core *c, struct request *q, struct err *err) {
 	struct tenant *t = fleet_tenant(core_fleet(c), "default");
 	struct deployment *d = fleet_deployment(t, modules[q->module]);
-	struct base *b = fleet_base(t, agent_name(q->sim->agents[q->base]));
+	struct base *b = fleet_base(t, base_name(q->sim, q->base));
 	struct plan *p;
 	q->op.who.tenant_id = t->row.id;
 	q->revision = 0;
@@ -209,14 +207,60 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 	return E_INVALID;
 }
 
+static void idem_row(const struct request *q, struct row_idempotency *row) {
+	uint8_t h[SHA256_BYTES];
+	sha256_of(q->key, strlen(q->key), h);
+	memcpy(row->hash, h, sizeof row->hash);
+	memcpy(row->body_hash, h, sizeof row->body_hash);
+}
+
+/* As the API does it: what was done under this key is answered again, not done again. */
+static int apply(struct core *c, struct core_op *op, struct err *err) {
+	struct request *q = (struct request *)(void *)op;
+	struct fleet *f = core_fleet(c);
+	struct row_idempotency row = { .status = 200, .tenant_id = fleet_tenant(f, "default")->row.id, .created_at = core_now(c) };
+	char result[24];
+	idem_row(q, &row);
+	struct idem *x = fleet_idem(f, row.hash);
+	if (x != NULL) {
+		q->revision = strtoll(x->row.result, NULL, 10);
+		return 0;
+	}
+	int r = ask(c, q, err);
+	snprintf(result, sizeof result, "%lld", (long long)q->revision);
+	row.result = result;
+	if (r == 0)
+		fleet_idem_add(f, &row);
+	return r;
+}
+
+static bool deployment_there(const struct sim *s, const char *name) {
+	for (size_t i = 0; i < store_rows(s->store, TABLE_deployment); i++)
+		if (strcmp(((const struct row_deployment *)store_row(s->store, TABLE_deployment, i))->name, name) == 0)
+			return true;
+	return false;
+}
+
+static void acknowledged(struct request *q) {
+	struct sim *s = q->sim;
+	struct row_idempotency key = { 0 };
+	idem_row(q, &key);
+	if (store_find(s->store, TABLE_idempotency, &key) == NULL)
+		sim_fail(s, "request %s is answered before it is committed", q->key);
+	if (q->revision <= s->clients->revision[q->module] || !deployment_there(s, modules[q->module]))
+		return; /* it was deleted in the same commit */
+	s->clients->revision[q->module] = q->revision;
+	sim_trace(s, "acknowledged: %s at revision %lld", modules[q->module], (long long)q->revision);
+}
+
 static void done(struct core_op *op, const struct err *err) {
 	struct request *q = (struct request *)(void *)op;
 	struct sim *s = q->sim;
-	if (err == NULL && q->revision > s->clients->revision[q->module]) {
-		s->clients->revision[q->module] = q->revision;
-		sim_trace(s, "acknowledged: %s at revision %lld", modules[q->module], (long long)q->revision);
-	}
-	bool again = err != NULL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
+	if (err == NULL && !s->over)
+		acknowledged(q);
+	if (err != NULL && err->code == E_INTERNAL && !q->poison)
+		sim_fail(s, "a good request fails beside a bad one: %s", err->text);
+	bool again = err != NULL && err->code != E_INTERNAL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
 	if (again)
 		sim_after(s, sim_delay(s, 50 * US_PER_MS, 2 * US_PER_S), submit, q);
 	else
@@ -225,7 +269,7 @@ static void done(struct core_op *op, const struct err *err) {
 
 static void submit(void *arg) {
 	struct request *q = arg;
-	struct node *n = active_node(q->sim);
+	struct node *n = sim_active(q->sim);
 	q->tries++;
 	q->sim->clients->delete_asked[q->module] |= q->wish == WISH_DELETE;
 	if (n != NULL)
@@ -246,12 +290,11 @@ static void next_wish(void *arg) {
 		return;
 	struct request *q = calloc(1, sizeof *q);
 	q->sim = s;
-	/* Where much fails people press buttons more than they deploy. */
-	bool busy = s->f.install_fail >= 400;
+	bool busy = s->f.install_fail >= 400; /* where much fails people press buttons more than they deploy */
 	q->wish = busy && rng_below(&s->rng, 2) == 0 ? WISH_VERB : mix[rng_below(&s->rng, sizeof mix / sizeof *mix)];
 	q->module = (int)rng_below(&s->rng, N_MODULES);
 	q->version = (int)rng_below(&s->rng, N_VERSIONS);
-	q->base = (int)rng_below(&s->rng, (uint64_t)s->n_agents);
+	q->base = (int)rng_below(&s->rng, (uint64_t)(s->n_agents + s->n_lone));
 	q->n = (int64_t)rng_below(&s->rng, 6);
 	q->dice = (int)rng_below(&s->rng, 4 * 3 * 2 * 4);
 	static const enum plan_verb rare[] = { VERB_UNDO, VERB_RETRY, VERB_CONFIRM }; /* few plans live long enough for them */
@@ -260,7 +303,10 @@ static void next_wish(void *arg) {
 	q->op.apply = apply;
 	q->op.done = done;
 	q->op.who.actor = "pipeline";
-	q->op.who.reason = "the storm";
+	snprintf(q->key, sizeof q->key, "k%llu", (unsigned long long)++s->clients->keys);
+	q->op.who.link = q->key;
+	q->poison = sim_chance(s, s->f.refuse);
+	q->op.who.reason = q->poison ? "poison" : "the storm";
 	sim_trace(s, "wish %d %s:%s n=%lld base=%d", q->wish, modules[q->module], versions[q->version], (long long)q->n, q->base);
 	submit(q);
 	sim_after(s, sim_delay(s, 200 * US_PER_MS, (busy ? 5 : 15) * US_PER_S), next_wish, s);
@@ -272,11 +318,23 @@ struct setup {
 	struct sim *sim;
 };
 
+static int lone_bases(struct core *c, const struct setup *x, struct group *g, struct err *err) {
+	struct core_who who = { .tenant_id = g->tenant->row.id, .actor = "setup" };
+	for (int i = 0; i < x->sim->n_lone; i++) {
+		char url[40];
+		struct base *b;
+		snprintf(url, sizeof url, "http://%s", machine_name(x->sim->lone[i]));
+		struct direct_spec spec = { .name = machine_name(x->sim->lone[i]), .url = url, .group = g };
+		int r = change_base_add(c, &who, &spec, &b, err);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
 static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 	struct fleet *f = core_fleet(c);
 	struct tenant *t = fleet_tenant(f, "default");
-	(void)op;
-	(void)err;
 	if (fleet_group(t, "g") != NULL)
 		return 0;
 	struct row_base_group g = { .name = (char *)(uintptr_t) "g",
@@ -288,7 +346,7 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 		.etag = 1,
 		.created_at = core_now(c),
 		.updated_at = core_now(c) };
-	fleet_group_add(f, t, &g);
+	struct group *group = fleet_group_add(f, t, &g);
 	g.name = (char *)(uintptr_t) "stock";
 	fleet_group_add(f, t, &g);
 	struct row_token k = { .name = (char *)(uintptr_t) "join", .role = ROLE_JOIN, .created_at = core_now(c) };
@@ -311,7 +369,7 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 			fleet_version_add(f, mod, fleet_artifact_add(f, t, &art), &ver);
 		}
 	}
-	return 0;
+	return lone_bases(c, (const struct setup *)(const void *)op, group, err);
 }
 
 static void try_setup(void *arg);
@@ -328,7 +386,7 @@ static void setup_done(struct core_op *op, const struct err *err) {
 
 static void try_setup(void *arg) {
 	struct setup *x = arg;
-	struct node *n = active_node(x->sim);
+	struct node *n = sim_active(x->sim);
 	if (x->sim->over)
 		free(x);
 	else if (n == NULL)
@@ -355,6 +413,10 @@ void clients_start(struct clients *c) {
 	try_setup(x);
 }
 
+void clients_forget(struct clients *c) {
+	memset(c->revision, 0, sizeof c->revision);
+}
+
 void clients_deleted(struct clients *c, const char *deployment) {
 	for (int m = 0; m < N_MODULES; m++) {
 		if (strcmp(modules[m], deployment) != 0)
@@ -377,63 +439,4 @@ void clients_check(struct clients *c) {
 			sim_fail(c->sim, "revision %lld of %s was acknowledged; the ledger has %lld", (long long)c->revision[m], modules[m],
 			    (long long)have);
 	}
-}
-
-/* ---- when the storm is over, everything is as wanted or somebody is told why not ---------------------------------------------------- */
-static struct agent *agent_called(struct sim *s, const char *name) {
-	for (int i = 0; i < s->n_agents; i++)
-		if (strcmp(agent_name(s->agents[i]), name) == 0)
-			return s->agents[i];
-	return NULL;
-}
-
-static void check_instance(struct sim *s, const struct fleet *f, const struct instance *i) {
-	struct agent *a = agent_called(s, i->base->row.name);
-	const char *m = i->version->module->row.name, *v = i->version->row.name;
-	bool active = false, there = agent_holds_version(a, m, v, &active);
-	bool needed = requirer_of(i, NULL) != NULL; /* it stays as long as another one there requires it */
-	if (i->row.state == INSTANCE_READY && (!there || !active) && !(needed && i->task != NULL))
-		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, agent_name(a),
-		    there ? "has it deactivated" : "does not hold it");
-	bool listed = fleet_finding_find(f, FINDING_SURPLUS, i->base, m, v) != NULL;
-	if (!i->row.wanted && !listed && !needed && (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
-		sim_fail(s, "%s:%s on %s is not wanted and still there (%s)", m, v, agent_name(a), word_text(WORD_INSTANCE, i->row.state));
-}
-
-static void check_deployment(struct sim *s, struct core *c, struct deployment *d) {
-	struct arena *a = arena_new();
-	struct waiting *w;
-	bool well = d->row.state == DEPLOYMENT_RUNNING || d->row.state == DEPLOYMENT_OFFLINE;
-	if (!well && explain_deployment(c, d, a, &w) == 0)
-		sim_fail(s, "%s is %s (%s) and nobody says why: %lld replicas, %d wanted, %d ready, %d updated, %d serving", d->row.name,
-		    word_text(WORD_DEPLOYMENT, d->row.state), d->row.state_reason == NULL ? "" : d->row.state_reason,
-		    (long long)d->current->row.replicas, d->n_wanted, d->n_ready, d->n_updated, d->n_serving);
-	if (d->plan != NULL && d->plan->row.state == PLAN_RUNNING) {
-		struct plan_wait pw;
-		plan_waiting(d->plan, &pw);
-		if (!pw.no_room && !pw.unavailable && !pw.repair && pw.lacking == 0)
-			sim_fail(s,
-			    "plan %lld still runs and waits for nothing: batch %lld, %d pending, %d sent, %lld unplaced, order %d, surge "
-			    "%d",
-			    (long long)d->plan->row.id, (long long)d->plan->row.current_batch, pw.n_pending, pw.n_sent,
-			    (long long)pw.unplaced, pw.order, pw.surge);
-	}
-	arena_free(a);
-}
-
-void settle_check(struct sim *s) {
-	struct node *n = active_node(s);
-	if (n == NULL) {
-		sim_fail(s, "no server is active");
-		return;
-	}
-	struct fleet *f = core_fleet(node_core(n));
-	for (struct base *b = fleet_bases(f); b != NULL; b = b->hh_id.next)
-		if (b->row.state != BASE_READY && b->row.arklet_url == NULL)
-			sim_fail(s, "base %s is %s at the end (%s)", b->row.name, word_text(WORD_BASE, b->row.state),
-			    b->row.state_reason == NULL ? "" : b->row.state_reason);
-	for (struct instance *i = fleet_instances(f); i != NULL; i = i->hh_id.next)
-		check_instance(s, f, i);
-	for (struct deployment *d = fleet_deployments(f); d != NULL; d = d->hh_id.next)
-		check_deployment(s, node_core(n), d);
 }

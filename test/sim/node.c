@@ -1,21 +1,11 @@
 /* A server: the real core, its fake driver and the links of the agents that dialled it. */
-#include "sim.h"
-#include "core/outbound.h"
-#include "proto/json.h"
+#include "link.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct driver_link {
-	struct node *node;
-	struct agent *agent;
-	struct arena *arena;
-	Berth__V1__Hello *hello;
-	bool dead, hello_given;
-	int64_t up_at, down_at; /* order is kept: nothing overtakes */
-	struct driver_link *next;
-};
+#include "core/outbound.h"
+#include "proto/json.h"
 
 /* Whoever a plan asks over HTTP: answers late, refuses, wants to be asked again, or never answers. */
 struct question {
@@ -27,7 +17,7 @@ struct question {
 };
 
 struct node {
-	struct driver driver;
+	struct driver driver; /* first */
 	struct outbound outbound;
 	struct question *questions;
 	struct sim *sim;
@@ -37,35 +27,70 @@ struct node {
 	struct ledger *ledger;
 	struct rng rng;
 	struct driver_link *links;
-	bool woken, frozen;
+	struct direct *directs;
+	bool woken, looked_after;
 	int64_t frozen_until;
 	uint64_t life;
 	int64_t armed_at;
+	int64_t compared_epoch;               /* the model was found equal to the ledger since it was loaded */
+	int64_t witness_epoch, witness_event; /* its data directory */
 };
 
 struct letter {
 	struct driver_link *link;
-	struct node *node;
 	uint64_t life;
 	uint8_t *bytes;
 	size_t n;
 	bool up;
 };
 
-static void turn(void *arg);
-
-/* ---- time of the node: a frozen process sees nothing until it wakes ----------------------------------------------------------------- */
-struct visit {
+/* Something to be done for this life of the server. */
+struct errand {
 	struct node *node;
 	uint64_t life;
 };
 
+static void turn(void *arg);
+
+static struct errand *errand_new(struct node *n) {
+	struct errand *x = malloc(sizeof *x);
+	*x = (struct errand){ n, n->life };
+	return x;
+}
+
+static struct node *errand_end(struct errand *x) {
+	struct node *n = x->life == x->node->life && x->node->core != NULL ? x->node : NULL;
+	free(x);
+	return n;
+}
+
+struct sim *node_sim(const struct node *n) {
+	return n->sim;
+}
+
+const char *node_name(const struct node *n) {
+	return n->name;
+}
+
+struct node *sim_active(struct sim *s) {
+	for (int i = 0; i < s->n_nodes; i++)
+		if (node_active(s->nodes[i]))
+			return s->nodes[i];
+	return NULL;
+}
+
+struct direct **node_directs(struct node *n) {
+	return &n->directs;
+}
+
+/* ---- time of the node: a frozen process sees nothing until it wakes ---------------------------------------------------------------- */
+int64_t node_frozen_for(const struct node *n) {
+	return n->frozen_until - n->sim->now_us;
+}
+
 static void visit_later(struct node *n, int64_t us) {
-	struct visit *v = malloc(sizeof *v);
-	*v = (struct visit){ n, n->life };
-	if (n->frozen && n->sim->now_us + us < n->frozen_until)
-		us = n->frozen_until - n->sim->now_us;
-	sim_after(n->sim, us, turn, v);
+	int64_t frozen = node_frozen_for(n);
+	sim_after(n->sim, us < frozen ? frozen : us, turn, errand_new(n));
 }
 
 static void wake(void *arg) {
@@ -88,79 +113,123 @@ static void arm(struct node *n) {
 	visit_later(n, us < 0 ? 0 : us);
 }
 
-static void model_check(struct node *n) {
+/* ---- what must hold in its model ----------------------------------------------------------------------------------------------------- */
+static void model_check(struct node *n, const struct core_state *st) {
 	struct err err = ERR_INIT;
-	if (core_fleet(n->core) != NULL && fleet_check(core_fleet(n->core), &err) != 0)
+	struct fleet *f = core_fleet(n->core);
+	if (f == NULL)
+		return;
+	if (fleet_check(f, &err) != 0)
 		sim_fail(n->sim, "%s: %s", n->name, err.text);
+	bool quiet = st->mode == CORE_ACTIVE && st->epoch == store_epoch(n->sim->store) && !ledger_busy(n->ledger) && !fleet_is_dirty(f);
+	if (!quiet || (n->compared_epoch == st->epoch && n->sim->steps % 16 != 0))
+		return;
+	n->compared_epoch = st->epoch;
+	watch_model(n->sim, f);
+}
+
+/* What berthd keeps in its data directory. */
+static void remember(struct node *n, const struct core_state *st) {
+	if (st->mode != CORE_ACTIVE)
+		return;
+	n->witness_epoch = st->epoch;
+	n->witness_event = st->last_event;
 }
 
 static void turn(void *arg) {
-	struct visit *v = arg;
-	struct node *n = v->node;
-	bool stale = v->life != n->life || n->core == NULL;
-	free(v);
-	if (stale)
-		return;
-	if (n->frozen && n->sim->now_us < n->frozen_until) {
-		visit_later(n, n->frozen_until - n->sim->now_us);
+	struct errand *x = arg;
+	struct node *n = x->node;
+	struct core_state st;
+	if (x->life == n->life && n->core != NULL && node_frozen_for(n) > 0) {
+		sim_after(n->sim, node_frozen_for(n), turn, x);
 		return;
 	}
-	n->frozen = false;
+	if ((n = errand_end(x)) == NULL)
+		return;
 	n->woken = false;
 	core_turn(n->core);
+	core_state(n->core, &st);
+	remember(n, &st);
 	if (!n->sim->calm || n->sim->steps % 32 == 0)
-		model_check(n);
+		model_check(n, &st);
 	arm(n);
 }
 
-/* ---- driver ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- letters ------------------------------------------------------------------------------------------------------------------------- */
+static void hear(struct node *n, struct driver_link *k, const Berth__V1__AgentMessage *m) {
+	switch (m->kind_case) {
+	case BERTH__V1__AGENT_MESSAGE__KIND_HELLO:
+		k->hello = (Berth__V1__Hello *)(void *)pb_copy(&m->hello->pb, k->arena);
+		k->in_core = true;
+		core_base_hello(n->core, k, k->hello, agent_name(k->agent));
+		return;
+	case BERTH__V1__AGENT_MESSAGE__KIND_REPORT:
+		core_base_report(n->core, k, m->report);
+		return;
+	case BERTH__V1__AGENT_MESSAGE__KIND_HEARTBEAT:
+		core_base_heartbeat(n->core, k, m->heartbeat);
+		return;
+	case BERTH__V1__AGENT_MESSAGE__KIND_PREFETCHED:
+		core_base_prefetched(n->core, k, m->prefetched);
+		return;
+	case BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE:
+		core_base_goodbye(n->core, k, m->goodbye->reason);
+		return;
+	default:
+		return;
+	}
+}
+
+static void open_letter(struct letter *x) {
+	struct driver_link *k = x->link;
+	struct sim *s = k->node->sim;
+	ARENA_AUTO a = arena_new();
+	ProtobufCAllocator alloc = arena_pb(a);
+	if (!x->up) {
+		agent_deliver(k->agent, k, berth__v1__server_message__unpack(&alloc, x->n, x->bytes));
+		return;
+	}
+	Berth__V1__AgentMessage *m = berth__v1__agent_message__unpack(&alloc, x->n, x->bytes);
+	if (agent_index(k->agent) == s->liar && sim_chance(s, s->f.lie))
+		lie(s, m);
+	hear(k->node, k, m);
+}
+
 static void deliver(void *arg) {
 	struct letter *x = arg;
-	struct driver_link *k = x->link;
-	struct node *n = x->node;
-	if (!k->dead && x->life == n->life && n->core != NULL) {
-		if (x->up && n->frozen && n->sim->now_us < n->frozen_until) {
-			sim_after(n->sim, n->frozen_until - n->sim->now_us, deliver, x);
-			return;
-		}
-		struct arena *a = arena_new();
-		ProtobufCAllocator alloc = arena_pb(a);
-		if (x->up) {
-			Berth__V1__AgentMessage *m = berth__v1__agent_message__unpack(&alloc, x->n, x->bytes);
-			if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_HELLO) {
-				k->hello = (Berth__V1__Hello *)(void *)pb_copy(&m->hello->pb, k->arena);
-				core_base_hello(n->core, k, k->hello, agent_name(k->agent));
-			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_REPORT) {
-				core_base_report(n->core, k, m->report);
-			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_HEARTBEAT) {
-				core_base_heartbeat(n->core, k, m->heartbeat);
-			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_PREFETCHED) {
-				core_base_prefetched(n->core, k, m->prefetched);
-			} else if (m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE) {
-				core_base_goodbye(n->core, k, m->goodbye->reason);
-			}
-		} else {
-			agent_deliver(k->agent, k, berth__v1__server_message__unpack(&alloc, x->n, x->bytes));
-		}
-		arena_free(a);
+	struct node *n = x->link->node;
+	bool live = !x->link->dead && x->life == n->life && n->core != NULL;
+	int64_t later = x->up ? node_frozen_for(n) : agent_hung_for(x->link->agent);
+	if (live && later > 0) {
+		sim_after(n->sim, later, deliver, x);
+		return;
 	}
+	if (live)
+		open_letter(x);
 	free(x->bytes);
 	free(x);
 }
 
-static void post(struct driver_link *k, const ProtobufCMessage *m, bool up) {
-	struct sim *s = k->node->sim;
+static void post_at(struct driver_link *k, const ProtobufCMessage *m, bool up, int64_t at) {
 	struct letter *x = calloc(1, sizeof *x);
-	int64_t *order = up ? &k->up_at : &k->down_at, at = s->now_us + sim_delay(s, 50, 3000);
-	if (sim_chance(s, s->f.report_late))
-		at += sim_delay(s, 0, 2 * US_PER_S);
-	if (at < *order)
-		at = *order;
-	*order = at;
-	*x = (struct letter){ .link = k, .node = k->node, .life = k->node->life, .n = protobuf_c_message_get_packed_size(m), .up = up };
+	*x = (struct letter){ .link = k, .life = k->node->life, .n = protobuf_c_message_get_packed_size(m), .up = up };
 	x->bytes = malloc(x->n + 1);
 	protobuf_c_message_pack(m, x->bytes);
-	sim_after(s, at - s->now_us, deliver, x);
+	sim_after(k->node->sim, at - k->node->sim->now_us, deliver, x);
+}
+
+static void post(struct driver_link *k, const ProtobufCMessage *m, bool up) {
+	struct sim *s = k->node->sim;
+	int64_t *order = up ? &k->up_at : &k->down_at, at = s->now_us + sim_delay(s, 50, 3000);
+	bool strange = up && agent_index(k->agent) == s->liar;
+	if (sim_chance(s, s->f.report_late))
+		at += sim_delay(s, 0, 2 * US_PER_S);
+	if (at < *order && !strange) /* a strange agent says its things in any order */
+		at = *order;
+	*order = at;
+	post_at(k, m, up, at);
+	if (up && sim_chance(s, s->f.report_twice))
+		post_at(k, m, up, at + (strange ? sim_delay(s, 0, 5 * US_PER_S) : 0));
 }
 
 void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m) {
@@ -169,10 +238,13 @@ void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m) {
 }
 
 static void send(struct driver_link *k, Berth__V1__ServerMessage *m) {
-	if (!k->dead)
+	if (k->direct != NULL)
+		direct_message(k->direct, m);
+	else if (!k->dead)
 		post(k, &m->pb, false);
 }
 
+/* ---- driver -------------------------------------------------------------------------------------------------------------------------- */
 #define SERVER_MESSAGE(name, kind, field, msg)                           \
 	Berth__V1__ServerMessage name = BERTH__V1__SERVER_MESSAGE__INIT; \
 	name.kind_case = BERTH__V1__SERVER_MESSAGE__KIND_##kind;         \
@@ -185,6 +257,8 @@ static void d_welcome(struct driver_link *k, const Berth__V1__Welcome *w) {
 
 static void d_command(struct driver_link *k, const Berth__V1__Command *c) {
 	SERVER_MESSAGE(m, COMMAND, command, (Berth__V1__Command *)(uintptr_t)c);
+	watch_holder(k->node->sim, k->node->name, "commands");
+	watch_command(k->node->sim, c);
 	send(k, &m);
 }
 
@@ -193,6 +267,8 @@ static void d_ack(struct driver_link *k, int64_t seq) {
 	a.has_committed_seq = true;
 	a.committed_seq = seq;
 	SERVER_MESSAGE(m, ACK, ack, &a);
+	if (k->agent != NULL)
+		watch_ack(k->node->sim, agent_name(k->agent), seq);
 	send(k, &m);
 }
 
@@ -206,51 +282,69 @@ static void d_refuse(struct driver_link *k, const char *code, const char *detail
 	r.detail = (char *)(uintptr_t)detail;
 	r.final = r.has_final = final;
 	SERVER_MESSAGE(m, REFUSED, refused, &r);
-	sim_trace(k->node->sim, "%s refuses %s: %s", k->node->name, agent_name(k->agent), detail);
+	sim_trace(k->node->sim, "%s refuses %s: %s", k->node->name, k->agent != NULL ? agent_name(k->agent) : "a base", detail);
+	if (k->direct != NULL) {
+		direct_refused(k->direct, final);
+		return;
+	}
 	send(k, &m);
 	sim_after(k->node->sim, 5000, cut_later, k);
 }
 
 static void d_prefetch(struct driver_link *k, const Berth__V1__Prefetch *p) {
 	SERVER_MESSAGE(m, PREFETCH, prefetch, (Berth__V1__Prefetch *)(uintptr_t)p);
-	send(k, &m);
+	if (k->direct == NULL)
+		send(k, &m);
 }
 
 static void d_tick_all(struct driver *d, int64_t epoch, int64_t last_event) {
 	struct node *n = (struct node *)(void *)d;
-	for (struct driver_link *k = n->links; k != NULL; k = k->next) {
-		Berth__V1__Tick t = BERTH__V1__TICK__INIT;
-		t.has_epoch = t.has_last_event = true;
-		t.epoch = epoch;
-		t.last_event = last_event;
-		SERVER_MESSAGE(m, TICK, tick, &t);
+	Berth__V1__Tick t = BERTH__V1__TICK__INIT;
+	t.has_epoch = t.has_last_event = true;
+	t.epoch = epoch;
+	t.last_event = last_event;
+	SERVER_MESSAGE(m, TICK, tick, &t);
+	watch_holder(n->sim, n->name, "ticks");
+	for (struct driver_link *k = n->links; k != NULL; k = k->next)
 		send(k, &m);
-	}
+	direct_tell_all(n, &m);
 }
 
-struct again {
-	struct node *node;
-	uint64_t life;
-};
+static void look(void *arg) {
+	struct errand *x = arg;
+	struct node *n = x->node;
+	struct core_state st;
+	if (x->life != n->life || n->core == NULL || !n->looked_after) {
+		free(x);
+		return;
+	}
+	core_state(n->core, &st);
+	bool still = st.mode == CORE_ACTIVE && !ledger_busy(n->ledger) && !fleet_is_dirty(core_fleet(n->core));
+	if (still && node_frozen_for(n) <= 0) /* only what is committed is acted on */
+		direct_look(n);
+	sim_after(n->sim, still ? US_PER_S : 3 * US_PER_MS, look, x);
+}
 
 static void hello_again(void *arg) {
-	struct again *x = arg;
-	struct node *n = x->node;
-	if (x->life == n->life && n->core != NULL)
-		for (struct driver_link *k = n->links; k != NULL; k = k->next)
-			if (!k->dead && k->hello != NULL) {
-				k->hello->base_running =
-				    false; /* what it held then is old: reports since are in the ledger, or come again */
-				core_base_hello(n->core, k, k->hello, agent_name(k->agent));
-			}
-	free(x);
+	struct node *n = errand_end(arg);
+	if (n == NULL)
+		return;
+	for (struct driver_link *k = n->links; k != NULL; k = k->next)
+		if (!k->dead && k->hello != NULL) {
+			k->hello->base_running = false; /* what it held then is old: reports since are in the ledger, or come again */
+			core_base_hello(n->core, k, k->hello, agent_name(k->agent));
+		}
+	direct_hello_all(n);
+	if (n->looked_after || n->sim->n_lone == 0)
+		return;
+	n->looked_after = true;
+	sim_after(n->sim, 10, look, errand_new(n));
 }
 
 static void d_rehello_all(struct driver *d) {
 	struct node *n = (struct node *)(void *)d;
-	struct again *x = malloc(sizeof *x);
-	*x = (struct again){ n, n->life };
-	sim_after(n->sim, 10, hello_again, x);
+	direct_forgotten_all(n);
+	sim_after(n->sim, 10, hello_again, errand_new(n));
 }
 
 static const struct driver_ops driver_ops = {
@@ -264,11 +358,11 @@ static const struct driver_ops driver_ops = {
 };
 
 struct driver_link *node_accept(struct node *n, struct agent *a) {
-	if (n->core == NULL || (n->frozen && n->sim->now_us < n->frozen_until))
-		return NULL;
 	struct core_state st;
+	if (n->core == NULL || node_frozen_for(n) > 0)
+		return NULL;
 	core_state(n->core, &st);
-	if (st.mode == CORE_STANDBY || st.mode == CORE_STARTING)
+	if (st.mode == CORE_STANDBY || st.mode == CORE_STARTING || st.mode == CORE_STOPPING)
 		return NULL;
 	struct driver_link *k = calloc(1, sizeof *k);
 	k->node = n;
@@ -296,25 +390,53 @@ void link_cut(struct driver_link *k) {
 static void links_cut(struct node *n) {
 	for (struct driver_link *k = n->links; k != NULL; k = k->next)
 		link_cut(k);
+	n->looked_after = false;
+	direct_leave(n);
+}
+
+/* ---- modes --------------------------------------------------------------------------------------------------------------------------- */
+static void accepted(void *arg, const struct err *err) {
+	struct node *n = arg;
+	sim_trace(n->sim, "%s: the older ledger is accepted%s%s", n->name, err == NULL ? "" : ": ", err == NULL ? "" : err->text);
+	if (err == NULL)
+		n->witness_event = 0;
+}
+
+/* A person looked at the alarm. */
+static void accept_older(void *arg) {
+	struct node *n = errand_end(arg);
+	struct core_state st;
+	if (n == NULL)
+		return;
+	core_state(n->core, &st);
+	if (st.mode == CORE_READ_ONLY)
+		core_accept_older(n->core, accepted, n);
 }
 
 /* A server that stands by sends its agents away, as berthd does. */
 static void leave(void *arg) {
-	struct again *x = arg;
-	if (x->life == x->node->life && x->node->core != NULL)
-		links_cut(x->node);
-	free(x);
+	struct node *n = errand_end(arg);
+	if (n != NULL)
+		links_cut(n);
+}
+
+static bool has_witness(const struct node *n) {
+	return n->sim->seed % 2 == 1 && n->witness_event > 0; /* the others lose their data directory with each process */
 }
 
 static void state_changed(void *arg, const struct core_state *st) {
 	struct node *n = arg;
-	if (st->mode == CORE_READ_ONLY)
+	sim_trace(n->sim, "%s: mode %d, epoch %lld, event %lld %s", n->name, st->mode, (long long)st->epoch, (long long)st->last_event,
+	    st->reason);
+	if (st->mode == CORE_READ_ONLY && !n->sim->lost)
 		sim_fail(n->sim, "%s takes the ledger for an older one: %s", n->name, st->reason);
-	if (st->mode != CORE_STANDBY)
-		return;
-	struct again *x = malloc(sizeof *x);
-	*x = (struct again){ n, n->life };
-	sim_after(n->sim, 10, leave, x);
+	if (st->mode == CORE_READ_ONLY)
+		sim_after(n->sim, sim_delay(n->sim, US_PER_S, 20 * US_PER_S), accept_older, errand_new(n));
+	if (st->mode == CORE_ACTIVE && has_witness(n) && n->witness_event > st->last_event)
+		sim_fail(n->sim, "%s writes to a ledger at event %lld after it had seen event %lld", n->name, (long long)st->last_event,
+		    (long long)n->witness_event);
+	if (st->mode == CORE_STANDBY)
+		sim_after(n->sim, 10, leave, errand_new(n));
 }
 
 /* ---- questions over HTTP ------------------------------------------------------------------------------------------------------------- */
@@ -330,7 +452,7 @@ static void question_over(void *arg) {
 	static const int storm[] = { 200, 200, 200, 202, 202, 409, 503, 0 };
 	struct question *q = arg, **at = &q->node->questions;
 	struct sim *s = q->node->sim;
-	bool late = !q->told && q->node->frozen && s->now_us < q->node->frozen_until;
+	bool late = !q->told && node_frozen_for(q->node) > 0;
 	if (late) {
 		sim_after(s, q->node->frozen_until - s->now_us, question_over, q);
 		return;
@@ -361,13 +483,10 @@ static void o_cancel_all(struct outbound *o) {
 
 static const struct outbound_ops outbound_ops = { .start = o_start, .cancel_all = o_cancel_all };
 
-/* ---- life --------------------------------------------------------------------------------------------------------------------------- */
-static void node_boot(void *arg) {
-	struct node *n = arg;
+/* ---- life ---------------------------------------------------------------------------------------------------------------------------- */
+static void core_make(struct node *n) {
 	struct core_config cfg;
 	struct err err = ERR_INIT;
-	if (n->sim->over)
-		return;
 	core_config_defaults(&cfg);
 	cfg.node = n->name;
 	cfg.rest = cfg.rpc = n->name;
@@ -375,7 +494,7 @@ static void node_boot(void *arg) {
 	cfg.replace_us = 60 * US_PER_S;
 	if (n->sim->seed % 3 == 0) /* command slots are scarce */
 		cfg.in_flight = 2;
-	n->ledger = store_connect(n->sim->store, &n->frozen_until);
+	n->ledger = ledger_connect(n->sim->store, &n->frozen_until);
 	rng_init(&n->rng, rng_u64(&n->sim->rng));
 	struct core_env env = { .clock = n->sim->clock,
 		.rng = &n->rng,
@@ -385,14 +504,22 @@ static void node_boot(void *arg) {
 		.wake = wake,
 		.arg = n,
 		.transitions = n->sim->transitions };
-	n->life++;
-	n->woken = n->frozen = false;
-	n->frozen_until = 0;
-	n->armed_at = 0;
 	if (core_new(&env, &cfg, &n->core, &err) != 0)
 		abort();
-	sim_trace(n->sim, "%s starts", n->name);
 	core_on_state(n->core, state_changed, n);
+}
+
+static void node_boot(void *arg) {
+	struct node *n = arg;
+	if (n->sim->over)
+		return;
+	n->life++;
+	n->woken = n->looked_after = false;
+	n->frozen_until = n->armed_at = n->compared_epoch = 0;
+	core_make(n);
+	sim_trace(n->sim, "%s starts", n->name);
+	if (has_witness(n))
+		core_witness(n->core, "cell", n->witness_epoch, n->witness_event);
 	core_start(n->core);
 }
 
@@ -414,17 +541,38 @@ void node_kill(struct node *n) {
 	struct core *dead = n->core;
 	n->core = NULL;
 	n->life++;
-	store_disconnect(n->ledger);
+	ledger_disconnect(n->ledger);
 	links_cut(n);
 	core_free(dead);
 	sim_after(n->sim, sim_delay(n->sim, 100 * US_PER_MS, 20 * US_PER_S), node_boot, n);
 }
 
+static void ends(void *arg) {
+	struct node *n = errand_end(arg);
+	if (n != NULL)
+		node_kill(n);
+}
+
+static void stopped(void *arg) {
+	struct node *n = arg;
+	sim_after(n->sim, 10, ends, errand_new(n));
+}
+
+void node_stop(struct node *n) {
+	struct core_state st;
+	if (n->core == NULL)
+		return;
+	core_state(n->core, &st);
+	if (st.mode == CORE_STOPPING)
+		return;
+	sim_trace(n->sim, "%s is asked to stop", n->name);
+	core_stop(n->core, stopped, n);
+}
+
 void node_freeze(struct node *n, int64_t us) {
-	if (n->core == NULL || n->frozen)
+	if (n->core == NULL || node_frozen_for(n) > 0)
 		return;
 	sim_trace(n->sim, "%s is frozen for %.1f s", n->name, (double)us / US_PER_S);
-	n->frozen = true;
 	n->frozen_until = n->sim->now_us + us;
 }
 
@@ -434,22 +582,21 @@ struct core *node_core(struct node *n) {
 
 bool node_active(struct node *n) {
 	struct core_state st;
-	if (n->core == NULL || (n->frozen && n->sim->now_us < n->frozen_until))
+	if (n->core == NULL || node_frozen_for(n) > 0)
 		return false;
 	core_state(n->core, &st);
 	return st.ready;
 }
 
 void node_free(struct node *n) {
-	if (n->core != NULL) {
-		struct core *c = n->core;
-		n->core = NULL;
-		core_free(c);
-	}
+	struct core *c = n->core;
+	n->core = NULL;
+	core_free(c);
 	for (struct driver_link *k = n->links, *next; k != NULL; k = next) {
 		next = k->next;
 		arena_free(k->arena);
 		free(k);
 	}
+	direct_free(n);
 	free(n);
 }

@@ -150,7 +150,7 @@ static bool options_read(int argc, char **argv, struct options *o) {
 		else
 			return false;
 	}
-	if (o->jobs < 1 || o->trace)
+	if (o->jobs < 1 || o->trace || o->n == 1)
 		o->jobs = 1;
 	if (o->jobs > MAX_JOBS)
 		o->jobs = MAX_JOBS;

@@ -1,8 +1,8 @@
 /* Virtual time: a heap of events, ordered by time and then by the order in which they were made. */
 #include "sim.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define STILL_MAX 20000
 
@@ -17,7 +17,7 @@ static wall_t sim_wall(void *arg) {
 }
 
 void sim_init(struct sim *s, uint64_t seed, FILE *trace) {
-	*s = (struct sim){ .seed = seed, .trace = trace };
+	*s = (struct sim){ .seed = seed, .trace = trace, .liar = -1 };
 	rng_init(&s->rng, seed);
 	s->clock = (struct clock){ sim_mono, sim_wall, s };
 }
@@ -100,4 +100,11 @@ void sim_fail(struct sim *s, const char *fmt, ...) {
 	vsnprintf(s->failure, sizeof s->failure, fmt, ap);
 	va_end(ap);
 	sim_trace(s, "BROKEN %s", s->failure);
+}
+
+struct machine *sim_lone(struct sim *s, const char *name) {
+	for (int i = 0; i < s->n_lone; i++)
+		if (strcmp(machine_name(s->lone[i]), name) == 0)
+			return s->lone[i];
+	return NULL;
 }

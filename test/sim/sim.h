@@ -1,5 +1,10 @@
 /* The simulation: the real core and the real agent brain on virtual time, with a fake ledger, fake links and fake bases, under seeded
- * faults. Same seed, same run. Nothing here sleeps, threads or opens a socket. */
+ * faults. Same seed, same run. Nothing here sleeps, threads or opens a socket.
+ *
+ *   sim.c      virtual time          store.c   what is durable        ledger.c   the road to it, and what gets lost on it
+ *   node.c     servers, links        direct.c  brains in the server   agent.c    brains on their own    machine.c  bases
+ *   lie.c      what a strange agent says      clients.c  what people ask for      settle.c  how it has to end
+ *   watch.c    what must hold at any time     storm.c    one seed                 run.c     many of them */
 #ifndef BERTH_TEST_SIM_H
 #define BERTH_TEST_SIM_H
 
@@ -11,12 +16,13 @@
 #include "core/driver.h"
 #include "core/inbound.h"
 #include "core/ledger.h"
+#include "proto/arklet.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
-/* ---- virtual time ------------------------------------------------------------------------------------------------------------------- */
+/* ---- virtual time -------------------------------------------------------------------------------------------------------------------- */
 typedef void (*sim_fn)(void *arg);
 struct sim_event {
 	int64_t at;
@@ -25,19 +31,28 @@ struct sim_event {
 	void *arg;
 };
 
-struct faults { /* chance in 1000 per occasion; all 0 once the storm is over */
-	int commit_lost_before, commit_lost_after, commit_late, commit_retry_slow, refuse;
-	int link_cut, node_kill, node_freeze, agent_kill, agent_disk_lost, base_kill, install_fail, report_late;
-	int mute, leave, meddle, crash;
+/* Chance in 1000 per occasion; all 0 once the storm is over. */
+struct faults {
+	int commit_lost_before, commit_lost_after, commit_late, commit_slow, stall; /* the ledger */
+	int refuse;                                                                 /* rows it does not take */
+	bool older;                                                                 /* it comes back older, once */
+	int node_kill, node_freeze, node_stop;                                      /* servers */
+	int link_cut, mute, report_late, report_twice, lie;                         /* links; one agent that lies */
+	int agent_kill, agent_disk_lost, agent_hang, leave;                         /* agents */
+	int base_kill, base_hang, install_fail, crash, meddle;                      /* bases */
+	int lone;                                                                   /* bases without an agent */
 };
 
-#define MAX_BASES 12
-#define MAX_NODES 2
+#define MAX_BASES 30
+#define MAX_LONE 4
+#define MAX_NODES 3
 
 struct store;
 struct node;
 struct agent;
+struct machine;
 struct clients;
+struct watch;
 
 struct sim {
 	uint64_t seed;
@@ -50,13 +65,18 @@ struct sim {
 	struct faults f;
 	struct store *store;
 	struct clients *clients;
+	struct watch *watch;
 	struct node *nodes[MAX_NODES];
 	int n_nodes;
 	struct agent *agents[MAX_BASES];
 	int n_agents;
+	struct machine *lone[MAX_LONE];
+	int n_lone;
 	uint64_t *transitions; /* per row of lifecycle.def, added up */
+	int liar;              /* index of an agent; -1: none */
 	bool calm;             /* the storm is over */
 	bool over;             /* the run is over: events that are left only free what they carry */
+	bool lost;             /* an older ledger came back: what was newer is lost with a person's consent */
 	FILE *trace;           /* NULL: none */
 	char failure[512];     /* first broken invariant */
 	uint64_t steps, still; /* still: events since time last moved */
@@ -71,25 +91,44 @@ bool sim_chance(struct sim *s, int per_mille);
 int64_t sim_delay(struct sim *s, int64_t lo, int64_t hi);
 void sim_trace(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct machine *sim_lone(struct sim *s, const char *name); /* without an agent; NULL: nobody is there */
 
-/* ---- the ledger that all servers share ---------------------------------------------------------------------------------------------- */
+/* ---- what is durable ------------------------------------------------------------------------------------------------------------------
+ */
 struct store *store_new(struct sim *s);
 void store_free(struct store *st);
-struct ledger *store_connect(struct store *st, const int64_t *frozen_until); /* one server's connections; freed with the store */
-void store_disconnect(struct ledger *l);                                     /* its process died: completions never come */
 size_t store_rows(const struct store *st, enum table t);
 const void *store_row(const struct store *st, enum table t, size_t i);
 const void *store_find(const struct store *st, enum table t, const void *key_row);
 int64_t store_epoch(const struct store *st);
-void store_check(struct store *st); /* invariants of what is durable */
+int64_t store_last_event(const struct store *st);
+const char *store_holder(const struct store *st); /* of the lease; "" */
+void store_check(struct store *st);               /* invariants of what is durable */
+void store_remember(struct store *st);            /* a backup is taken */
+bool store_rewind(struct store *st);              /* and played back: every server must be dead; false when nothing was lost by it */
 
-/* ---- a server ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the road to it -------------------------------------------------------------------------------------------------------------------
+ */
+/* One server's connections; freed with the store. frozen_until: until then the server learns of nothing. */
+struct ledger *ledger_connect(struct store *st, const int64_t *frozen_until);
+void ledger_disconnect(struct ledger *l);        /* its process died: completions never come */
+bool ledger_busy(const struct ledger *l);        /* a commit or a load of this server is under way */
+void ledger_stall(struct store *st, int64_t us); /* nothing gets an answer for so long */
+
+/* ---- a server -------------------------------------------------------------------------------------------------------------------------
+ */
 struct node *node_new(struct sim *s, int index);
 void node_free(struct node *n);
 void node_kill(struct node *n); /* and starts again a while later */
+void node_stop(struct node *n); /* politely */
 void node_freeze(struct node *n, int64_t us);
 struct core *node_core(struct node *n); /* NULL while dead */
+struct sim *node_sim(const struct node *n);
+const char *node_name(const struct node *n);
+int64_t node_frozen_for(const struct node *n); /* ≤ 0: it is awake */
 bool node_active(struct node *n);
+struct node *sim_active(struct sim *s); /* the one that takes writes now, or NULL */
+struct direct **node_directs(struct node *n);
 /* An agent dials: NULL when the server is dead or stands by. */
 struct driver_link *node_accept(struct node *n, struct agent *a);
 void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m); /* agent → server, in order, delayed */
@@ -97,32 +136,78 @@ void link_cut(struct driver_link *k);                                  /* both s
 /* What the agent says is held up so long; neither side knows. */
 void link_mute(struct driver_link *k, int64_t us);
 
-/* ---- a base with its agent ---------------------------------------------------------------------------------------------------------- */
-struct agent *agent_new(struct sim *s, int index, const char *group);
+/* ---- a base ---------------------------------------------------------------------------------------------------------------------------
+ */
+struct brain_answer;
+typedef void (*machine_done)(void *arg, const struct brain_answer *x); /* exactly once, never inside the call */
+struct machine *machine_new(struct sim *s, int index, const char *name);
+void machine_free(struct machine *m);
+void machine_start(struct machine *m);
+void machine_die(struct machine *m);
+void machine_bounce(void *machine); /* dies and is started again by somebody else */
+void machine_on_crash(struct machine *m, sim_fn fn, void *arg);
+void machine_meddle(struct machine *m); /* somebody uses arklet by hand: a module is deactivated, broken or gone */
+void machine_hang(struct machine *m, int64_t us);
+bool machine_up(const struct machine *m);
+const char *machine_name(const struct machine *m);
+uint64_t machine_life(const struct machine *m);
+bool machine_holds(const struct machine *m, const char *module, const char *version, bool *ret_active);
+void machine_call(
+    struct machine *m, enum arklet_command command, const Berth__V1__WantedModule *w, int64_t timeout_us, machine_done done, void *arg);
+
+/* ---- its agent ------------------------------------------------------------------------------------------------------------------------
+ */
+struct agent *agent_new(struct sim *s, int index, const char *group, const char *zone);
 void agent_free(struct agent *a);
 void agent_kill(struct agent *a, bool disk_too);
+void agent_hang(struct agent *a, int64_t us);
 void agent_base_kill(struct agent *a);
 void agent_cut(struct agent *a); /* its link */
 void agent_mute(struct agent *a, int64_t us);
-void agent_leave(struct agent *a);  /* says goodbye, and is started again later */
-void agent_meddle(struct agent *a); /* somebody uses arklet by hand: a module is deactivated, broken or gone */
+void agent_leave(struct agent *a); /* says goodbye, and is started again later */
 void agent_deliver(struct agent *a, struct driver_link *k, const Berth__V1__ServerMessage *m);
 void agent_link_down(struct agent *a, struct driver_link *k);
-int agent_holds(const struct agent *a); /* modules on the base now */
-bool agent_holds_version(const struct agent *a, const char *module, const char *version, bool *ret_active);
+int64_t agent_hung_for(const struct agent *a); /* ≤ 0: it is awake */
 const char *agent_name(const struct agent *a);
+int agent_index(const struct agent *a);
+struct machine *agent_machine(const struct agent *a);
+void lie(struct sim *s, Berth__V1__AgentMessage *m); /* changes it */
 
-/* ---- people and pipelines ----------------------------------------------------------------------------------------------------------- */
+/* ---- people and pipelines -------------------------------------------------------------------------------------------------------------
+ */
 struct clients *clients_new(struct sim *s);
 void clients_free(struct clients *c);
-void clients_start(struct clients *c); /* modules, versions, a group, a join token; then wishes */
-void clients_check(struct clients *c); /* what was acknowledged is there */
+void clients_start(struct clients *c);  /* modules, versions, a group, a join token; then wishes */
+void clients_check(struct clients *c);  /* what was acknowledged is there */
+void clients_forget(struct clients *c); /* an older ledger came back */
 /* The ledger removes that deployment: somebody must have asked for it. */
 void clients_deleted(struct clients *c, const char *deployment);
 
-/* ---- one seed ----------------------------------------------------------------------------------------------------------------------- */
-bool storm_run(
-    uint64_t seed, FILE *trace, uint64_t *transitions, char *ret_why, size_t n); /* false: *ret_why tells the first broken invariant */
-void settle_check(struct sim *s);                                                /* at the end */
+/* ---- what must hold, told as things happen --------------------------------------------------------------------------------------------
+ */
+struct watch *watch_new(void);
+void watch_free(struct watch *w);
+/* epochs: no command of an old one is obeyed */
+void watch_told(struct sim *s, int agent, const Berth__V1__ServerMessage *m);
+void watch_calls(struct sim *s, int agent, const char *what, int64_t generation);
+void watch_agent_reborn(struct sim *s, int agent);
+/* effects on bases; machines without agent count from MAX_BASES on */
+void watch_base_reborn(struct sim *s, int machine);
+void watch_effect(struct sim *s, int machine, bool install, const char *module, const char *version, int64_t generation);
+void watch_units(struct sim *s, const char *base, int64_t units);
+/* effects of servers: only the lease's holder has any, and only of what is committed */
+void watch_holder(struct sim *s, const char *node, const char *what);
+void watch_command(struct sim *s, const Berth__V1__Command *c);
+void watch_ack(struct sim *s, const char *base, int64_t seq);
+/* commits: before and after */
+void watch_commit(struct sim *s, const struct changeset *cs);
+void watch_committed(struct sim *s, const struct changeset *cs);
+void watch_model(struct sim *s, struct fleet *f); /* equal to the ledger; the fleet is not dirty and nothing is under way */
+
+/* ---- one seed -------------------------------------------------------------------------------------------------------------------------
+ */
+/* False: *ret_why tells the first broken invariant. */
+bool storm_run(uint64_t seed, FILE *trace, uint64_t *transitions, char *ret_why, size_t n);
+void settle_check(struct sim *s); /* at the end */
 
 #endif

@@ -10,42 +10,86 @@
 
 static const struct faults kinds[] = {
 	{ 0 },
-	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_retry_slow = 20 },
-	{ .link_cut = 60, .agent_kill = 20, .base_kill = 20, .report_late = 100, .mute = 20, .leave = 30, .meddle = 20 },
-	{ .node_kill = 15, .node_freeze = 15, .commit_lost_after = 10, .commit_late = 10 },
-	{ .install_fail = 400, .base_kill = 10, .crash = 100, .link_cut = 40, .mute = 20 },
+	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_slow = 20 },
+	{ .link_cut = 60,
+	    .agent_kill = 20,
+	    .base_kill = 20,
+	    .report_late = 100,
+	    .report_twice = 100,
+	    .mute = 20,
+	    .leave = 30,
+	    .meddle = 20 },
+	{ .node_kill = 15, .node_freeze = 15, .node_stop = 5, .commit_lost_after = 10, .commit_late = 10 },
+	{ .install_fail = 400, .base_kill = 10, .base_hang = 10, .crash = 100, .link_cut = 40, .mute = 20 },
 	{ .install_fail = 700, .meddle = 10, .link_cut = 30, .agent_kill = 20 },
 	{ .commit_lost_before = 10,
 	    .commit_lost_after = 10,
 	    .commit_late = 10,
-	    .commit_retry_slow = 10,
+	    .commit_slow = 10,
+	    .stall = 5,
 	    .link_cut = 20,
 	    .node_kill = 8,
 	    .node_freeze = 8,
 	    .agent_kill = 10,
 	    .agent_disk_lost = 200,
+	    .agent_hang = 10,
 	    .base_kill = 10,
+	    .base_hang = 5,
 	    .install_fail = 50,
 	    .report_late = 50,
+	    .report_twice = 50,
 	    .mute = 10,
 	    .leave = 10,
-	    .meddle = 10 },
+	    .meddle = 10,
+	    .lone = 300 },
+	{ .refuse = 150, .base_kill = 10 },
+	{ .older = true, .link_cut = 10, .base_kill = 5 },
+	{ .refuse = 100, .commit_lost_after = 10, .commit_late = 10, .node_kill = 5 },
+	{ .lie = 200, .report_twice = 100, .base_kill = 5, .install_fail = 30 },
+	{ .lone = 1000, .base_kill = 20, .base_hang = 20, .node_kill = 10, .node_freeze = 10, .commit_lost_after = 10 },
+	{ .stall = 30, .agent_hang = 30, .base_hang = 30 },
 };
 
-static void blow(void *arg) {
+/* Every server dies; the database comes back from a backup. */
+static void rewind_all(void *arg) {
 	struct sim *s = arg;
 	if (s->calm)
 		return;
-	struct agent *a = s->agents[rng_below(&s->rng, (uint64_t)s->n_agents)];
+	for (int i = 0; i < s->n_nodes; i++)
+		node_kill(s->nodes[i]);
+	if (!store_rewind(s->store))
+		return;
+	s->lost = true;
+	clients_forget(s->clients);
+}
+
+static void remember(void *arg) {
+	struct sim *s = arg;
+	store_remember(s->store);
+}
+
+static void blow_servers(struct sim *s) {
 	struct node *n = s->nodes[rng_below(&s->rng, (uint64_t)s->n_nodes)];
 	if (sim_chance(s, s->f.node_kill))
 		node_kill(n);
+	if (sim_chance(s, s->f.node_stop))
+		node_stop(n);
 	if (sim_chance(s, s->f.node_freeze))
 		node_freeze(n, sim_delay(s, US_PER_S, 25 * US_PER_S));
+	if (sim_chance(s, s->f.stall))
+		ledger_stall(s->store, sim_delay(s, 500 * US_PER_MS, 20 * US_PER_S));
+}
+
+static void blow_agents(struct sim *s) {
+	struct agent *a = s->agents[rng_below(&s->rng, (uint64_t)s->n_agents)];
 	if (sim_chance(s, s->f.agent_kill))
 		agent_kill(a, sim_chance(s, s->f.agent_disk_lost));
+	if (sim_chance(s, s->f.agent_hang))
+		agent_hang(a, sim_delay(s, US_PER_S, 90 * US_PER_S));
 	if (sim_chance(s, s->f.base_kill))
 		agent_base_kill(a);
+	if (sim_chance(s, s->f.base_hang))
+		machine_hang(agent_machine(a), sim_delay(s, US_PER_S, 150 * US_PER_S));
 	if (sim_chance(s, s->f.link_cut))
 		agent_cut(a);
 	if (sim_chance(s, s->f.mute))
@@ -53,7 +97,25 @@ static void blow(void *arg) {
 	if (sim_chance(s, s->f.leave))
 		agent_leave(a);
 	if (sim_chance(s, s->f.meddle))
-		agent_meddle(a);
+		machine_meddle(agent_machine(a));
+}
+
+static void blow_lone(struct sim *s) {
+	struct machine *m = s->lone[rng_below(&s->rng, (uint64_t)s->n_lone)];
+	if (sim_chance(s, s->f.base_kill))
+		machine_bounce(m);
+	if (sim_chance(s, s->f.base_hang))
+		machine_hang(m, sim_delay(s, US_PER_S, 150 * US_PER_S));
+}
+
+static void blow(void *arg) {
+	struct sim *s = arg;
+	if (s->calm)
+		return;
+	blow_servers(s);
+	blow_agents(s);
+	if (s->n_lone > 0)
+		blow_lone(s);
 	sim_after(s, sim_delay(s, 100 * US_PER_MS, 2 * US_PER_S), blow, s);
 }
 
@@ -71,18 +133,37 @@ static void settle(struct sim *s, bool whole) {
 	}
 }
 
+static void stage_lone(struct sim *s) {
+	char name[16];
+	for (int i = 0; i < MAX_LONE && sim_chance(s, s->f.lone); i++) {
+		snprintf(name, sizeof name, "lone%d", i);
+		s->lone[s->n_lone++] = machine_new(s, MAX_BASES + i, name);
+		machine_on_crash(s->lone[i], machine_bounce, s->lone[i]);
+		machine_start(s->lone[i]);
+	}
+}
+
+/* Most fleets are small, where everything is close to a limit; every tenth is as large as they come here. */
 static void stage(struct sim *s) {
+	static const char *const zones[] = { "a", "b", "c" };
 	s->f = kinds[s->seed % (sizeof kinds / sizeof *kinds)];
 	s->store = store_new(s);
 	s->clients = clients_new(s);
-	s->n_nodes = s->seed % 2 == 0 ? 1 : 2;
-	s->n_agents = 2 + (int)rng_below(&s->rng, 7);
+	s->watch = watch_new();
+	s->n_nodes = 1 + (int)(s->seed % 5 % MAX_NODES);
+	s->n_agents = 2 + (int)rng_below(&s->rng, s->seed % 10 == 9 ? MAX_BASES - 1 : 7);
+	s->liar = s->f.lie > 0 ? 0 : -1;
+	stage_lone(s);
 	for (int i = 0; i < s->n_nodes; i++)
 		s->nodes[i] = node_new(s, i);
 	for (int i = 0; i < s->n_agents; i++)
-		s->agents[i] = agent_new(s, i, "g");
+		s->agents[i] = agent_new(s, i, "g", zones[i % 3]);
 	clients_start(s->clients);
 	sim_after(s, 5 * US_PER_S, blow, s);
+	if (!s->f.older)
+		return;
+	sim_after(s, sim_delay(s, 20 * US_PER_S, 60 * US_PER_S), remember, s);
+	sim_after(s, sim_delay(s, 61 * US_PER_S, 100 * US_PER_S), rewind_all, s);
 }
 
 static void play(struct sim *s) {
@@ -108,7 +189,10 @@ static void strike(struct sim *s) {
 		node_free(s->nodes[i]);
 	for (int i = 0; i < s->n_agents; i++)
 		agent_free(s->agents[i]);
+	for (int i = 0; i < s->n_lone; i++)
+		machine_free(s->lone[i]);
 	clients_free(s->clients);
+	watch_free(s->watch);
 	store_free(s->store);
 	sim_deinit(s);
 }
