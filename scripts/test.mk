@@ -1,6 +1,6 @@
-# The test tiers and all of them. Each tier alone: make test-unit, test-ledger, test-sim, test-http-diff, test-e2e [E2E=pytest arguments].
+# The test tiers and all of them. Each tier alone: make test-unit, test-ledger, test-sim, test-mutants, test-http-diff, test-e2e [E2E=pytest arguments].
 # Nothing is shared between two runs: ports come from the kernel, folders and databases are temporary.
-TIERS := test-unit test-ledger test-sim test-http-diff test-fuzz test-e2e
+TIERS := test-unit test-ledger test-sim test-mutants test-http-diff test-fuzz test-e2e
 E2E ?=
 
 .PHONY: test test-unit test-e2e

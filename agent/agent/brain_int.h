@@ -12,6 +12,7 @@
 
 #include <sys/queue.h>
 
+#include "base/mutant.h"
 #include "base/rng.h"
 #include "brain.h"
 #include "state.h"

@@ -99,11 +99,11 @@ static void take_item(struct brain *b, const Berth__V1__CommandItem *i, int64_t 
 	bool known_kind = i->kind >= BERTH__V1__TASK_KIND__TASK_KIND_INSTALL && i->kind <= BERTH__V1__TASK_KIND__TASK_KIND_SWITCH;
 	if (op_by_generation(b, i->generation) != NULL)
 		return; /* at work: its outcome answers both */
-	if (known != NULL && known->has_ok)
+	if (known != NULL && known->has_ok && !MUTANT(obey_again))
 		repeat_outcome(b, known);
 	else if (!known_kind || !module_ok(i->module) || i->generation <= 0)
 		refuse_item(b, i, "invalid", "the command names no module that this agent could act on");
-	else if (known == NULL && i->generation <= high)
+	else if (known == NULL && i->generation <= high && !MUTANT(obey_again))
 		refuse_item(b, i, "stale", "a later command was accepted already");
 	else
 		accept_item(b, i, command, known != NULL);

@@ -89,6 +89,10 @@ static void commit_start(struct core *c) {
 	b->cs->epoch = c->epoch;
 	fleet_collect(c->fleet, b->cs, (size_t)c->cfg.max_rows);
 	b->begun = clock_mono(&c->env.clock);
+	if (MUTANT(reply_early))
+		answer_ops(b);
+	if (MUTANT(command_early))
+		effects_run(c, b);
 	c->flying = b;
 	c->open = bundle_new();
 	if (fleet_is_dirty(c->fleet)) { /* too much for one commit: what hangs on it waits for the last part */
@@ -220,7 +224,7 @@ static void recovered(void *arg, const struct ledger_loaded *res, const struct e
 	c->epoch = res->epoch;
 	core_set_mode(c, c->stopped != NULL ? CORE_STOPPING : CORE_ACTIVE, "");
 	effects_make_up(c); /* agents obey the new epoch only after a welcome in it */
-	if (b != NULL && res->commit_no < b->cs->commit_no) {
+	if (b != NULL && (res->commit_no < b->cs->commit_no || MUTANT(commit_again))) {
 		c->stats.retries++;
 		b->cs->epoch = c->epoch;
 		ledger_commit(c, b);

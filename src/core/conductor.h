@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/rng.h"
 #include "core/change.h"
 #include "core/core.h"

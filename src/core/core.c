@@ -517,7 +517,7 @@ void core_witnessed(const struct core *c, char ret_cell[37], int64_t *ret_epoch,
 }
 
 bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event) {
-	if (cell == NULL || strcmp(cell, c->cell) != 0 || epoch < c->accepted_epoch)
+	if (cell == NULL || strcmp(cell, c->cell) != 0 || epoch < c->accepted_epoch || MUTANT(forget_witness))
 		return false;
 	return epoch > c->epoch || event > c->committed_event;
 }

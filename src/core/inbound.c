@@ -598,6 +598,8 @@ static void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *co
 /* ---- report
  * ------------------------------------------------------------------------------------------------------------------------------- */
 static void ack(struct core *c, struct base *b) {
+	if (MUTANT(acknowledge_early))
+		c->env.driver->ops->ack(b->drive, b->row.report_seq);
 	effect_add(c, EFFECT_ACK, b->drive)->seq = b->row.report_seq;
 	core_wake(c);
 }

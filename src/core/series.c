@@ -25,8 +25,9 @@ bool series_waits(const struct core *c) {
 }
 
 void series_begin(struct core *c, size_t ops) {
-	c->serial =
-	    (int)(ops + HASH_COUNT(c->links)) + 64; /* the operations, the bases, and what the engine does by itself right after the load */
+	c->serial = MUTANT(blame_nobody) ? 0
+	                                 : (int)(ops + HASH_COUNT(c->links)) +
+	                                       64; /* the operations, the bases, and what the engine does by itself right after the load */
 }
 
 void series_commit_done(struct core *c) {

@@ -1,6 +1,7 @@
 /* Instances: one module version on one base. Here the units are counted, and refused where they do not fit. */
 #include "model/fleet_internal.h"
 
+#include "base/mutant.h"
 #include "base/err.h"
 
 #include <assert.h>
@@ -175,7 +176,7 @@ void fleet_instance_remove(struct fleet *f, struct instance *i) {
 	TAILQ_REMOVE(&b->instances, i, base_link);
 	b->n_instances--;
 	i->version->n_instances--;
-	base_add_units(f, b, -i->row.units);
+	base_add_units(f, b, MUTANT(forget_refund) ? 0 : -i->row.units);
 	HASH_DELETE(hh_id, f->instances, i);
 	struct leftover *l = object_delete(f, &i->o);
 	stays_move(&stays, l == NULL ? NULL : &l->stays);

@@ -62,7 +62,7 @@ static int cut_equal(int64_t rest, int64_t count, int n, int64_t ret_sizes[STRAT
 
 static int cut_list(const struct strategy *s, int64_t total, int64_t given, int n, int64_t ret_sizes[STRATEGY_MAX_BATCHES]) {
 	for (int i = 0; i < s->n_batches && given < total && n < STRATEGY_MAX_BATCHES - 1; i++) {
-		int64_t upto = amount_of(s->batches[i], total, ROUND_UP);
+		int64_t upto = amount_of(s->batches[i], total, MUTANT(round_down) ? ROUND_DOWN : ROUND_UP);
 		if (upto <= given)
 			continue;
 		ret_sizes[n++] = upto - given;

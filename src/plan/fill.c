@@ -127,7 +127,7 @@ static int64_t target_of(const struct plan *p, const struct change *ch) {
 }
 
 static bool interrupts(struct plan *p, const struct change *ch, const struct instance *i, int64_t target) {
-	if (i->row.state != INSTANCE_READY)
+	if (i->row.state != INSTANCE_READY || MUTANT(interrupt_all))
 		return true;
 	int64_t least = amount_of(strategy_of(p, ch)->max_unavailable, target, ROUND_DOWN);
 	if (least < 1)
@@ -464,12 +464,12 @@ static const picker pickers[] = { pick_removal, pick_upgrade, pick_new };
 int64_t batch_fill(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
 	int begun = 0;
-	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p);
+	int64_t left = b->row.size - b->row.done - b->row.failed - plan_batch_chains(p) + MUTANT(run_ahead);
 	bool held = false;
 	if (l->todo_batch != b->row.number)
 		list_work(e, p, b);
 	while (left > 0) {
-		if (plan_batch_chains(p) >= l->s.max_in_flight) {
+		if (plan_batch_chains(p) >= l->s.max_in_flight && !MUTANT(crowd)) {
 			l->wait.in_flight = true;
 			return 0;
 		}

@@ -2,6 +2,7 @@
 #ifndef BERTH_PLAN_LIVE_H
 #define BERTH_PLAN_LIVE_H
 
+#include "base/mutant.h"
 #include "plan/memo.h"
 #include "plan/plan.h"
 #include "sched/place.h"

@@ -100,7 +100,7 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 	text_set(&t->row.output, o->ok ? NULL : o->output);
 	fleet_touch(e->fleet, &t->o);
 	bool wanted = !word_terminal(WORD_PLAN, p->row.state) && (c == NULL || !c->ignored);
-	if (!o->ok && o->retryable && t->row.attempt <= l->s.retries && wanted) {
+	if (!o->ok && o->retryable && t->row.attempt <= l->s.retries + MUTANT(try_on) && wanted) {
 		try_again(e, t, o);
 		return;
 	}

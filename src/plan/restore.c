@@ -43,6 +43,8 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 	if (word_terminal(WORD_PLAN, p->row.state))
 		return;
 	l->progress = l->soak_from = l->gates.from = e->mono;
+	if (MUTANT(soak_anew))
+		p->row.soaked_us = 0;
 	if (p->row.state == PLAN_QUEUED)
 		return;
 	TAILQ_FOREACH(ch, &p->changes, link)

@@ -67,7 +67,8 @@ static void make_batches(struct plan_env *e, struct plan *p) {
 }
 
 bool plan_start(struct plan_env *e, struct plan *p) {
-	if (p->row.state != PLAN_QUEUED || plan_frozen(p) != NULL || !deployments_free(p))
+	if (p->row.state != PLAN_QUEUED || (plan_frozen(p) != NULL && !MUTANT(start_frozen)) ||
+	    (!deployments_free(p) && !MUTANT(two_plans)))
 		return false;
 	struct plan_live *l = live_get(p);
 	struct change *ch;
@@ -162,7 +163,7 @@ bool plan_over_threshold(struct plan *p) {
 	const struct plan_live *l = p->live;
 	const struct batch *b = batch_now(p);
 	int64_t fresh = plan_failures(p) - l->memo.tolerated;
-	if (fresh >= at_least_one(l->s.failure_threshold, bases_planned(p)))
+	if (fresh >= at_least_one(l->s.failure_threshold, bases_planned(p)) + MUTANT(threshold_after))
 		return true;
 	if (b == NULL || l->s.batch_failure_threshold.kind == AMOUNT_UNSET)
 		return false;
@@ -197,6 +198,8 @@ static bool batch_watched(struct plan_env *e, struct plan *p, struct batch *b) {
 }
 
 static bool must_confirm(const struct plan_live *l, const struct batch *b) {
+	if (MUTANT(no_confirm))
+		return false;
 	return l->s.confirm == CONFIRM_EACH || (l->s.confirm == CONFIRM_BETA && b->row.number == 1);
 }
 
@@ -425,7 +428,7 @@ static void show_waiting(struct plan_env *e, struct plan *p) {
 void plan_step(struct plan_env *e, struct plan *p) {
 	if (p->row.state == PLAN_QUEUED && !plan_start(e, p))
 		return;
-	if (p->row.state != PLAN_RUNNING && p->row.state != PLAN_SOAKING)
+	if (p->row.state != PLAN_RUNNING && p->row.state != PLAN_SOAKING && !(MUTANT(go_on_paused) && p->row.state == PLAN_PAUSED))
 		return;
 	struct plan_live *l = live_get(p);
 	bool halted = p->row.state == PLAN_RUNNING && stalled(e, p); /* by what it waited for until now */

@@ -217,6 +217,8 @@ static void persist(struct agent *a, const struct brain_effect *e) {
 }
 
 static void call(struct agent *a, const struct brain_effect *e) {
+	if (e->command == ARKLET_UNINSTALL)
+		watch_removes(a->sim, a->index, e->module->generation);
 	if (e->module != NULL)
 		watch_calls(a->sim, a->index, arklet_command_name(e->command), e->module->generation);
 	machine_call(a->machine, e->command, e->module, e->timeout_us, answered, chore_new(a, e->id));
@@ -236,6 +238,7 @@ static void perform(struct agent *a, const struct brain_effect *e) {
 		persist(a, e);
 		return;
 	case BRAIN_SEND:
+		watch_reported(a->sim, a->index, e->message);
 		if (a->link != NULL)
 			link_up(a->link, e->message);
 		return;
@@ -293,6 +296,13 @@ void agent_deliver(struct agent *a, struct driver_link *k, const Berth__V1__Serv
 	watch_told(a->sim, a->index, m);
 	brain_message(a->brain, m, now_of(a));
 	pump(a);
+}
+
+void agent_hear(struct agent *a, const Berth__V1__ServerMessage *m) {
+	if (a->link == NULL || agent_hung_for(a) > 0)
+		return;
+	sim_trace(a->sim, "%s hears a command of epoch %lld once more", a->name, (long long)m->command->epoch);
+	agent_deliver(a, a->link, m);
 }
 
 void agent_link_down(struct agent *a, struct driver_link *k) {
@@ -376,6 +386,7 @@ void agent_kill(struct agent *a, bool disk_too) {
 	a->link = NULL;
 	brain_free(dead);
 	if (disk_too) {
+		watch_disk_lost(a->sim, a->index);
 		free(a->disk);
 		a->disk = NULL;
 		a->disk_n = 0;

@@ -57,6 +57,8 @@ struct clients {
 	int64_t revision[N_MODULES]; /* the highest */
 	bool delete_asked[N_MODULES];
 	uint64_t keys; /* given out */
+	char refused[24];
+	int times; /* it was refused in a row */
 };
 
 static const char *base_name(const struct sim *s, int k) {
@@ -74,6 +76,14 @@ static void how_to_cut(const struct request *q, struct strategy *ret) {
 		snprintf(ret->batch_order, sizeof ret->batch_order, "c,a");
 	if (way == 2)
 		ret->batch_count = 1 + q->n;
+	if (way == 3) {
+		ret->batches[0] = (struct amount){ AMOUNT_COUNT, 1 };
+		ret->batches[1] = (struct amount){ AMOUNT_PERCENT, 45 };
+		ret->batches[2] = (struct amount){ AMOUNT_ALL, 0 };
+		ret->n_batches = 3;
+	}
+	ret->max_in_flight = q->n % 3; /* 0: the default */
+	ret->retries = q->dice % 3;
 	if (q->base == 1 && q->sim->agents[0] != NULL)
 		snprintf(ret->beta, sizeof ret->beta, "%s", q->n % 2 == 0 ? "*" : agent_name(q->sim->agents[0]));
 }
@@ -415,6 +425,14 @@ void clients_start(struct clients *c) {
 
 void clients_forget(struct clients *c) {
 	memset(c->revision, 0, sizeof c->revision);
+}
+
+void clients_refused(struct clients *c, const char *key) {
+	bool again = strcmp(c->refused, key) == 0;
+	c->times = again ? c->times + 1 : 1;
+	snprintf(c->refused, sizeof c->refused, "%s", key);
+	if (c->times > 10)
+		sim_fail(c->sim, "request %s takes its neighbours down again and again", key);
 }
 
 void clients_deleted(struct clients *c, const char *deployment) {

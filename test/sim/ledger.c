@@ -95,7 +95,7 @@ static struct changeset *changeset_clone(const struct changeset *cs) {
 }
 
 /* What a database might refuse for a bug of ours: certain operations, what a certain plan does, what a certain base tells. */
-static bool poisoned(const struct sim *s, const struct changeset *cs) {
+static bool poisoned(struct sim *s, const struct changeset *cs) {
 	const struct change_rows *e = &cs->tables[TABLE_event];
 	for (size_t i = 0; i < e->n_upserts && s->f.refuse > 0 && !s->calm; i++) {
 		const struct row_event *r = e->upserts[i];
@@ -104,7 +104,9 @@ static bool poisoned(const struct sim *s, const struct changeset *cs) {
 		bool base = r->base != NULL && strcmp(r->base, "n1") == 0 && strcmp(r->kind, "base.down") == 0;
 		if (!op && !plan && !base)
 			continue;
-		sim_trace((struct sim *)(uintptr_t)s, "ledger: does not take %s: %s", r->kind, r->message);
+		sim_trace(s, "ledger: does not take %s: %s", r->kind, r->message);
+		if (op)
+			clients_refused(s->clients, r->link);
 		return true;
 	}
 	return false;
@@ -118,6 +120,8 @@ static void land(struct call *c) {
 		err_field(&c->err, E_DB_REFUSED, "poison", "constraint poison");
 	else
 		store_apply(st, c->cs, &c->err);
+	if (c->err.code == E_DB_REFUSED && strcmp(c->err.pointer, "poison") != 0 && st->sim->n_nodes > 0)
+		sim_fail(st->sim, "the ledger refuses what the core made: %s", c->err.text);
 	if (c->err.code != 0)
 		sim_trace(st->sim, "ledger: commit %lld: %s", (long long)c->cs->commit_no, c->err.text);
 }
@@ -198,7 +202,7 @@ static void epoch_raise(struct call *c) {
 	if (st->now.epoch < c->from->floor)
 		st->now.epoch = c->from->floor;
 	c->from->floor = 0;
-	c->res.epoch = c->from->epoch = ++st->now.epoch;
+	c->res.epoch = c->from->epoch = MUTANT(keep_epoch) ? st->now.epoch : ++st->now.epoch;
 }
 
 static void load_answer(void *arg) {
@@ -311,6 +315,7 @@ static void lease_take_arrives(void *arg) {
 	} else {
 		c->me.counter = c->expected + 1;
 		st->now.lease = c->me;
+		st->renewed_at = st->sim->now_us;
 		sim_trace(st->sim, "ledger: lease goes to %s", c->me.holder);
 	}
 	c->seen = st->now.lease;
@@ -322,8 +327,10 @@ static void lease_renew_arrives(void *arg) {
 	struct store *st = c->from->store;
 	if (strcmp(st->now.lease.holder, c->me.holder) != 0 || c->from->dead || c->life != st->life)
 		err_set(&c->err, E_FENCED, "the lease is not ours any more");
-	else
+	else {
 		st->now.lease.counter++;
+		st->renewed_at = st->sim->now_us;
+	}
 	c->seen = st->now.lease;
 	arrive(c, 50, 500, lease_answer);
 }

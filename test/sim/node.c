@@ -237,11 +237,37 @@ void link_up(struct driver_link *k, const Berth__V1__AgentMessage *m) {
 		post(k, &m->pb, true);
 }
 
+/* What somebody in between kept comes once more, on whatever stream the agent has by then. */
+struct echo {
+	struct agent *agent;
+	uint8_t *bytes;
+	size_t n;
+};
+
+static void echoes(void *arg) {
+	struct echo *x = arg;
+	ARENA_AUTO a = arena_new();
+	ProtobufCAllocator alloc = arena_pb(a);
+	agent_hear(x->agent, berth__v1__server_message__unpack(&alloc, x->n, x->bytes));
+	free(x->bytes);
+	free(x);
+}
+
+static void echo(struct driver_link *k, const Berth__V1__ServerMessage *m) {
+	struct echo *x = malloc(sizeof *x);
+	*x = (struct echo){ .agent = k->agent, .n = berth__v1__server_message__get_packed_size(m) };
+	x->bytes = malloc(x->n + 1);
+	berth__v1__server_message__pack(m, x->bytes);
+	sim_after(k->node->sim, sim_delay(k->node->sim, US_PER_MS, 30 * US_PER_S), echoes, x);
+}
+
 static void send(struct driver_link *k, Berth__V1__ServerMessage *m) {
 	if (k->direct != NULL)
 		direct_message(k->direct, m);
 	else if (!k->dead)
 		post(k, &m->pb, false);
+	if (k->agent != NULL && m->kind_case == BERTH__V1__SERVER_MESSAGE__KIND_COMMAND && sim_chance(k->node->sim, k->node->sim->f.replay))
+		echo(k, m);
 }
 
 /* ---- driver -------------------------------------------------------------------------------------------------------------------------- */

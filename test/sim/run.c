@@ -3,6 +3,7 @@
  * berth-sim [--seeds N] [--first S] [--jobs J] [--trace] [--twice]: a failing seed prints how to replay it. */
 #include "sim.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "model/lifecycle.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define MAX_JOBS 64
+#define SEED_LIMIT_S 60
 #define MAX_ROWS 256
 #define ENOUGH_SEEDS 2000 /* for every row of lifecycle.def */
 
@@ -32,6 +34,7 @@ struct options {
 	unsigned long long n, first;
 	int jobs;
 	bool trace, twice;
+	bool until_failed; /* one that fails is enough, and what is looked for */
 	const char *program;
 };
 
@@ -67,12 +70,16 @@ static bool run_one(const struct options *o, unsigned long long seed, uint64_t *
 static void work(const struct options *o, struct shared *s, int job) {
 	char why[512];
 	for (unsigned long long k; (k = atomic_fetch_add(&s->next, 1)) < o->n;) {
+		if (o->until_failed && atomic_load(&s->failed) > 0)
+			break;
 		s->at[job] = o->first + k;
+		alarm(SEED_LIMIT_S); /* one that does not end is a failed one, too */
 		if (run_one(o, s->at[job], s->transitions[job], why, sizeof why))
 			continue;
 		atomic_fetch_add(&s->failed, 1);
 		replay(o, s->at[job], why);
 	}
+	alarm(0);
 }
 
 static pid_t worker_start(const struct options *o, struct shared *s, int job) {
@@ -116,6 +123,45 @@ static void work_in_parallel(const struct options *o, struct shared *s) {
 		}
 	}
 }
+
+#ifdef BERTH_MUTANTS
+enum mutant mutant;
+
+static const struct {
+	const char *name, *text;
+} mutants[MUTANT_COUNT] = {
+#define M(name, text) { #name, text },
+	{ "none", "" },
+#include "mutants.def"
+#undef M
+};
+
+static bool mutant_found(const struct options *o, struct shared *s, int which) {
+	mutant = (enum mutant)which;
+	atomic_store(&s->next, 0);
+	atomic_store(&s->failed, 0);
+	printf("-- %s: %s\n", mutants[which].name, mutants[which].text);
+	work_in_parallel(o, s);
+	if (atomic_load(&s->failed) == 0)
+		printf("%llu seeds did not find it\n", o->n);
+	return atomic_load(&s->failed) > 0;
+}
+
+/* Each mutant, or the one of that name, until a seed finds it. */
+static int mutants_run(struct options *o, struct shared *s, const char *only) {
+	int found = 0, missed = 0;
+	o->until_failed = true;
+	for (int i = 1; i < MUTANT_COUNT; i++) {
+		if (only != NULL && strcmp(mutants[i].name, only) != 0)
+			continue;
+		bool is = mutant_found(o, s, i);
+		found += is;
+		missed += !is;
+	}
+	printf("mutants: %d found, %d missed\n", found, missed);
+	return missed == 0 && found > 0 ? 0 : 1;
+}
+#endif
 
 /* Says which rows of the life cycles never happened. Returns how many. */
 static size_t rows_missed(const struct shared *s) {
@@ -168,6 +214,9 @@ int main(int argc, char **argv) {
 	struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
 		abort();
+#ifdef BERTH_MUTANTS
+	return mutants_run(&o, s, argc > optind ? argv[optind] : NULL);
+#endif
 	if (o.jobs == 1 && o.n == 1) /* a debugger stays with it */
 		work(&o, s, 0);
 	else

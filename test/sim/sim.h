@@ -37,7 +37,7 @@ struct faults {
 	int refuse;                                                                 /* rows it does not take */
 	bool older;                                                                 /* it comes back older, once */
 	int node_kill, node_freeze, node_stop;                                      /* servers */
-	int link_cut, mute, report_late, report_twice, lie;                         /* links; one agent that lies */
+	int link_cut, mute, report_late, report_twice, replay, lie;                 /* links; one agent that lies */
 	int agent_kill, agent_disk_lost, agent_hang, leave;                         /* agents */
 	int base_kill, base_hang, install_fail, crash, meddle;                      /* bases */
 	int lone;                                                                   /* bases without an agent */
@@ -53,6 +53,7 @@ struct agent;
 struct machine;
 struct clients;
 struct watch;
+struct plan_watch;
 
 struct sim {
 	uint64_t seed;
@@ -66,6 +67,7 @@ struct sim {
 	struct store *store;
 	struct clients *clients;
 	struct watch *watch;
+	struct plan_watch *plan_watch;
 	struct node *nodes[MAX_NODES];
 	int n_nodes;
 	struct agent *agents[MAX_BASES];
@@ -103,9 +105,10 @@ const void *store_find(const struct store *st, enum table t, const void *key_row
 int64_t store_epoch(const struct store *st);
 int64_t store_last_event(const struct store *st);
 const char *store_holder(const struct store *st); /* of the lease; "" */
-void store_check(struct store *st);               /* invariants of what is durable */
-void store_remember(struct store *st);            /* a backup is taken */
-bool store_rewind(struct store *st);              /* and played back: every server must be dead; false when nothing was lost by it */
+int64_t store_renewed_at(const struct store *st);
+void store_check(struct store *st);    /* invariants of what is durable */
+void store_remember(struct store *st); /* a backup is taken */
+bool store_rewind(struct store *st);   /* and played back: every server must be dead; false when nothing was lost by it */
 
 /* ---- the road to it -------------------------------------------------------------------------------------------------------------------
  */
@@ -166,6 +169,7 @@ void agent_cut(struct agent *a); /* its link */
 void agent_mute(struct agent *a, int64_t us);
 void agent_leave(struct agent *a); /* says goodbye, and is started again later */
 void agent_deliver(struct agent *a, struct driver_link *k, const Berth__V1__ServerMessage *m);
+void agent_hear(struct agent *a, const Berth__V1__ServerMessage *m); /* a command, once more */
 void agent_link_down(struct agent *a, struct driver_link *k);
 int64_t agent_hung_for(const struct agent *a); /* ≤ 0: it is awake */
 const char *agent_name(const struct agent *a);
@@ -177,9 +181,10 @@ void lie(struct sim *s, Berth__V1__AgentMessage *m); /* changes it */
  */
 struct clients *clients_new(struct sim *s);
 void clients_free(struct clients *c);
-void clients_start(struct clients *c);  /* modules, versions, a group, a join token; then wishes */
-void clients_check(struct clients *c);  /* what was acknowledged is there */
-void clients_forget(struct clients *c); /* an older ledger came back */
+void clients_start(struct clients *c);                    /* modules, versions, a group, a join token; then wishes */
+void clients_check(struct clients *c);                    /* what was acknowledged is there */
+void clients_forget(struct clients *c);                   /* an older ledger came back */
+void clients_refused(struct clients *c, const char *key); /* the ledger does not take that request: it must not be tried for ever */
 /* The ledger removes that deployment: somebody must have asked for it. */
 void clients_deleted(struct clients *c, const char *deployment);
 
@@ -190,6 +195,9 @@ void watch_free(struct watch *w);
 /* epochs: no command of an old one is obeyed */
 void watch_told(struct sim *s, int agent, const Berth__V1__ServerMessage *m);
 void watch_calls(struct sim *s, int agent, const char *what, int64_t generation);
+void watch_reported(struct sim *s, int agent, const Berth__V1__AgentMessage *m);
+void watch_removes(struct sim *s, int agent, int64_t generation);
+void watch_disk_lost(struct sim *s, int agent);
 void watch_agent_reborn(struct sim *s, int agent);
 /* effects on bases; machines without agent count from MAX_BASES on */
 void watch_base_reborn(struct sim *s, int machine);
@@ -202,6 +210,9 @@ void watch_ack(struct sim *s, const char *base, int64_t seq);
 /* commits: before and after */
 void watch_commit(struct sim *s, const struct changeset *cs);
 void watch_committed(struct sim *s, const struct changeset *cs);
+struct plan_watch *plan_watch_new(void); /* free() it */
+void watch_plans_before(struct sim *s, const struct changeset *cs);
+void watch_plans_after(struct sim *s, const struct changeset *cs);
 void watch_model(struct sim *s, struct fleet *f); /* equal to the ledger; the fleet is not dirty and nothing is under way */
 
 /* ---- one seed -------------------------------------------------------------------------------------------------------------------------

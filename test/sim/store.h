@@ -2,6 +2,7 @@
 #ifndef BERTH_TEST_STORE_H
 #define BERTH_TEST_STORE_H
 
+#include "base/mutant.h"
 #include "sim.h"
 
 struct rows {
@@ -23,9 +24,9 @@ struct store {
 	struct session *sessions; /* all there ever were: calls under way still point at them */
 	struct image now, backup;
 	bool has_backup;
-	uint64_t life; /* grows when an older one comes back: what was on its way to the newer one never lands */
-	bool gap;      /* an older one was accepted: event numbers leap once */
-	int64_t stalled_until;
+	uint64_t life;                     /* grows when an older one comes back: what was on its way to the newer one never lands */
+	bool gap;                          /* an older one was accepted: event numbers leap once */
+	int64_t stalled_until, renewed_at; /* the lease, last */
 };
 
 /* One transaction: everything of it, or an error and nothing. */

@@ -10,16 +10,17 @@
 
 static const struct faults kinds[] = {
 	{ 0 },
-	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_slow = 20 },
+	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_slow = 20, .replay = 200 },
 	{ .link_cut = 60,
 	    .agent_kill = 20,
 	    .base_kill = 20,
 	    .report_late = 100,
 	    .report_twice = 100,
+	    .replay = 100,
 	    .mute = 20,
 	    .leave = 30,
 	    .meddle = 20 },
-	{ .node_kill = 15, .node_freeze = 15, .node_stop = 5, .commit_lost_after = 10, .commit_late = 10 },
+	{ .node_kill = 15, .node_freeze = 40, .node_stop = 5, .commit_lost_after = 10, .commit_late = 10 },
 	{ .install_fail = 400, .base_kill = 10, .base_hang = 10, .crash = 100, .link_cut = 40, .mute = 20 },
 	{ .install_fail = 700, .meddle = 10, .link_cut = 30, .agent_kill = 20 },
 	{ .commit_lost_before = 10,
@@ -38,6 +39,7 @@ static const struct faults kinds[] = {
 	    .install_fail = 50,
 	    .report_late = 50,
 	    .report_twice = 50,
+	    .replay = 50,
 	    .mute = 10,
 	    .leave = 10,
 	    .meddle = 10,
@@ -150,6 +152,7 @@ static void stage(struct sim *s) {
 	s->store = store_new(s);
 	s->clients = clients_new(s);
 	s->watch = watch_new();
+	s->plan_watch = plan_watch_new();
 	s->n_nodes = 1 + (int)(s->seed % 5 % MAX_NODES);
 	s->n_agents = 2 + (int)rng_below(&s->rng, s->seed % 10 == 9 ? MAX_BASES - 1 : 7);
 	s->liar = s->f.lie > 0 ? 0 : -1;
@@ -193,6 +196,7 @@ static void strike(struct sim *s) {
 		machine_free(s->lone[i]);
 	clients_free(s->clients);
 	watch_free(s->watch);
+	free(s->plan_watch);
 	store_free(s->store);
 	sim_deinit(s);
 }

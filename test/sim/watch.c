@@ -11,6 +11,7 @@
 #define MACHINES (MAX_BASES + MAX_LONE)
 #define MAX_STALE 256
 #define MAX_EFFECTS 512
+#define STOP_US (7 * US_PER_S) /* from the last good renewal on */
 
 struct effect_done {
 	int64_t generation;
@@ -22,8 +23,12 @@ struct witness_of {
 	int64_t epoch;            /* the highest it was told since it started */
 	int64_t stale[MAX_STALE]; /* generations it heard of in commands of older epochs only */
 	int n_stale;
+	int64_t fresh[MAX_STALE]; /* the last ones that were commanded or wanted in the epoch of their time */
+	uint64_t n_fresh;
 	struct effect_done effects[MAX_EFFECTS]; /* in the present life of its base */
 	int n_effects;
+	int64_t removed[MAX_STALE]; /* generations of removals that it said were done */
+	int n_removed;
 };
 
 struct watch {
@@ -42,12 +47,22 @@ void watch_free(struct watch *w) {
 
 /* ---- epochs
  * ------------------------------------------------------------------------------------------------------------------------------ */
+/* What was rightly commanded once may be heard once more. */
+static bool known(const struct witness_of *w, int64_t generation) {
+	for (uint64_t i = 0; i < w->n_fresh && i < MAX_STALE; i++)
+		if (w->fresh[i] == generation)
+			return true;
+	return false;
+}
+
 static void stale_add(struct witness_of *w, int64_t generation) {
-	if (w->n_stale < MAX_STALE)
+	if (w->n_stale < MAX_STALE && !known(w, generation))
 		w->stale[w->n_stale++] = generation;
 }
 
 static void stale_drop(struct witness_of *w, int64_t generation) {
+	if (!known(w, generation))
+		w->fresh[w->n_fresh++ % MAX_STALE] = generation;
 	for (int i = 0; i < w->n_stale; i++)
 		if (w->stale[i] == generation)
 			w->stale[i--] = w->stale[--w->n_stale];
@@ -88,6 +103,27 @@ void watch_calls(struct sim *s, int agent, const char *what, int64_t generation)
 		if (w->stale[i] == generation)
 			sim_fail(
 			    s, "n%d obeys generation %lld (%s), which only an old epoch commanded", agent, (long long)generation, what);
+}
+
+void watch_reported(struct sim *s, int agent, const Berth__V1__AgentMessage *m) {
+	struct witness_of *w = &s->watch->of[agent];
+	for (size_t i = 0; m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_REPORT && i < m->report->n_outcomes; i++) {
+		const Berth__V1__Outcome *o = m->report->outcomes[i];
+		if (o->ok && o->kind == BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL && w->n_removed < MAX_STALE)
+			w->removed[w->n_removed++] = o->generation;
+	}
+}
+
+/* P6: what was done and told is not done once more. */
+void watch_removes(struct sim *s, int agent, int64_t generation) {
+	const struct witness_of *w = &s->watch->of[agent];
+	for (int i = 0; i < w->n_removed && !s->lost; i++)
+		if (w->removed[i] == generation)
+			sim_fail(s, "n%d removes again what it said was removed (generation %lld)", agent, (long long)generation);
+}
+
+void watch_disk_lost(struct sim *s, int agent) {
+	s->watch->of[agent].n_removed = 0;
 }
 
 void watch_agent_reborn(struct sim *s, int agent) {
@@ -161,6 +197,9 @@ void watch_holder(struct sim *s, const char *node, const char *what) {
 	if (strcmp(store_holder(s->store), node) != 0 && !s->over)
 		sim_fail(s, "%s %s, and the lease is %s%s", node, what, *store_holder(s->store) == '\0' ? "free" : "held by ",
 		    store_holder(s->store));
+	int64_t since = s->now_us - store_renewed_at(s->store);
+	if (since > STOP_US && !s->over)
+		sim_fail(s, "%s %s %.1f s after it renewed its lease", node, what, (double)since / US_PER_S);
 }
 
 void watch_command(struct sim *s, const Berth__V1__Command *c) {
@@ -236,6 +275,7 @@ static void deployments_leave(struct sim *s, const struct changeset *cs) {
 void watch_commit(struct sim *s, const struct changeset *cs) {
 	const struct change_rows *c = &cs->tables[TABLE_instance];
 	deployments_leave(s, cs);
+	watch_plans_before(s, cs);
 	s->watch->n_interrupted = 0;
 	for (size_t i = 0; i < c->n_upserts; i++) {
 		const struct row_instance *r = c->upserts[i], *old = instance_before(s, r);
@@ -297,39 +337,42 @@ static int64_t lost_in(const struct sim *s, const struct changeset *cs, int64_t 
 	return n;
 }
 
-/* A plan is at work that takes everything away, or takes back at once as somebody asked. */
-static bool goes_to_none(const struct sim *s, const struct row_deployment *d) {
-	bool none = d->offline;
-	for (size_t i = 0; i < store_rows(s->store, TABLE_plan_change) && !none; i++) {
+/* What the plans at work on it mean: all goes, or back at once as somebody asked; or one more than wanted for a moment, while it moves. */
+static void plans_at_work(const struct sim *s, const struct row_deployment *d, bool *ret_none, bool *ret_any) {
+	*ret_none = d->offline;
+	*ret_any = false;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_plan_change); i++) {
 		const struct row_plan_change *c = store_row(s->store, TABLE_plan_change, i);
 		struct row_plan key = { .id = c->plan_id };
 		const struct row_plan *p = c->deployment_id == d->id ? store_find(s->store, TABLE_plan, &key) : NULL;
 		if (p == NULL || word_terminal(WORD_PLAN, p->state) || p->state == PLAN_QUEUED)
 			continue;
 		struct plan_memo m;
-		none = p->kind == PLAN_KIND_OFFLINE || p->kind == PLAN_KIND_DELETE ||
-		       (memo_parse(p->options, &m, NULL) == 0 && m.now != 0) ||
-		       (p->kind == PLAN_KIND_UNDO && c->from_revision == c->to_revision);
+		bool now = memo_parse(p->options, &m, NULL) == 0 && m.now != 0;
+		*ret_any = true;
+		*ret_none |= now || p->kind == PLAN_KIND_OFFLINE || p->kind == PLAN_KIND_DELETE ||
+		             (p->kind == PLAN_KIND_UNDO && c->from_revision == c->to_revision);
 		memo_deinit(&m);
 	}
-	return none;
 }
 
 static void availability(struct sim *s, const struct changeset *cs, const struct row_deployment *d) {
 	struct allowed a = { 0 };
-	bool taken = false;
+	bool taken = false, none, any;
 	count_instances(s, d, &a);
 	allowed_of(s, d, &a);
+	plans_at_work(s, d, &none, &any);
 	for (int i = 0; i < s->watch->n_interrupted; i++)
 		taken |= s->watch->interrupted[i] == d->id;
-	if (a.wanted > a.most)
+	if (a.wanted > a.most + any)
 		sim_fail(s, "deployment %s: %lld instances wanted, more than any kept revision asks for", d->name, (long long)a.wanted);
-	if (taken && !goes_to_none(s, d) && a.serving + lost_in(s, cs, d->id) < a.least)
+	if (taken && !none && a.serving + lost_in(s, cs, d->id) < a.least)
 		sim_fail(s, "deployment %s: %lld bases serve it after what was taken away, and it must be %lld", d->name,
 		    (long long)a.serving, (long long)a.least);
 }
 
 void watch_committed(struct sim *s, const struct changeset *cs) {
+	watch_plans_after(s, cs);
 	for (size_t i = 0; i < store_rows(s->store, TABLE_deployment); i++)
 		availability(s, cs, store_row(s->store, TABLE_deployment, i));
 }

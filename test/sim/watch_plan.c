@@ -1,0 +1,276 @@
+/* What must hold of plans, looked at in each commit: one at a time per deployment, batch by batch, no more than asked for, and nothing
+ * behind a person's back. What a plan was told is read from its rows and from the revision it leads to, not from the engine. */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/memo.h"
+
+/* What is asked of a plan: only of those that roll as their revision says. */
+struct asked {
+	const struct row_plan *plan;
+	const struct row_plan_change *change;
+	struct strategy s;
+	int64_t total;
+	bool known;
+};
+
+static const struct row_plan_change *change_of(const struct sim *s, int64_t plan) {
+	struct row_plan_change key = { .plan_id = plan, .number = 1 };
+	for (; key.number >= 0; key.number--) {
+		const struct row_plan_change *c = store_find(s->store, TABLE_plan_change, &key);
+		if (c != NULL)
+			return c;
+	}
+	return NULL;
+}
+
+/* Several deployments in one plan roll by the bases they share: what holds for one of them alone is not asked of that. */
+static bool alone(const struct sim *s, int64_t plan) {
+	size_t n = 0;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_plan_change); i++)
+		n += ((const struct row_plan_change *)store_row(s->store, TABLE_plan_change, i))->plan_id == plan;
+	return n == 1;
+}
+
+static bool as_revision_says(const struct row_plan *p) {
+	struct plan_memo m;
+	bool now = memo_parse(p->options, &m, NULL) == 0 && m.now != 0;
+	memo_deinit(&m);
+	return !now && (p->kind == PLAN_KIND_RELEASE || p->kind == PLAN_KIND_UPGRADE || p->kind == PLAN_KIND_CHANGE);
+}
+
+static int64_t total_of(const struct sim *s, int64_t plan) {
+	int64_t n = 0;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_batch); i++) {
+		const struct row_batch *b = store_row(s->store, TABLE_batch, i);
+		n += b->plan_id == plan ? b->size : 0;
+	}
+	return n;
+}
+
+static void asked_of(const struct sim *s, int64_t plan, struct asked *ret) {
+	struct row_plan key = { .id = plan };
+	*ret = (struct asked){ .plan = store_find(s->store, TABLE_plan, &key), .change = change_of(s, plan) };
+	if (ret->plan == NULL || ret->change == NULL || !as_revision_says(ret->plan) || !alone(s, plan))
+		return;
+	struct row_revision rev = { .deployment_id = ret->change->deployment_id, .number = ret->change->to_revision };
+	const struct row_revision *r = store_find(s->store, TABLE_revision, &rev);
+	ret->total = total_of(s, plan);
+	ret->known = r != NULL && strategy_parse(r->strategy, &ret->s, NULL) == 0;
+	if (ret->known)
+		strategy_resolve(&ret->s, ret->total, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
+}
+
+static bool at_work(const struct row_plan *p) {
+	return p != NULL && !word_terminal(WORD_PLAN, p->state) && p->state != PLAN_QUEUED;
+}
+
+/* ---- plans ------------------------------------------------------------------------------------------------------------------------------
+ */
+static void one_at_a_time(struct sim *s, const struct row_plan *p) {
+	const struct row_plan_change *mine = change_of(s, p->id);
+	for (size_t i = 0; mine != NULL && at_work(p) && i < store_rows(s->store, TABLE_plan_change); i++) {
+		const struct row_plan_change *c = store_row(s->store, TABLE_plan_change, i);
+		struct row_plan key = { .id = c->plan_id };
+		if (c->plan_id != p->id && c->deployment_id == mine->deployment_id && at_work(store_find(s->store, TABLE_plan, &key)))
+			sim_fail(s, "plans %lld and %lld are both at work on %s", (long long)p->id, (long long)c->plan_id, c->deployment);
+	}
+}
+
+static int64_t least_one(struct amount a, int64_t total) {
+	int64_t n = amount_of(a, total, ROUND_UP);
+	return n < 1 ? 1 : n;
+}
+
+/* A plan that goes on has not more failures than it may have. */
+static void within_threshold(struct sim *s, const struct row_plan *p) {
+	struct asked a;
+	struct plan_memo m;
+	int64_t failed = 0;
+	asked_of(s, p->id, &a);
+	if (p->state != PLAN_RUNNING || !a.known || a.s.on_failure == ON_FAILURE_CONTINUE || memo_parse(p->options, &m, NULL) != 0)
+		return;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_batch); i++) {
+		const struct row_batch *b = store_row(s->store, TABLE_batch, i);
+		failed += b->plan_id == p->id ? b->failed : 0;
+	}
+	if (failed - m.tolerated >= least_one(a.s.failure_threshold, a.total) && s->f.refuse == 0)
+		sim_fail(s, "plan %lld goes on with %lld failures of %lld bases", (long long)p->id, (long long)(failed - m.tolerated),
+		    (long long)a.total);
+	memo_deinit(&m);
+}
+
+static void within_window(struct sim *s, const struct row_plan *p) {
+	struct asked a;
+	int64_t busy = 0;
+	asked_of(s, p->id, &a);
+	for (size_t i = 0; a.known && i < store_rows(s->store, TABLE_task); i++) {
+		const struct row_task *t = store_row(s->store, TABLE_task, i);
+		busy += t->plan_id == p->id && t->kind == TASK_KIND_INSTALL && (t->state == TASK_PENDING || t->state == TASK_SENT);
+	}
+	if (a.known && at_work(p) && busy > a.s.max_in_flight)
+		sim_fail(s, "plan %lld installs on %lld bases at once; max_in_flight is %lld", (long long)p->id, (long long)busy,
+		    (long long)a.s.max_in_flight);
+}
+
+static bool frozen(const struct row_base_group *g) {
+	return g != NULL && g->freeze_reason != NULL && *g->freeze_reason != '\0';
+}
+
+static const struct row_base_group *group_after(const struct sim *s, const struct changeset *cs, int64_t id) {
+	const struct change_rows *c = &cs->tables[TABLE_base_group];
+	struct row_base_group key = { .id = id };
+	for (size_t i = 0; i < c->n_upserts; i++)
+		if (((const struct row_base_group *)c->upserts[i])->id == id)
+			return c->upserts[i];
+	return store_find(s->store, TABLE_base_group, &key);
+}
+
+/* Only a group that was frozen before this commit and still is counts. */
+static void thawed(struct sim *s, const struct changeset *cs, const struct row_plan *old, const struct row_plan *p) {
+	const struct row_plan_change *c = old == NULL ? NULL : change_of(s, p->id);
+	if (c == NULL || old->state != PLAN_QUEUED || !at_work(p))
+		return;
+	struct row_deployment dk = { .id = c->deployment_id };
+	const struct row_deployment *d = store_find(s->store, TABLE_deployment, &dk);
+	struct row_base_group gk = { .id = d == NULL ? 0 : d->group_id };
+	if (frozen(store_find(s->store, TABLE_base_group, &gk)) && frozen(group_after(s, cs, gk.id)))
+		sim_fail(s, "plan %lld starts in a frozen group", (long long)p->id);
+}
+
+static void soaks_on(struct sim *s, const struct row_plan *old, const struct row_plan *p) {
+	bool same = old != NULL && old->state == PLAN_SOAKING && p->state == PLAN_SOAKING && old->current_batch == p->current_batch;
+	if (same && p->soaked_us < old->soaked_us)
+		sim_fail(s, "plan %lld soaks anew", (long long)p->id);
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------------------------------------
+ */
+/* The list of the strategy, added up: each rounded up of the whole. */
+static void cut_as_asked(struct sim *s, const struct row_batch *b) {
+	struct asked a;
+	int64_t before = 0, upto;
+	asked_of(s, b->plan_id, &a);
+	bool listed = a.known && a.s.n_batches > 0 && a.s.batch_count == 0 && a.s.batches_by[0] == '\0' && a.s.beta[0] == '\0';
+	if (!listed || b->number > a.s.n_batches)
+		return;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_batch); i++) {
+		const struct row_batch *x = store_row(s->store, TABLE_batch, i);
+		before += x->plan_id == b->plan_id && x->number < b->number ? x->size : 0;
+	}
+	upto = amount_of(a.s.batches[b->number - 1], a.total, ROUND_UP);
+	bool empty_ones = false; /* they are left out, and the numbers shift */
+	for (int i = 1; i < a.s.n_batches; i++)
+		empty_ones |= amount_of(a.s.batches[i], a.total, ROUND_UP) <= amount_of(a.s.batches[i - 1], a.total, ROUND_UP);
+	if (!empty_ones && before + b->size != upto)
+		sim_fail(s, "batch %lld of plan %lld reaches %lld of %lld bases; asked for were %lld", (long long)b->number,
+		    (long long)b->plan_id, (long long)(before + b->size), (long long)a.total, (long long)upto);
+}
+
+static bool last_batch(const struct sim *s, const struct row_batch *b) {
+	struct row_batch next = { .plan_id = b->plan_id, .number = b->number + 1 };
+	return store_find(s->store, TABLE_batch, &next) == NULL;
+}
+
+/* A ledger that is slow gets the whole story in one commit. */
+static bool told(const struct changeset *cs, int64_t plan, const char *kind) {
+	const struct change_rows *e = &cs->tables[TABLE_event];
+	for (size_t i = 0; i < e->n_upserts; i++) {
+		const struct row_event *r = e->upserts[i];
+		if (r->plan_id == plan && strcmp(r->kind, kind) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* It is over: was it looked at as asked? */
+static void gates_kept(struct sim *s, const struct changeset *cs, const struct row_batch *old, const struct row_batch *b) {
+	struct asked a;
+	bool over = b->state == BATCH_DONE || b->state == BATCH_FAILED;
+	asked_of(s, b->plan_id, &a);
+	if (!over || old == NULL || old->state == b->state || last_batch(s, b) || b->size == 0 || !a.known)
+		return;
+	bool confirm = a.s.confirm == CONFIRM_EACH || (a.s.confirm == CONFIRM_BETA && b->number == 1);
+	if (confirm && old->state != BATCH_CONFIRMING && !told(cs, b->plan_id, "plan.confirmed"))
+		sim_fail(s, "batch %lld of plan %lld is over and nobody confirmed it", (long long)b->number, (long long)b->plan_id);
+	if (a.s.soak_us > 0 && old->state == BATCH_RUNNING && !told(cs, b->plan_id, "plan.soaking"))
+		sim_fail(s, "batch %lld of plan %lld is over and was not watched", (long long)b->number, (long long)b->plan_id);
+}
+
+static void batch_full(struct sim *s, const struct row_batch *b) {
+	if (b->done + b->failed > b->size && alone(s, b->plan_id))
+		sim_fail(s, "batch %lld of plan %lld is of %lld bases; %lld are done, %lld failed", (long long)b->number,
+		    (long long)b->plan_id, (long long)b->size, (long long)b->done, (long long)b->failed);
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------------------------------
+ */
+static void in_its_batch(struct sim *s, const struct row_task *t) {
+	for (struct row_batch key = { .plan_id = t->plan_id, .number = 1 }; key.number < t->batch; key.number++) {
+		const struct row_batch *b = store_find(s->store, TABLE_batch, &key);
+		if (b != NULL && b->state != BATCH_DONE && b->state != BATCH_FAILED)
+			sim_fail(s, "%s of batch %lld begins on %s before batch %lld is over", t->deployment, (long long)t->batch, t->base,
+			    (long long)key.number);
+	}
+}
+
+static void tries(struct sim *s, const struct row_task *t) {
+	struct asked a;
+	asked_of(s, t->plan_id, &a);
+	if (a.known && t->attempt > a.s.retries + 1)
+		sim_fail(
+		    s, "task %lld is tried %lld times; retries are %lld", (long long)t->id, (long long)t->attempt, (long long)a.s.retries);
+}
+
+/* ---- a commit ---------------------------------------------------------------------------------------------------------------------------
+ */
+#define MAX_NEW 256
+
+struct plan_watch {
+	int64_t tasks[MAX_NEW], batches[MAX_NEW]; /* new with the commit of now: indexes of its rows */
+	size_t n_tasks, n_batches;
+};
+
+struct plan_watch *plan_watch_new(void) {
+	return calloc(1, sizeof(struct plan_watch));
+}
+
+static size_t fresh_rows(const struct sim *s, const struct changeset *cs, enum table t, int64_t *ret) {
+	const struct change_rows *c = &cs->tables[t];
+	size_t n = 0;
+	for (size_t i = 0; i < c->n_upserts && n < MAX_NEW; i++)
+		if (store_find(s->store, t, c->upserts[i]) == NULL)
+			ret[n++] = (int64_t)i;
+	return n;
+}
+
+void watch_plans_before(struct sim *s, const struct changeset *cs) {
+	const struct change_rows *p = &cs->tables[TABLE_plan], *b = &cs->tables[TABLE_batch];
+	s->plan_watch->n_tasks = fresh_rows(s, cs, TABLE_task, s->plan_watch->tasks);
+	s->plan_watch->n_batches = fresh_rows(s, cs, TABLE_batch, s->plan_watch->batches);
+	for (size_t i = 0; i < p->n_upserts; i++) {
+		soaks_on(s, store_find(s->store, TABLE_plan, p->upserts[i]), p->upserts[i]);
+		thawed(s, cs, store_find(s->store, TABLE_plan, p->upserts[i]), p->upserts[i]);
+	}
+	for (size_t i = 0; i < b->n_upserts; i++)
+		gates_kept(s, cs, store_find(s->store, TABLE_batch, b->upserts[i]), b->upserts[i]);
+}
+
+void watch_plans_after(struct sim *s, const struct changeset *cs) {
+	const struct change_rows *p = &cs->tables[TABLE_plan], *b = &cs->tables[TABLE_batch], *t = &cs->tables[TABLE_task];
+	for (size_t i = 0; i < p->n_upserts; i++) {
+		one_at_a_time(s, p->upserts[i]);
+		within_threshold(s, p->upserts[i]);
+		within_window(s, p->upserts[i]);
+	}
+	for (size_t i = 0; i < b->n_upserts; i++)
+		batch_full(s, b->upserts[i]);
+	for (size_t i = 0; i < t->n_upserts; i++)
+		tries(s, t->upserts[i]);
+	for (size_t i = 0; i < s->plan_watch->n_batches; i++)
+		cut_as_asked(s, b->upserts[s->plan_watch->batches[i]]);
+	for (size_t i = 0; i < s->plan_watch->n_tasks; i++)
+		in_its_batch(s, t->upserts[s->plan_watch->tasks[i]]);
+}
