@@ -221,13 +221,33 @@ struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct r
 	return i;
 }
 
+/* What a successor that was never sent stands on the units of: it is still there, and goes first. */
+static struct instance *predecessor_of(const struct instance *i) {
+	struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x != i && x->deployment == i->deployment && !x->row.wanted && x->row.generation != 0)
+			return x;
+	return NULL;
+}
+
 static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, int64_t batch) {
-	struct instance *i = slot_succeed(e, old, to);
+	struct instance *before = old->row.generation == 0 ? predecessor_of(old) : NULL;
+	struct instance *i = before != NULL && before->task != NULL ? NULL : slot_succeed(e, old, to);
 	if (i == NULL)
 		return false;
-	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_IN_PLACE, batch);
-	c->old_id = old->row.id;
+	if (before != NULL) {
+		fleet_instance_remove(e->fleet, old);
+		old = before;
+	}
+	bool heard = old->row.generation != 0;
+	struct chain *c = chain_new(ch->plan, ch, old->base, heard ? CHAIN_IN_PLACE : CHAIN_INSTALL, batch);
 	c->new_id = i->row.id;
+	if (!heard) { /* its base never heard of the old one */
+		fleet_instance_remove(e->fleet, old);
+		chain_task(e, c, i, TASK_KIND_INSTALL, 0);
+		return true;
+	}
+	c->old_id = old->row.id;
 	chain_task(e, c, old, TASK_KIND_UNINSTALL, i->row.id);
 	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
 	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id);
