@@ -76,7 +76,7 @@ def lists(table):
     """Every list there is but that of events."""
     for o in table.operations.values():
         paged = "limit" in {p["name"] for p in o.parameters("query")}
-        if o.method == "GET" and not o.parameters("path") and paged and not o.path.startswith("/v1/events"):
+        if o.method == "GET" and not o.parameters("path") and paged and not o.streams and not o.path.startswith("/v1/events"):
             yield o.path + "?limit=1000"
     yield "/v1/modules/hello/versions"
     yield "/v1/deployments/hello/revisions"
