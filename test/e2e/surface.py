@@ -59,7 +59,7 @@ class Operation:
     def url(self, good, wrong=None):
         path = self.path
         for p in self.parameters("path"):
-            value = (wrong.path if wrong else {}).get(p["name"]) or urllib.parse.quote(str(good.get(p["name"], "some")), safe="")
+            value = (wrong.path if wrong else {}).get(p["name"]) or urllib.parse.quote(str(good.get(p["name"], 1 if p["schema"]["type"] == "integer" else "some")), safe="")
             path = path.replace("{" + p["name"] + "}", value)
         query = wrong.query if wrong else None
         return path + ("?" + query if query else "")
