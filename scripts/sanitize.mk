@@ -12,6 +12,8 @@ reported = for r in $(REPORTS)/*; do [ -e "$$r" ] || continue; echo "$$r:"; head
 test-asan: export ASAN_OPTIONS = detect_stack_use_after_return=1:strict_string_checks=1:log_path=$(REPORTS)/asan
 test-asan: export UBSAN_OPTIONS = print_stacktrace=1:halt_on_error=1:log_path=$(REPORTS)/ubsan
 test-tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan.supp:second_deadlock_stack=1:print_suppressions=0:log_path=$(REPORTS)/tsan
+# Above the bound of test/e2e/pytest.ini: everything takes several times as long.
+test-asan test-tsan: export PYTEST_TIMEOUT ?= 900
 ifeq ($(BUILD),asan)
 test-asan: all
 	$(Q)rm -rf $(REPORTS) && mkdir -p $(REPORTS)
