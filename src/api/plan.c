@@ -174,16 +174,29 @@ static void list_answer(struct api_op *op) {
 
 static void list_changes(struct api_op *op);
 
-static void list_changes_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
+static void list_batches_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
 	if (failed(op, err))
 		return;
 	struct listing *x = op->state;
 	Berth__V1__Plan *m = x->plans[x->at++];
-	m->changes = (Berth__V1__PlanChange **)rows_take(op, rows, one_change, &m->n_changes);
+	m->batches = (Berth__V1__Batch **)rows_take(op, rows, one_batch, &m->n_batches);
+	view_plan_sums(m);
 	list_changes(op);
 }
 
-/* Plans that the core showed have their changes; the others get theirs one by one from the ledger. */
+static void list_changes_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
+	if (failed(op, err))
+		return;
+	struct listing *x = op->state;
+	Berth__V1__Plan *m = x->plans[x->at];
+	m->changes = (Berth__V1__PlanChange **)rows_take(op, rows, one_change, &m->n_changes);
+	struct ledger_read spec = {
+		.query = QUERY_PLAN_BATCHES, .tenant_id = op->who.tenant_id, .after = m->id, .limit = STRATEGY_MAX_BATCHES
+	};
+	history_read(op, &spec, list_batches_arrived);
+}
+
+/* Plans that the core showed have their changes and batches; the others get theirs one by one from the ledger. */
 static void list_changes(struct api_op *op) {
 	struct listing *x = op->state;
 	while (x->at < x->n && x->plans[x->at]->n_changes > 0)

@@ -100,9 +100,9 @@ static void show_explained(struct cli *c, const json_t *x) {
 	add_line(&out, "", field_str(x, "summary"));
 	add_all(field_get(x, "waitingFor"), add_wait, "", &out);
 	add_all(field_get(x, "missing"), add_account, "Not as wanted:\n", &out);
-	add_all(field_get(x, "refusals"), add_refusal, "Bases that cannot take it:\n", &out);
+	add_all(field_get(x, "refusals"), add_refusal, "One more instance would be refused by:\n", &out);
 	fputs(buf_str(&out), stdout);
-	output_part(c, "Bases that could take it", &view_bases, field_get(x, "candidates"));
+	output_part(c, "Bases that could take one more", &view_bases, field_get(x, "candidates"));
 }
 
 static void show_plan(struct cli *c, const json_t *plan) {

@@ -102,9 +102,9 @@ static void end(struct plan_env *e, struct plan *p) {
 	struct prefetch *f = &p->live->prefetch;
 	char text[200], took[48], slowest[48];
 	f->over = true;
-	snprintf(text, sizeof text, "%zu of %zu bases hold what they will install, after %s (slowest %s); the others fetch it then",
-	    f->there, f->n, duration_format(mono_diff(e->mono, f->from) / US_PER_MS * US_PER_MS, took),
-	    duration_format(f->slowest_us / US_PER_MS * US_PER_MS, slowest));
+	snprintf(text, sizeof text, "%zu of %zu bases hold what they will install, after %s (slowest %s)%s", f->there, f->n,
+	    duration_format(mono_diff(e->mono, f->from) / US_PER_MS * US_PER_MS, took),
+	    duration_format(f->slowest_us / US_PER_MS * US_PER_MS, slowest), f->there < f->n ? "; the others fetch it then" : "");
 	plan_announce(e, "plan.prefetched", p, text);
 	free(f->v);
 	f->v = NULL;

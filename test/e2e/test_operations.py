@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import arklet_script as script
 import cell as cells
 
 grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
@@ -197,6 +198,8 @@ def test_deployments(shared, by):
     one = {"name": name, "module": "hello", "version": "1.0.0", "group": "demo", "replicas": 1, "strategy": {"minReady": "0s"}}
     ended(shared, by.call("Deployments.CreateDeployment", {"deployment": one}))
     assert by.call("Deployments.GetDeployment", {"deployment": name})["ready"] == 1
+    over, = by.call("Plans.ListPlans", {"deployment": name})["plans"]
+    assert over["state"] in ("succeeded", "PLAN_STATE_SUCCEEDED") and over["basesDone"] == over["basesTotal"] == 1 and over["changes"][0]["toVersion"] == "1.0.0", over
     assert name in [d["name"] for d in by.call("Deployments.ListDeployments", {"module": "hello"})["deployments"]]
     ended(shared, by.call("Deployments.UpdateDeployment", {"deployment_name": name, "deployment": {"version": "2.0.0"}}))
     assert shared.on("hello", "2.0.0")
@@ -292,6 +295,28 @@ def test_what_is_and_what_happened(shared, by):
     assert [int(e["number"]) for e in events] == [1, 2, 3, 4, 5]
     assert [int(e["number"]) for e in by.call("Events.WatchEvents", {"after": 2}, first=3)] == [3, 4, 5]
     assert by.call("Cell.GetStatus")["active"]
+
+
+def test_findings(shared, by):
+    """Of a base that holds what nobody told Berth about."""
+    group = f"found-{by.name}"
+    base = script.Arklet(identity=group)
+    base.biz = {(f"{group}-{k}", "1.0.0"): {"state": "activated", "path": f"/{k}"} for k in "abc"}
+    by.call("Groups.CreateGroup", {"group": {"name": group, "runtime": "ark"}})
+    by.call("Bases.AddBase", {"base": {"id": group, "group": group, "arklet": base.url}})
+    found = cells.until(lambda: len(f := by.call("Findings.ListFindings", {"base": group}).get("findings", [])) == 3 and f, what="three findings")
+    first, second = (int(f["id"]) for f in found[:2])
+    assert by.call("Findings.GetFinding", {"finding": first})["base"] == group
+    assert by.call("Findings.IgnoreFinding", {"finding": first, "meta": {"reason": "a tool of ours"}})["base"] == group
+    assert len(by.call("Findings.ListFindings", {"base": group})["findings"]) == 2
+    by.call("Findings.UnignoreFinding", {"finding": first})
+    assert by.call("Findings.AdoptFinding", {"finding": second})
+    assert by.call("Findings.AdoptFindings", {"group": group})
+    known = cells.until(lambda: len(i := by.call("Instances.ListInstances", {"base": group}).get("instances", [])) == 3 and i, what="all three are known")
+    assert by.call("Instances.ExplainInstance", {"instance": int(known[0]["id"])})["instance"]["base"] == group
+    assert by.call("Bases.ExplainBase", {"base": group})["summary"]
+    by.call("Bases.ForgetBase", {"base": group})
+    base.down()
 
 
 def test_tokens(shared, by):
