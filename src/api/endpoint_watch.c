@@ -143,6 +143,8 @@ int op_endpoint_watch(struct api_op *op, struct err *err) {
 	struct endpoint_watch *w = op->state;
 	struct endpoint_filter f;
 	int rc = endpoint_filter_read(op, r, &f, err);
+	if (rc == 0) /* a watch tells all, without pages; a wrong one is wrong all the same */
+		rc = page_open(op, r->page, err);
 	if (rc != 0)
 		return rc;
 	if (w == NULL && op->api->n_streams >= op->api->config.max_streams)
