@@ -49,6 +49,7 @@ def files(named):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             body = named.get(self.path.lstrip("/"))
+            body = body(self.headers) if callable(body) else body
             self.send_response(200 if body else 404)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
@@ -74,6 +75,9 @@ class Arklet:
         self.biz = {}                 # (name, version): {"state", "path"}
         self.log, self.failing, self.slow, self.order = [], {}, {}, []  # order: of modules as they came up
         self.hang = self.lose_answer = self.many_ref = self.keep_broken = False
+        self.activates = self.stop_throws = False  # activate.new.module=true; a stop handler that throws
+        self.word = {}                # states by words of its own, for state
+        self.ops = {}                 # records of asynchronous calls, for ever
         self.cluster = "default"      # of its heartbeats
         self.metaspace, self.metaspace_max, self.cost = 60 << 20, -1, {}  # what it says; cost: what installs of a module add, for good
         self.started = time.monotonic()
@@ -171,7 +175,10 @@ class Arklet:
         with self.lock:
             self.log.append(asked)
         run = getattr(self, "_" + asked.command, None) if asked.command in self._commands() else None
-        answer = run(given) if run else {"code": "CMD_NOT_FOUND", "message": "please follow the doc"}
+        if run and given.get("async"):
+            answer = self._later(run, given)
+        else:
+            answer = run(given) if run else {"code": "CMD_NOT_FOUND", "message": "please follow the doc"}
         asked.ended = time.monotonic()
         if self.lose_answer and asked.command in ("installBiz", "uninstallBiz"):
             self.lose_answer = False
@@ -187,7 +194,7 @@ class Arklet:
         return COMMANDS + (["batchInstallBiz"] if self.generation == "2.1.11" else [])
 
     def _word(self, state):
-        return state.upper() if self.generation == "1.2" else state
+        return self.word.get(state, state.upper() if self.generation == "1.2" else state)
 
     def _info(self, key, biz):
         return {"bizName": key[0], "bizVersion": key[1], "bizState": self._word(biz["state"]), "mainClass": "lab.Main",
@@ -214,6 +221,30 @@ class Arklet:
         finally:
             with self.lock:
                 self.busy.discard(key)
+
+    def _later(self, run, given):
+        """In another thread. The inner result is lost; a conflict stays INITIALIZED for ever, and frees the lock of the one that is running."""
+        name, key = given["requestId"], (given.get("bizName"), given.get("bizVersion"))
+        with self.lock:
+            if name in self.ops:
+                return {"code": "FAILED", "message": f"The request corresponding to the requestId({name}) has been executed."}
+            record = self.ops[name] = {"requestId": name, "status": "INITIALIZED", "endTimestamp": 0, "arkBizMeta": given}
+            if key in self.busy:
+                self.busy.discard(key)
+                record |= {"message": "command conflict, exist unfinished command for this biz", "endTimestamp": 1}
+                return {"code": "SUCCESS", "data": dict(record)}
+
+        def work():
+            answer = run(given)
+            ok = answer["code"] == "SUCCESS"
+            record.update(status="SUCCEEDED" if ok else "FAILED", endTimestamp=2, **({} if ok else {"message": answer["message"]}))
+        threading.Thread(target=work, daemon=True).start()
+        return {"code": "SUCCESS", "data": dict(record)}
+
+    def _queryBizOps(self, given):
+        with self.lock:
+            record = self.ops.get(given.get("requestId"))
+            return {"code": "SUCCESS", "data": dict(record)} if record else {"code": "FAILED", "message": "Not found the corresponding ops record."}
 
     def _help(self, given):
         return {"code": "SUCCESS", "data": [{"id": c, "desc": c} for c in self._commands()]}
@@ -248,7 +279,10 @@ class Arklet:
                 if self.keep_broken:  # sofa.ark.auto.uninstall.when.failed.enable=false
                     self.biz[key] |= {"state": "broken", "trace": answer["errorStackTrace"]}
                 return answer
-            self.biz[key]["state"] = "deactivated" if active else "activated"
+            self.biz[key]["state"] = "deactivated" if active and not self.activates else "activated"
+            for k, b in self.biz.items():
+                if self.activates and k[0] == key[0] and k != key and b["state"] == "activated":
+                    b["state"] = "deactivated"
             self.metaspace += self.cost.get(key[0], 0)
             self.order.append(key[0])
             info = self._info(key, self.biz[key]) | {"attributes": {"$ref": "$.data.bizInfos[0]"}, "priority": 100}
@@ -284,8 +318,12 @@ class Arklet:
     def _uninstall(self, given):
         key = (given.get("bizName"), given.get("bizVersion"))
         with self.lock:
+            if key in self.biz and self.biz[key]["state"] == "resolved":
+                return self._exception("java.lang.IllegalArgumentException: BizState must be ACTIVATED, DEACTIVATED or BROKEN.")
             if self.biz.pop(key, None) is None:
                 return self._result("NOT_FOUND_BIZ", f"Uninstall biz: {key[0]}:{key[1]} not found.", "uninstall biz not success!")
+            if self.stop_throws:      # the module is gone all the same
+                return self._exception("java.lang.IllegalStateException: the pool is closed")
         return self._result("SUCCESS", f"Uninstall biz: {key[0]}:{key[1]} success.", "")
 
     def _switchBiz(self, given):

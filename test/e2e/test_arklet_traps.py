@@ -1,5 +1,6 @@
-"""Bases without an agent, scripted: every trap of stock arklets, and the checklist for whoever drives them, line by line (the tests named
-test_checklist_…). Real JVMs are in test_koupleless.py."""
+"""Bases without an agent, scripted: every trap of stock arklets, and the checklist for whoever drives them, line by line: the tests named
+test_checklist_…, with the checklist's own words in CHECKLIST. What the memory of a JVM brings is in test_base_memory.py, answers that are no
+arklet's in test_hostile_arklet.py, real JVMs in test_koupleless.py."""
 import hashlib
 import json
 import threading
@@ -9,6 +10,31 @@ import pytest
 import arklet_script as script
 import cell as cells
 from conftest import QUICK, _fleet
+
+
+# Each line of the checklist for control servers, and how the names of the tests begin that hold Berth to it.
+CHECKLIST = {
+    "POST only, strict JSON object body, one request per connection, read to EOF, no header needed": "post_json",
+    "timeouts: connect; help, health, query while installs run; sync install by policy": "timeouts",
+    "understands outer and inner codes, REPEAT_BIZ as an idempotent result": "repeat_biz",
+    "understands outer and inner codes, NOT_FOUND_BIZ as an idempotent result": "not_found_biz",
+    "case-insensitive states; unknown keys ignored; $ref tolerated; numbers in Java notation parsed": "states",
+    "serialises per name:version, limits parallelism per base": "serialises",
+    "capability discovery through /help": "help",
+    "falls back without batchInstallBiz and installStrategy": "a_baseline",
+    "accepts /heartbeat with and without activated, unknown keys, 12 s and 120 s senders": "heartbeats",
+    "25 s / 60 s thresholds only together with active polling": "silence",
+    "key (identity, port); verifies baseIdentity": "identity",
+    "detects restarts": "a_restart",
+    "answers /queryBaseline with an array for custom bases": "query_baseline",
+    "replays the baseline; never leaves a base empty because of a failed replace": "the_baseline",
+}
+
+
+def test_every_line_of_the_checklist_has_a_test():
+    names = [n.removeprefix("test_checklist_") for n in globals() if n.startswith("test_checklist_")]
+    assert [line for line, begin in CHECKLIST.items() if not any(n.startswith(begin) for n in names)] == []
+    assert [n for n in names if not n.startswith(tuple(CHECKLIST.values()))] == []
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +280,143 @@ def test_a_lost_answer_is_asked_about_not_repeated(cell, group):
     assert len(base.asked("installBiz")) == 1 and base.held() == {f"{group}-m:1.0.0": "activated"}
 
 
+def test_a_lock_that_somebody_else_holds_is_waited_for(cell, group, until):
+    """FAILED without an inner result, "exist unfinished command": not a failure of the module."""
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    base.busy.add((f"{group}-m", "1.0.0"))
+    plan = cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, wait=0)
+    until(lambda: base.asked("installBiz"), 10, "it was tried")
+    base.busy.clear()
+    ended(cell, cell.ended(plan["id"]))
+    assert base.held() == {f"{group}-m:1.0.0": "activated"}
+    assert [t["state"] for t in cell.plan(plan["id"])["tasks"]] == ["succeeded"]
+
+
+def test_what_is_resolved_already_is_waited_for_and_can_be_neither_stopped_nor_repeated(cell, group, until):
+    """A start script was quicker, and its module is still starting."""
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    m = f"{group}-m"
+    module = push(cell, m, "1.0.0")
+    base.biz[(m, "1.0.0")] = {"state": "resolved", "path": "/"}
+    plan = cell.deploy(module, 1, group=group, wait=2)
+    assert not plan.get("endTime") and base.asked("uninstallBiz") == []
+    base.biz[(m, "1.0.0")]["state"] = "activated"
+    ended(cell, cell.ended(plan["id"]))
+    assert len(base.asked("installBiz")) <= 1, "each attempt would leave a copy on the base's disk"
+
+
+def test_a_start_that_never_ends_is_reported_at_the_time_out(cell, group, until):
+    """It cannot be cancelled, and arklet has no time-out of its own."""
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    base.slow[f"{group}-m"] = 60
+    plan = cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, wait=30,
+                       strategy={"minReady": "0s", "retries": 0, "installTimeout": "3s"})
+    task, = [t for t in cell.plan(plan["id"])["tasks"] if t["kind"] == "install"]
+    assert task["state"] in ("failed", "timed_out") and task["cause"], task
+    assert len(base.asked("installBiz")) == 1 and base.asked("uninstallBiz") == []
+    assert cell.api.get(f"/v1/bases/{group}-1:ready").status == 200
+    base.restart()
+
+
+def test_a_broken_module_that_the_base_kept_is_removed_before_it_is_tried_again(cell, group):
+    """With auto-uninstall off it would be answered by REPEAT_BIZ for ever."""
+    base = script.Arklet()
+    base.keep_broken = True
+    add(cell, group, base, f"{group}-1")
+    base.failing[f"{group}-m"] = "java.lang.IllegalStateException: no database today"
+    module = push(cell, f"{group}-m", "1.0.0")
+    plan = cell.deploy(module, 1, group=group, strategy={"minReady": "0s", "retries": 0})
+    assert base.held() == {module: "broken"}
+    base.failing.clear()
+    again = cell.berth("plan", "retry", plan["id"])
+    assert again.returncode == 0, again.stderr
+    assert base.held() == {module: "activated"} and len(base.asked("uninstallBiz")) == 1
+
+
+def test_a_stop_handler_that_throws_does_not_keep_a_module_that_is_gone(cell, group):
+    base = script.Arklet()
+    base.stop_throws = True
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0", path="shop"), 1, group=group))
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "2.0.0", path="shop"), 1, group=group))
+    assert base.held() == {f"{group}-m:2.0.0": "activated"}
+    ended(cell, offline(cell, f"{group}-m"))
+    assert base.held() == {} and len(base.asked("uninstallBiz")) == 2
+
+
+def test_a_base_that_activates_new_versions_by_itself(cell, group):
+    base = script.Arklet()
+    base.activates = True
+    add(cell, group, base, f"{group}-1")
+    for version in ("1.0.0", "2.0.0"):
+        ended(cell, cell.deploy(push(cell, f"{group}-m", version), 1, group=group))
+    assert base.held() == {f"{group}-m:2.0.0": "activated"}
+
+
+def test_success_is_not_activated_and_what_stays_is_switched_on(cell, group):
+    """By default a second version comes up deactivated, and removing the active one promotes nobody: the switch is Berth's to make."""
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    for version in ("1.0.0", "2.0.0"):
+        ended(cell, cell.deploy(push(cell, f"{group}-m", version), 1, group=group))
+    order = [(a.command, a.body["bizVersion"]) for a in base.log if a.command in ("installBiz", "switchBiz", "uninstallBiz")]
+    assert order == [("installBiz", "1.0.0"), ("installBiz", "2.0.0"), ("switchBiz", "2.0.0"), ("uninstallBiz", "1.0.0")]
+
+
+def test_a_state_of_no_known_word_is_broken(cell, group, until):
+    base = script.Arklet()
+    base.word["hibernating"] = "hibernating"
+    base.biz[(f"{group}-m", "1")] = {"state": "hibernating", "path": "/"}
+    add(cell, group, base, f"{group}-1")
+    found = until(lambda: cell.api.get("/v1/findings", base=f"{group}-1").json.get("findings"), 15, "it is seen")
+    assert found[0]["reportedState"] == "broken", found
+
+
+def test_asynchronous_calls_and_uninstall_then_install_are_never_used(cell, group, until):
+    """Why: a conflict frees the lock of what is running, its record never ends, the inner result is lost. As the script shows first."""
+    base = script.Arklet()
+    base.slow[f"{group}-n"] = 1
+    n = {"bizName": f"{group}-n", "bizVersion": "1", "bizUrl": "http://127.0.0.1:1/", "async": True}
+    base.busy.add((n["bizName"], "1"))
+    assert base._later(base._installBiz, n | {"requestId": "a"})["data"]["status"] == "INITIALIZED"
+    assert base.busy == set() and base._queryBizOps({"requestId": "a"})["data"]["status"] == "INITIALIZED", "the lock is lost, the record stays"
+    add(cell, group, base, f"{group}-1")
+    for version in ("1.0.0", "2.0.0"):
+        ended(cell, cell.deploy(push(cell, f"{group}-m", version, path="shop"), 1, group=group))
+    ended(cell, offline(cell, f"{group}-m"))
+    assert not [a for a in base.log if a.body.get("async") or "installStrategy" in a.body] and base.asked("queryBizOps") == []
+
+
+def test_a_jar_that_says_another_name_than_the_one_that_was_checked_goes_out_again(cell, group, until):
+    """The base takes name and version from the file it fetched itself, which had changed by then."""
+    set_group(cell, group, originArtifacts=True)
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    m = f"{group}-m"
+    good, other = script.jar(m, "2.0.0", path="shop"), script.jar("stranger", "7", path="other")
+    named = {"1.jar": script.jar(m, "1.0.0", path="shop"), "2.jar": good}
+    with script.files(named) as url:
+        for n, version in (("1", "1.0.0"), ("2", "2.0.0")):
+            sha = cell.api.post("/v1/artifacts", {"url": f"{url}/{n}.jar"}).json["sha256"]
+            assert cell.api.post(f"/v1/modules/{m}/versions", {"version": version, "artifact": sha, "runtime": "ark"}).status == 201
+        ended(cell, cell.deploy(f"{m}:1.0.0", 1, group=group))
+        named["2.jar"] = lambda headers: good if "Range" in headers else other
+        plan = cell.deploy(f"{m}:2.0.0", 1, group=group, strategy={"minReady": "0s", "retries": 0})
+        task, = [t for t in cell.plan(plan["id"])["tasks"] if t["state"] == "failed"]
+        assert task["fault"] == "artifact" and "stranger:7" in task["cause"], task
+        until(lambda: base.held() == {f"{m}:1.0.0": "activated"}, 20, "the stranger is out, the old version is back")
+
+
+@pytest.mark.parametrize("name, version", [("../../etc/m", "1"), ("m", "../1"), ("a b", "1"), ("m:1", "1"), ("m", "1/2")])
+def test_names_that_would_be_paths_on_the_base_are_refused(cell, name, version):
+    path = cell.folder / "named.jar"
+    path.write_bytes(script.jar(name, version))
+    assert cell.berth("module", "push", path).returncode == 2
+
+
 # ---- heartbeats ----------------------------------------------------------------------------------------------------------------------------
 
 def name_of(base):
@@ -278,6 +441,47 @@ def test_checklist_heartbeats_in_both_shapes_with_unknown_keys_and_a_farewell(ce
     assert beat(cell, token, base, early=early, state="deactivated").status == 200
     until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}").json["state"] == "stopped", 5, "it said goodbye")
     base.down()
+
+
+def test_checklist_silence_is_judged_by_polling_and_a_heartbeat_proves_nothing(cell, group, until):
+    """It says activated for ever, also while nothing answers there; and whoever sends none is not dead."""
+    token = cell.join_token(group)
+    base, quiet = script.Arklet(identity=f"base-{group}"), script.Arklet(identity=f"quiet-{group}")
+    for one in (base, quiet):
+        assert beat(cell, token, one).status == 200
+        cell.base_ready(name_of(one), 20)
+    base.down()
+
+    def silent():
+        assert beat(cell, token, base).status == 200
+        return cell.api.get(f"/v1/bases/{name_of(base)}").json["state"] in ("silent", "lost")
+    until(silent, 80, "heartbeats do not keep it alive")
+    assert cell.api.get(f"/v1/bases/{name_of(quiet)}:ready").status == 200, "one heartbeat, long ago"
+
+
+def test_a_first_heartbeat_comes_before_the_port_is_open_and_the_name_is_a_placeholder(cell, group, until):
+    token = cell.join_token(group)
+    base = script.Arklet(identity=f"base-{group}")
+    base.down()
+    assert beat(cell, token, base).status == 200
+    assert cell.api.get(f"/v1/bases/{name_of(base)}:ready").status == 503
+    base.up()
+    cell.base_ready(name_of(base), 30)
+    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}").json.get("memory", {}).get("application") == "lab-base", 20, "/health has its name")
+    assert "TO_BE_IMPLEMENTED" not in json.dumps(cell.api.get(f"/v1/bases/{name_of(base)}").json)
+
+
+def test_an_identity_that_changes_with_each_heartbeat_is_replaced_by_the_address(cell, group):
+    """Without an IPv4 address a base says unknown- and five letters, others each time."""
+    token = cell.join_token(group)
+    base = script.Arklet()
+    base.generation = "2.1.6"
+    for identity in ("unknown-ab1cd", "unknown-zz9yx"):
+        base.identity = identity
+        assert beat(cell, token, base).status == 200
+    named = [b["id"] for b in cell.api.get("/v1/bases", group=group).json["bases"]]
+    assert named == [f"127.0.0.1-{base.port}"]
+    cell.base_ready(named[0], 20)
 
 
 def test_a_token_that_is_revoked_throws_out_nobody(cell, group):
