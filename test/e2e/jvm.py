@@ -77,9 +77,13 @@ class Arklet:
             return None
         return json.loads(answer.partition(b"\r\n\r\n")[2]) if b"\r\n\r\n" in answer else None
 
-    def modules(self):
-        answer = self.call("queryAllBiz")
+    def modules(self, timeout=60):
+        answer = self.call("queryAllBiz", timeout=timeout)
         return {f"{b['bizName']}:{b['bizVersion']}": b["bizState"].lower() for b in answer["data"]} if answer else None
+
+    def installing(self, module):
+        """Whether it is at it. One connection in four waits behind the install that it asks about: it is not waited for."""
+        return (self.modules(timeout=1) or {}).get(module) == "resolved"
 
     def install(self, name, version, path):
         return self.call("installBiz", {"bizName": name, "bizVersion": version, "bizUrl": f"file://{path}"})
