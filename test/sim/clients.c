@@ -114,7 +114,7 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	st.on_failure = (enum on_failure)(ON_FAILURE_PAUSE + q->dice % (ON_FAILURE_CONTINUE - ON_FAILURE_PAUSE + 1));
 	st.upgrade_policy = q->n == 2 ? UPGRADE_POLICY_SURGE : UPGRADE_POLICY_AUTO;
 	st.confirm = (enum confirm)(CONFIRM_NONE + q->dice / 4 % (CONFIRM_EACH - CONFIRM_NONE + 1));
-	st.soak_us = q->dice / 12 % 2 == 0 ? 3 * US_PER_S : 0;
+	st.soak_us = q->dice / 12 % 2 != 0 ? 0 : (q->base % 2 == 0 ? 3 : 12) * US_PER_S;
 	how_to_cut(q, &st);
 	st.retry_elsewhere = q->version % 2 == 0 ? CHOICE_YES : CHOICE_UNSET;
 	st.batch_failure_threshold = q->n == 4 ? (struct amount){ AMOUNT_PERCENT, 50 } : (struct amount){ 0 };

@@ -307,6 +307,8 @@ static void allowed_of(const struct sim *s, const struct row_deployment *d, stru
 		strategy_resolve(&st, n, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
 		int64_t away = amount_of(st.max_unavailable, n, ROUND_DOWN);
 		int64_t least = n - (away < 1 ? 1 : away);
+		if (r->replicas < 0) /* on all bases: how many that is changes with each that joins */
+			least = 0;
 		if (r->number >= d->completed_revision && least < ret->least)
 			ret->least = least;
 	}
