@@ -49,6 +49,7 @@ static void op_close(struct api_op *op, const struct err *err) {
 		op->abort = NULL;
 		stop(op);
 	}
+	dry_drop(op);
 	call->op_state = NULL;
 	if (err != NULL)
 		call->done(call, NULL, err_http(err->code), NULL, false, err);

@@ -15,21 +15,9 @@ static const char *deployment_path(struct api_op *op, const char *name) {
 	return arena_printf(op->arena, "/v1/deployments/%s", name);
 }
 
-static int dry_run(struct api_op *op, const struct deploy_spec *spec, struct err *err) {
-	struct dry_run *d = NULL;
-	if (op_who_unknown(op))
-		return 0;
-	int rc = change_deploy_dry(op->api->core, spec, 1, op->arena, &d, err);
-	if (rc != 0)
-		return rc;
-	op->status = 200;
-	op->reply = (ProtobufCMessage *)view_dry_run(op, d, op->arena);
-	return 0;
-}
-
 static int deploy(struct api_op *op, const struct deploy_spec *spec, struct err *err) {
 	if (wants_dry_run(op))
-		return dry_run(op, spec, err);
+		return dry_run(op, spec, 1, err);
 	struct deployment *d = NULL;
 	struct plan *p = NULL;
 	int rc = change_deploy(op->api->core, &op->core.who, spec, &d, &p, err);
@@ -131,7 +119,7 @@ static int dry_rollback(struct api_op *op, const struct deployment *d, int64_t t
 		.strategy = &r->strategy,
 		.only_existing = true,
 		.online = true };
-	return dry_run(op, &spec, err);
+	return dry_run(op, &spec, 1, err);
 }
 
 int op_deployment_rollback(struct api_op *op, struct err *err) {

@@ -38,21 +38,16 @@ static int changes_read(struct api_op *op, const Berth__V1__CreatePlanRequest *r
 int op_plan_create(struct api_op *op, struct err *err) {
 	const Berth__V1__CreatePlanRequest *r = (const Berth__V1__CreatePlanRequest *)op->call->request;
 	struct deploy_spec *specs = NULL;
-	struct dry_run *dry = NULL;
 	struct plan *p = NULL;
 	bool preview = op->meta->has_dry_run && op->meta->dry_run;
 	if (preview && op_who_unknown(op))
 		return 0;
 	int rc = changes_read(op, r, &specs, err);
 	if (rc == 0 && preview)
-		rc = change_deploy_dry(op->api->core, specs, r->n_changes, op->arena, &dry, err);
-	else if (rc == 0)
+		return dry_run(op, specs, r->n_changes, err);
+	if (rc == 0)
 		rc = change_deploy_all(op->api->core, &op->core.who, specs, r->n_changes, NULL, &p, err);
 	if (rc != 0)
 		return rc;
-	if (!preview)
-		return plan_reply(op, p, NULL, "everything is already so");
-	op->status = 200;
-	op->reply = (ProtobufCMessage *)view_dry_run(op, dry, op->arena);
-	return 0;
+	return plan_reply(op, p, NULL, "everything is already so");
 }

@@ -253,7 +253,9 @@ Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, 
 static void dry_parts(const struct dry_run *d, struct arena *a, Berth__V1__Plan *m) {
 	m->batches = arena_alloc(a, ((size_t)d->n_batches + 1) * sizeof *m->batches);
 	for (int i = 0; i < d->n_batches; i++) {
-		struct row_batch row = { .number = i + 1, .state = BATCH_PENDING, .size = d->batch_size[i] };
+		struct row_batch row = {
+			.number = i + 1, .state = BATCH_PENDING, .size = d->batch_size[i], .label = arena_strdup(a, d->batch_label[i])
+		};
 		m->batches[m->n_batches++] = view_batch(&row, a);
 	}
 	m->placements = arena_alloc(a, (d->n_placed + 1) * sizeof *m->placements);
@@ -267,6 +269,24 @@ static void dry_parts(const struct dry_run *d, struct arena *a, Berth__V1__Plan 
 	m->notes = arena_alloc(a, (d->n_notes + 1) * sizeof *m->notes);
 	for (size_t i = 0; i < d->n_notes; i++)
 		m->notes[m->n_notes++] = arena_strdup(a, d->notes[i]);
+}
+
+static Berth__V1__Forecast *dry_forecast(const struct dry_run *d, struct arena *a) {
+	Berth__V1__Forecast *m = PB_NEW(Berth__V1__Forecast, berth__v1__forecast, a);
+	PUT(m, ready, (int32_t)d->ready);
+	PUT(m, lowest_ready, (int32_t)d->lowest);
+	PUT(m, samples, d->samples);
+	PUT(m, confirmations, d->confirmations);
+	m->duration = pb_duration(d->duration_us, a);
+	m->peaks = arena_alloc(a, (d->n_peaks + 1) * sizeof *m->peaks);
+	for (size_t i = 0; i < d->n_peaks; i++) {
+		Berth__V1__BasePeak *p = m->peaks[m->n_peaks++] = PB_NEW(Berth__V1__BasePeak, berth__v1__base_peak, a);
+		p->base = view_text(d->peaks[i].base, a);
+		PUT(p, units, (int32_t)d->peaks[i].units);
+		PUT(p, limit, (int32_t)d->peaks[i].limit);
+		PUT(p, interrupted, d->peaks[i].interrupted);
+	}
+	return m;
 }
 
 static Berth__V1__PlanChange *dry_change(const struct dry_change *d, struct arena *a) {
@@ -292,6 +312,7 @@ Berth__V1__Plan *view_dry_run(const struct api_op *op, const struct dry_run *d, 
 	for (size_t i = 0; i < d->n_changes; i++)
 		m->changes[m->n_changes++] = dry_change(&d->changes[i], a);
 	dry_parts(d, a, m);
+	m->forecast = dry_forecast(d, a);
 	view_waiting(d->waiting, d->n_waiting, a, &m->waiting_for, &m->n_waiting_for);
 	return m;
 }

@@ -171,7 +171,12 @@ struct refusal {
 size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret,
     struct base ***ret_fit, size_t *ret_n_fit);
 
-/* What a change would do, without doing it: the plan as it would start. Everything in the arena; nothing in the fleet changes. */
+/* What changes would do (core/dry.h). */
+struct dry_peak { /* of a base the plan touches */
+	const char *base;
+	int64_t units, limit;
+	bool interrupted; /* a module is gone there for a while */
+};
 struct dry_placed {
 	const char *base, *deployment, *action;
 	int batch;
@@ -185,6 +190,7 @@ struct dry_run {
 	enum plan_kind kind;
 	int n_batches;
 	int64_t batch_size[STRATEGY_MAX_BATCHES];
+	const char *batch_label[STRATEGY_MAX_BATCHES];
 	struct dry_change *changes;
 	size_t n_changes;
 	struct dry_placed *placed;
@@ -193,7 +199,11 @@ struct dry_run {
 	size_t n_waiting;
 	const char **notes;
 	size_t n_notes;
+	struct dry_peak *peaks;
+	size_t n_peaks;
+	int64_t ready, lowest; /* instances that answer now, and at the worst moment */
+	int64_t duration_us; /* until its end, without the time it waits for people; of tasks that take no time when there are no samples */
+	int samples, confirmations;
 };
-int change_deploy_dry(struct core *c, const struct deploy_spec *specs, size_t n, struct arena *a, struct dry_run **ret, struct err *err);
 
 #endif

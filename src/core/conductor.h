@@ -10,6 +10,7 @@
  *   slots.c     who gets the next command slot of the cell
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   ask.c       questions of plans over HTTP
+ *   dry.c       what a change would do, on a copy  scratch.c  that copy
  *   deploy.c, fleetops.c, verbs.c, explain.c, account.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
 #define BERTH_CORE_CONDUCTOR_H
@@ -33,6 +34,7 @@
 #define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
 #define TURN_LIMIT_US (10 * US_PER_MS)
 #define TURN_BUDGET_US (TURN_LIMIT_US / 2)
+#define OBJECTS_A_TURN 2000 /* freed beside it */
 #define MAX_QUEUED_OPS 20000
 #define MAX_ASIDE 16
 
@@ -169,6 +171,7 @@ struct core {
 	struct plan_env plans;
 	int64_t last_ask;
 	int n_asking; /* questions without an answer */
+	STAILQ_HEAD(, grave) graves;
 };
 
 static inline bool text_same(const char *a, const char *b) {
@@ -183,6 +186,8 @@ void core_fail_op(struct core *c, struct core_op *op, const struct err *err);
 void core_refuse_waiting(struct core *c);
 bool core_may_act(const struct core *c); /* we hold the lease, by our own clock, now */
 void core_loaded(struct core *c);        /* the new fleet is in place: live state again */
+/* Frees a fleet that nobody looks at any more, a piece per turn (rule 10); without a core, or behind its end, at once. NULL is fine. */
+void core_bury(struct core *c, struct fleet *f);
 bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event);
 void witness_accepted(struct core *c);
 

@@ -45,6 +45,7 @@ int core_new(const struct core_env *env, const struct core_config *cfg, struct c
 	slots_init(&c->slots, c->cfg.in_flight);
 	TAILQ_INIT(&c->to_command);
 	STAILQ_INIT(&c->held_back);
+	STAILQ_INIT(&c->graves);
 	TAILQ_INIT(&c->watches);
 	TAILQ_INIT(&c->strays);
 	c->lease.next = MONO_NEVER;
@@ -65,6 +66,32 @@ void core_end(struct core *c) {
 	core_refuse_waiting(c);
 }
 
+/* ---- fleets that nobody looks at any more, freed a piece per turn ---------------------------------------------------------------------
+ */
+struct grave {
+	struct fleet *fleet;
+	STAILQ_ENTRY(grave) link;
+};
+
+void core_bury(struct core *c, struct fleet *f) {
+	struct grave *g = f == NULL || c == NULL || c->ended ? NULL : calloc(1, sizeof *g);
+	if (g == NULL) {
+		fleet_free(f);
+		return;
+	}
+	g->fleet = f;
+	STAILQ_INSERT_TAIL(&c->graves, g, link);
+	core_wake(c);
+}
+
+static void grave_dig(struct core *c, size_t objects) {
+	struct grave *g = STAILQ_FIRST(&c->graves);
+	if (g == NULL || !fleet_free_some(g->fleet, objects))
+		return;
+	STAILQ_REMOVE_HEAD(&c->graves, link);
+	free(g);
+}
+
 void core_free(struct core *c) {
 	struct bundle *b;
 	if (c == NULL)
@@ -77,6 +104,8 @@ void core_free(struct core *c) {
 	bundle_free(c->open);
 	fleet_free(c->fleet);
 	fleet_free(c->loading);
+	while (!STAILQ_EMPTY(&c->graves))
+		grave_dig(c, SIZE_MAX);
 	agenda_clear(&c->agenda);
 	links_clear(c);
 	series_forget(c, NULL);
@@ -356,9 +385,10 @@ void core_turn(struct core *c) {
 	commit_turn(c);
 	series_idle(c);
 	stop_when_idle(c);
+	grave_dig(c, OBJECTS_A_TURN);
 	turn_took(c, mono_diff(clock_mono(&c->env.clock), begun));
 	c->turning = false;
-	if (more_to_do(c))
+	if (more_to_do(c) || !STAILQ_EMPTY(&c->graves))
 		core_wake(c);
 }
 

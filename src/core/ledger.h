@@ -39,6 +39,7 @@ enum ledger_query {
 	QUERY_PLAN_CHANGES, /* row_plan_change of plan `after` */
 	QUERY_PLAN_BATCHES, /* row_batch of plan `after` */
 	QUERY_PLAN_TASKS,   /* row_task of plan `after`, id > before, failed first when newest_first */
+	QUERY_TASK_TIMES,   /* row_task of module `after` that succeeded lately, newest first */
 	QUERY_REVISIONS,    /* row_revision of deployment `after`, all kept in the ledger */
 	LEDGER_QUERIES
 };

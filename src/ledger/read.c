@@ -71,6 +71,7 @@ static const struct query {
 	[QUERY_PLAN_CHANGES] = { TABLE_plan_change, STMT_query_plan_changes, STMT_query_plan_changes, fill_of_plan },
 	[QUERY_PLAN_BATCHES] = { TABLE_batch, STMT_query_plan_batches, STMT_query_plan_batches, fill_of_plan },
 	[QUERY_PLAN_TASKS] = { TABLE_task, STMT_query_plan_tasks, STMT_query_plan_tasks_failed_first, fill_paged },
+	[QUERY_TASK_TIMES] = { TABLE_task, STMT_query_task_times, STMT_query_task_times, fill_of_plan },
 	[QUERY_REVISIONS] = { TABLE_revision, STMT_query_revisions, STMT_query_revisions, fill_paged },
 };
 

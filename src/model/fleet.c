@@ -85,11 +85,13 @@ static void leftovers_free(struct leftover_queue *q, const struct table_def *t) 
 	}
 }
 
-/* Hash tables first, then the objects: an index that is torn down as a whole never looks at its elements. */
-#define FREE_ALL(head, handle)                           \
+/* Hash tables by name first, then the objects: an index that is torn down as a whole never looks at its elements. False: n is used up. */
+#define FREE_SOME(head, handle, n)                       \
 	do {                                             \
 		__typeof__(head) x_, t_;                 \
 		HASH_ITER(handle, (head), x_, t_) {      \
+			if ((n)-- == 0)                  \
+				return false;            \
 			HASH_DELETE(handle, (head), x_); \
 			object_free(&x_->o);             \
 		}                                        \
@@ -157,29 +159,45 @@ static void names_free(struct fleet *f) {
 	HASH_CLEAR(hh_key, f->findings_by_key);
 }
 
-void fleet_free(struct fleet *f) {
-	if (f == NULL)
-		return;
-	names_free(f);
-	stays_free(f);
+/* What there may be very many of. */
+static bool many_free(struct fleet *f, size_t n) {
+	FREE_SOME(f->idems, hh, n);
+	FREE_SOME(f->tasks, hh_id, n);
+	FREE_SOME(f->instances, hh_id, n);
+	FREE_SOME(f->bases, hh_id, n);
+	return true;
+}
+
+static bool few_free(struct fleet *f, size_t n) {
+	FREE_SOME(f->versions, hh_id, n);
+	FREE_SOME(f->modules, hh_id, n);
+	FREE_SOME(f->artifacts, hh_id, n);
+	FREE_SOME(f->webhooks, hh_id, n);
+	FREE_SOME(f->tokens, hh_id, n);
+	FREE_SOME(f->tenants, hh_id, n);
+	FREE_SOME(f->counters, hh, n);
+	return true;
+}
+
+static bool findings_free(struct fleet *f, size_t n) {
 	struct finding *x;
-	TAILQ_FOREACH(x, &f->finding_queue, link)
+	while ((x = TAILQ_FIRST(&f->finding_queue)) != NULL) {
+		TAILQ_REMOVE(&f->finding_queue, x, link);
 		free(x->key);
-	FREE_ALL(f->findings, hh_id);
-	FREE_ALL(f->idems, hh);
-	FREE_ALL(f->tasks, hh_id);
-	FREE_ALL(f->instances, hh_id);
+	}
+	FREE_SOME(f->findings, hh_id, n);
+	return true;
+}
+
+bool fleet_free_some(struct fleet *f, size_t objects) {
+	names_free(f);
+	if (!stays_free(f, objects) || !findings_free(f, objects) || !many_free(f, objects))
+		return false;
 	plans_free(f);
 	deployments_free(f);
-	FREE_ALL(f->bases, hh_id);
 	groups_free(f);
-	FREE_ALL(f->versions, hh_id);
-	FREE_ALL(f->modules, hh_id);
-	FREE_ALL(f->artifacts, hh_id);
-	FREE_ALL(f->webhooks, hh_id);
-	FREE_ALL(f->tokens, hh_id);
-	FREE_ALL(f->tenants, hh_id);
-	FREE_ALL(f->counters, hh);
+	if (!few_free(f, SIZE_MAX))
+		return false;
 	for (int t = 0; t < TABLE_COUNT; t++) {
 		leftovers_free(&f->gone[t], &table_defs[t]);
 		leftovers_free(&f->parting[t], &table_defs[t]);
@@ -187,6 +205,12 @@ void fleet_free(struct fleet *f) {
 	arena_free(f->event_arena);
 	free(f->events);
 	free(f);
+	return true;
+}
+
+void fleet_free(struct fleet *f) {
+	if (f != NULL)
+		(void)fleet_free_some(f, SIZE_MAX);
 }
 
 /* ---- objects ---- */

@@ -278,6 +278,8 @@ struct idem {
 /* ---- life -------------------------------------------------------------------------------------------------------------------- */
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
+/* Frees about so many objects of a fleet that nobody looks at any more. True: all of it is gone. */
+bool fleet_free_some(struct fleet *f, size_t objects);
 /* Counts what happens, per row of lifecycle.def (transition_count() of them); the caller's memory. */
 void fleet_count_transitions(struct fleet *f, uint64_t *counts);
 void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)); /* called when a plan object goes */
@@ -388,6 +390,7 @@ struct batch *fleet_batch_add(struct fleet *f, struct plan *p, const struct row_
  */
 int fleet_instance_add(struct fleet *f, struct base *b, struct deployment *d, struct version *v, const struct row_instance *row,
     struct instance **ret, struct err *err);
+void instance_to_tail(struct instance *i); /* of those of its deployment, if it has one: for a copy that is made base by base */
 struct task *fleet_task_add(struct fleet *f, struct plan *p, struct instance *i, const struct row_task *row);
 struct finding *fleet_finding_add(struct fleet *f, struct tenant *t, struct base *b, const struct row_finding *row);
 struct idem *fleet_idem_add(struct fleet *f, const struct row_idempotency *row);

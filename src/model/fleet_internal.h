@@ -87,7 +87,7 @@ void stay_end(struct fleet *f, struct instance *i, const char *as, const char *r
 void stays_move(struct stay_list *from, struct stay_list *to); /* to NULL: they are written by themselves */
 void stays_collect(struct fleet *f, struct changeset *cs, struct stay_list *list);
 void stays_collect_rest(struct fleet *f, struct changeset *cs); /* those in no list */
-void stays_free(struct fleet *f);
+bool stays_free(struct fleet *f, size_t n); /* true: none is left */
 void revision_link(struct deployment *d, struct version *v, struct revision *r);
 void deployment_recount(struct deployment *d); /* n_updated, after the current revision changed */
 void plan_count(struct plan *p);

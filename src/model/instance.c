@@ -159,6 +159,13 @@ int instance_load(struct fleet *f, const void *row, struct err *err) {
 	return 0;
 }
 
+void instance_to_tail(struct instance *i) {
+	if (i->deployment == NULL)
+		return;
+	TAILQ_REMOVE(&i->deployment->instances, i, deployment_link);
+	TAILQ_INSERT_TAIL(&i->deployment->instances, i, deployment_link);
+}
+
 void fleet_instance_remove(struct fleet *f, struct instance *i) {
 	assert(i->task == NULL);
 	struct task *t;

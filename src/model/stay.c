@@ -97,10 +97,11 @@ void stays_collect_rest(struct fleet *f, struct changeset *cs) {
 	}
 }
 
-void stays_free(struct fleet *f) {
+bool stays_free(struct fleet *f, size_t n) {
 	struct object *o;
-	while ((o = TAILQ_FIRST(&f->dirty[TABLE_base_history])) != NULL) {
+	for (; n > 0 && (o = TAILQ_FIRST(&f->dirty[TABLE_base_history])) != NULL; n--) {
 		object_clean(f, o);
 		object_free(o);
 	}
+	return TAILQ_EMPTY(&f->dirty[TABLE_base_history]);
 }

@@ -262,6 +262,20 @@ def test_one_context_path_is_upgraded_in_place_and_the_old_version_comes_back(ce
     until(lambda: base.held() == {f"{group}-m:1.0.0": "activated"}, 30, "it is put back")
 
 
+def test_a_dry_run_tells_that_one_context_path_goes_in_place(cell, group):
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0", path="shop"), 1, group=group))
+    wishes = [(push(cell, f"{group}-m", "2.0.0", path="shop"), True), (push(cell, f"{group}-m", "3.0.0", path="other"), False)]
+    for version, in_place in wishes:
+        module, number = version.split(":")
+        told = cell.api.post("/v1/deployments?dryRun=true", {"module": module, "version": number}).json
+        assert [(p["base"], p.get("interrupted", False)) for p in told["forecast"]["peaks"]] == [(f"{group}-1", in_place)], told
+        assert (f"{module} is uninstalled before it is installed on each base" in told["notes"]) == in_place, told["notes"]
+        assert told["forecast"]["lowestReady"] == (0 if in_place else 1) and told["forecast"]["samples"] == 1, told
+    assert base.held() == {f"{group}-m:1.0.0": "activated"}
+
+
 def test_two_modules_on_one_context_path_are_never_on_one_base(cell, group):
     base = script.Arklet()
     add(cell, group, base, f"{group}-1")

@@ -143,6 +143,60 @@ def test_dry_run_has_no_effect(fleet):
     assert fleet.api.get("/v1/status").json["lastEvent"] == events
 
 
+def what_where_when(steps):
+    """Of (base, kind, batch): a removal beside an install of the same batch is the change of a slot."""
+    new = {(base, batch) for base, kind, batch in steps if kind == "install"}
+    return {(base, "install", batch) for base, batch in new} | {(b, "uninstall", n) for b, kind, n in steps if kind == "uninstall" and (b, n) not in new}
+
+
+def seen(plan):
+    return what_where_when([(t["base"], t["kind"], t["batch"]) for t in plan["tasks"]])
+
+
+def foretold(preview):
+    return what_where_when([(p["base"], p["action"].replace("upgrade", "install"), p["batch"]) for p in preview["placements"]])
+
+
+def test_a_dry_run_is_what_then_happens(fleet):
+    fleet.begin(bases=0)
+    for zone, names in {"a": ["a1", "a2", "a3"], "b": ["b1", "b2"]}.items():
+        fleet.join(names, options=("--zone", zone))
+    fleet.push("hello-1.0.0")
+    fleet.push("hello-2.0.0")
+    quick = {"minReady": "0s", "prefetch": "0s"}
+    wishes = [
+        ("hello:1.0.0", {"replicas": 4, "strategy": quick | {"batchCount": 2}}),
+        ("hello:2.0.0", {"replicas": 4, "strategy": quick | {"batchesBy": "zone", "upgradePolicy": "in_place"}}),
+        ("hello:1.0.0", {"replicas": 4, "strategy": quick | {"batches": [1, "50%"], "upgradePolicy": "install_first"}}),
+        ("hello:2.0.0", {"replicas": 4, "strategy": quick | {"upgradePolicy": "surge", "batchCount": 2}}),
+        ("hello:2.0.0", {"replicas": 2, "strategy": quick}),
+        ("hello:2.0.0", {"replicas": "all", "strategy": quick | {"batchCount": 1}}),
+    ]
+    for module, fields in wishes:
+        title, version = module.split(":")
+        body = {"module": title, "version": version, "group": "demo"} | fields
+        preview = fleet.api.call("POST", "/v1/deployments?dryRun=true", body)
+        assert preview.status == 200, preview
+        done = fleet.deploy(module, **fields)
+        assert done["state"] == "succeeded", done
+        done = fleet.plan(done["id"])
+        assert foretold(preview.json) == seen(done), (body, preview.json, done)
+        assert [(b["size"], b.get("label")) for b in preview.json["batches"]] == [(b["size"], b.get("label")) for b in done["batches"]]
+        assert preview.json["forecast"]["lowestReady"] <= preview.json["forecast"]["ready"]
+    told = fleet.berth("deploy", "hello:1.0.0", "--upgrade-policy", "in_place", "--batch-count", "2", "--confirm", "each", "--dry-run")
+    for text in ("is uninstalled before it is installed on each base", "at the lowest", "takes about", "waits for a person 1 time"):
+        assert text in told.stdout, told.stdout + told.stderr
+    events = fleet.api.get("/v1/status").json["lastEvent"]
+    many = [{"module": "hello", "version": v, "group": "demo", "replicas": n} for v, n in (("1.0.0", 2), ("2.0.0", 3), ("7.0.0", 1))]
+    told = fleet.api.post("/v1/deployments:bulk?dryRun=true", {"deployments": many}).json["items"]
+    assert told[0]["plan"]["changes"][0]["toVersion"] == "1.0.0" and told[1]["plan"]["changes"][0]["toReplicas"] == 3, told
+    assert told[2]["problem"]["code"] == "not_found" and fleet.api.get("/v1/status").json["lastEvent"] == events, told
+    fleet.push("broken")
+    unknown = fleet.berth("deploy", "broken:1.0.0", "--replicas", "9", "--dry-run")
+    assert "no history of broken" in unknown.stdout and "waiting for room" in unknown.stdout, unknown.stdout + unknown.stderr
+    fleet.sound()
+
+
 def test_what_somebody_removed_by_hand_comes_back(fleet, until):
     fleet.begin(bases=1)
     fleet.deploy(fleet.push("hello-1.0.0"), replicas=1)

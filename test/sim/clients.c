@@ -1,5 +1,6 @@
 /* People and pipelines: random changes, retried when their outcome is unknown, and a record of what was acknowledged. */
 #include "sim.h"
+#include "core/dry.h"
 #include "base/secret.h"
 #include "model/spec.h"
 #include "plan/plan.h"
@@ -47,8 +48,10 @@ struct request {
 	enum plan_verb verb;
 	int64_t revision; /* of the deployment, after it */
 	int tries;
-	bool poison;  /* the ledger refuses it */
-	char key[24]; /* Idempotency-Key */
+	bool poison;     /* the ledger refuses it */
+	char key[24];    /* Idempotency-Key */
+	struct dry *dry; /* it looks first, a slice per apply */
+	bool looks, looked;
 };
 
 /* What was acknowledged, per module: its deployment has the module's name. */
@@ -99,6 +102,52 @@ static void how_to_look(const struct request *q, struct strategy *ret) {
 		ret->gate_state = CHOICE_YES;
 }
 
+static void request_free(struct request *q) {
+	struct node *n = sim_active(q->sim);
+	dry_free(q->dry, n == NULL ? NULL : node_core(n));
+	free(q);
+}
+
+static void dry_sound(const struct request *q) {
+	ARENA_AUTO a = arena_new();
+	struct err err = ERR_INIT;
+	const struct dry_run *x = dry_result(q->dry, a);
+	int64_t sum = 0;
+	for (int k = 0; k < x->n_batches; k++)
+		sum += x->batch_size[k];
+	if (x->lowest > x->ready || (int64_t)x->n_placed > 4 * sum + 4)
+		sim_fail(q->sim, "a dry run says %lld of %lld ready, %zu changes in batches of %lld in all", (long long)x->lowest,
+		    (long long)x->ready, x->n_placed, (long long)sum);
+	for (size_t k = 0; k < x->n_peaks; k++)
+		if (x->peaks[k].units > x->peaks[k].limit && x->peaks[k].limit > 3)
+			sim_fail(q->sim, "a dry run puts %lld units onto %s, which takes %lld", (long long)x->peaks[k].units,
+			    x->peaks[k].base, (long long)x->peaks[k].limit);
+	if (dry_check(q->dry, &err) != 0)
+		sim_fail(q->sim, "the copy of a dry run: %s", err.text);
+}
+
+/* A dry run changes nothing, comes to an end whatever happens between its slices, and says what it would wait for. */
+static int look_first(struct core *c, struct request *q, const struct deploy_spec *specs, size_t n, struct err *err) {
+	static const struct dry_times times = { 700 * US_PER_MS, 300 * US_PER_MS, 9 };
+	size_t dirty = fleet_dirty_count(core_fleet(c));
+	int64_t event = fleet_last_event(core_fleet(c));
+	bool over = false;
+	int r = q->dry != NULL ? 0 : dry_begin(c, &q->op.who, specs, n, &times, &q->dry, err);
+	if (r == 0)
+		r = dry_step(q->dry, c, &q->op.who, specs, n, 0, &over, err);
+	if (fleet_dirty_count(core_fleet(c)) != dirty || fleet_last_event(core_fleet(c)) != event)
+		sim_fail(q->sim, "a dry run changed the fleet");
+	if (over)
+		dry_sound(q);
+	q->looks = r == 0 && !over;
+	q->looked = !q->looks;
+	if (q->looked)
+		dry_free(q->dry, c);
+	if (q->looked)
+		q->dry = NULL;
+	return r;
+}
+
 static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	struct deploy_spec spec = { .module = modules[q->module], .group = "g", .online = true };
 	struct strategy st = strategy_unset;
@@ -120,6 +169,11 @@ static int ask_deploy(struct core *c, struct request *q, struct err *err) {
 	st.batch_failure_threshold = q->n == 4 ? (struct amount){ AMOUNT_PERCENT, 50 } : (struct amount){ 0 };
 	how_to_look(q, &st);
 	spec.strategy = &st;
+	if (q->dice % 5 == 0 && !q->looked) {
+		int e = look_first(c, q, &spec, 1, err);
+		if (e != 0 || q->looks)
+			return e;
+	}
 	int r = change_deploy(c, &q->op.who, &spec, &d, &p, err);
 	if (r == 0)
 		q->revision = d->row.revision;
@@ -142,6 +196,11 @@ static int ask_together(struct core *c, struct request *q, struct err *err) {
 		    (struct deploy_spec){ .module = modules[m], .group = "g", .online = true, .has_replicas = true, .strategy = &st };
 		specs[k].version = versions[m == q->module ? q->version : (q->version + (int)(q->n / 2)) % N_VERSIONS];
 		specs[k].replicas = 1 + q->n % 3 + (int64_t)k % 2;
+	}
+	if (q->dice % 3 == 0 && !q->looked) {
+		int e = look_first(c, q, specs, n, err);
+		if (e != 0 || q->looks)
+			return e;
 	}
 	int r = change_deploy_all(c, &q->op.who, specs, n, d, &p, err);
 	if (r == 0)
@@ -230,6 +289,7 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 	struct fleet *f = core_fleet(c);
 	struct row_idempotency row = { .status = 200, .tenant_id = fleet_tenant(f, "default")->row.id, .created_at = core_now(c) };
 	char result[24];
+	q->looks = false;
 	idem_row(q, &row);
 	struct idem *x = fleet_idem(f, row.hash);
 	if (x != NULL) {
@@ -239,7 +299,7 @@ static int apply(struct core *c, struct core_op *op, struct err *err) {
 	int r = ask(c, q, err);
 	snprintf(result, sizeof result, "%lld", (long long)q->revision);
 	row.result = result;
-	if (r == 0)
+	if (r == 0 && !q->looks)
 		fleet_idem_add(f, &row);
 	return r;
 }
@@ -266,15 +326,17 @@ static void acknowledged(struct request *q) {
 static void done(struct core_op *op, const struct err *err) {
 	struct request *q = (struct request *)(void *)op;
 	struct sim *s = q->sim;
-	if (err == NULL && !s->over)
+	if (err == NULL && !s->over && !q->looks)
 		acknowledged(q);
 	if (err != NULL && err->code == E_INTERNAL && !q->poison)
 		sim_fail(s, "a good request fails beside a bad one: %s", err->text);
 	bool again = err != NULL && err->code != E_INTERNAL && err_retry(err->code) != ERR_RETRY_NEVER && q->tries < 20 && !s->calm;
-	if (again)
+	if (err == NULL && q->looks && !s->calm)
+		sim_after(s, sim_delay(s, 0, 50 * US_PER_MS), submit, q);
+	else if (again)
 		sim_after(s, sim_delay(s, 50 * US_PER_MS, 2 * US_PER_S), submit, q);
 	else
-		free(q);
+		request_free(q);
 }
 
 static void submit(void *arg) {
@@ -287,7 +349,7 @@ static void submit(void *arg) {
 	else if (q->tries < 20 && !q->sim->calm)
 		sim_after(q->sim, sim_delay(q->sim, 100 * US_PER_MS, 2 * US_PER_S), submit, q);
 	else
-		free(q);
+		request_free(q);
 }
 
 static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT,

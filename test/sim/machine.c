@@ -308,6 +308,9 @@ void machine_call(
 	if (work)
 		sim_trace(s, "%s is asked: %s %s:%s (generation %lld)", m->name, arklet_command_name(command), c->module, c->version,
 		    (long long)c->generation);
-	sim_after(s, work ? sim_delay(s, 1000, US_PER_S) : sim_delay(s, 200, 3000), call_ends, c);
+	int64_t us = work ? sim_delay(s, 1000, US_PER_S) : sim_delay(s, 200, 3000);
+	if (work && s->steady)
+		us = command == ARKLET_INSTALL ? STEADY_INSTALL_US : STEADY_UNINSTALL_US;
+	sim_after(s, us, call_ends, c);
 	sim_after(s, timeout_us, call_times_out, c);
 }

@@ -78,6 +78,8 @@ bool sim_chance(struct sim *s, int per_mille) {
 }
 
 int64_t sim_delay(struct sim *s, int64_t lo, int64_t hi) {
+	if (s->steady)
+		return lo;
 	return lo + (int64_t)rng_below(&s->rng, (uint64_t)(hi - lo + 1));
 }
 

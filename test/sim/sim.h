@@ -43,6 +43,9 @@ struct faults {
 	int lone;                                                                   /* bases without an agent */
 };
 
+#define STEADY_INSTALL_US (730 * US_PER_MS)
+#define STEADY_UNINSTALL_US (310 * US_PER_MS)
+
 #define MAX_BASES 30
 #define MAX_LONE 4
 #define MAX_NODES 3
@@ -77,6 +80,7 @@ struct sim {
 	uint64_t *transitions; /* per row of lifecycle.def, added up */
 	int liar;              /* index of an agent; -1: none */
 	bool calm;             /* the storm is over */
+	bool steady;           /* everything takes its shortest time, work on a base these: what was foretold can be compared */
 	bool over;             /* the run is over: events that are left only free what they carry */
 	bool lost;             /* an older ledger came back: what was newer is lost with a person's consent */
 	FILE *trace;           /* NULL: none */
@@ -214,6 +218,9 @@ struct plan_watch *plan_watch_new(void); /* free() it */
 void watch_plans_before(struct sim *s, const struct changeset *cs);
 void watch_plans_after(struct sim *s, const struct changeset *cs);
 void watch_model(struct sim *s, struct fleet *f); /* equal to the ledger; the fleet is not dirty and nothing is under way */
+
+/* In the calm: a change is looked at first and made then, and what was foretold is what happens. */
+void foresee(struct sim *s);
 
 /* ---- one seed -------------------------------------------------------------------------------------------------------------------------
  */

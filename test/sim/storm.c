@@ -7,6 +7,7 @@
 #define STORM_US (120 * US_PER_S)
 #define CALM_STEP_US (60 * US_PER_S)
 #define CALM_US (1800 * US_PER_S)
+#define FORESEEN 6
 
 static const struct faults kinds[] = {
 	{ 0 },
@@ -179,6 +180,8 @@ static void play(struct sim *s) {
 		store_check(s->store);
 		clients_check(s->clients);
 	}
+	for (int k = 0; k < FORESEEN && s->failure[0] == '\0'; k++)
+		foresee(s);
 }
 
 static void strike(struct sim *s) {
