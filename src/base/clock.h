@@ -33,8 +33,9 @@ static inline mono_t clock_mono(const struct clock *c) {
 static inline wall_t clock_wall(const struct clock *c) {
 	return c->wall(c->arg);
 }
+/* us may be negative; later than MONO_NEVER there is nothing. */
 static inline mono_t mono_add(mono_t t, int64_t us) {
-	return (mono_t){ t.us > INT64_MAX - us ? INT64_MAX : t.us + us };
+	return (mono_t){ us > 0 && t.us > INT64_MAX - us ? INT64_MAX : t.us + us };
 }
 static inline int64_t mono_diff(mono_t a, mono_t b) {
 	return a.us - b.us;

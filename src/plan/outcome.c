@@ -22,8 +22,10 @@ static void installed(struct plan_env *e, struct plan *p, struct chain *c, struc
 	i->ready_since = e->mono;
 	i->row.failures = 0;
 	instance_set_state(e->fleet, i, INSTANCE_READY, NULL, e->wall);
+	if (c == NULL) /* nobody watches it: the plan is over, and after a reload does not even know how long it would have */
+		return;
 	mono_t until = mono_add(e->mono, p->live->s.min_ready_us);
-	if (c != NULL && mono_before(p->live->watched_until, until))
+	if (mono_before(p->live->watched_until, until))
 		p->live->watched_until = until;
 }
 

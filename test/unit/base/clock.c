@@ -91,6 +91,7 @@ START_TEST(virtual_time_moves_only_when_told) {
 	ck_assert_int_eq(clock_wall(&c).us, 1005);
 	ck_assert(mono_before(before, clock_mono(&c)));
 	ck_assert_int_eq(mono_add(MONO_NEVER, 1).us, INT64_MAX);
+	ck_assert_int_eq(mono_add(before, -1).us, before.us - 1);
 }
 END_TEST
 
