@@ -1,6 +1,7 @@
 /* The brain's doors: each input sets the time, goes to the part that knows, and ends with one report of all that followed from it. */
 #include "brain.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,18 +92,20 @@ void brain_start(struct brain *b, bool adopted, mono_t now) {
 	report_seal(b);
 }
 
+static void say_goodbye(struct brain *b) {
+	Berth__V1__Goodbye g = BERTH__V1__GOODBYE__INIT;
+	Berth__V1__AgentMessage m = BERTH__V1__AGENT_MESSAGE__INIT;
+	g.reason = b->goodbye;
+	m.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE;
+	m.goodbye = &g;
+	effect_send(b, &m, true);
+}
+
 void brain_stop(struct brain *b, const char *reason, mono_t now) {
 	b->now = now;
-	char text[256] = "";
-	strncat(text, reason, sizeof text - 1);
-	if (b->linked) {
-		Berth__V1__Goodbye g = BERTH__V1__GOODBYE__INIT;
-		Berth__V1__AgentMessage m = BERTH__V1__AGENT_MESSAGE__INIT;
-		g.reason = text;
-		m.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE;
-		m.goodbye = &g;
-		effect_send(b, &m, true);
-	}
+	snprintf(b->goodbye, sizeof b->goodbye, "%s", *reason != '\0' ? reason : "stopped");
+	if (b->linked)
+		say_goodbye(b);
 	b->welcomed = false; /* nothing is reported after the goodbye; outcomes that are left are stored and told at the next start */
 	server_drop_waiting(b);
 	base_stop(b, 0);
@@ -116,6 +119,8 @@ void brain_link_up(struct brain *b, mono_t now) {
 	state_reports_strip(b->state); /* the Hello is newer than what unacknowledged reports say of modules; outcomes stay */
 	b->heartbeat_at = mono_add(now, rng_jitter(&b->rng, b->heartbeat_us)); /* also to a server that cannot welcome yet */
 	report_hello(b);
+	if (*b->goodbye != '\0') /* its base takes longer to stop than the link lasted; the Hello alone would say that it is back */
+		say_goodbye(b);
 }
 
 void brain_link_down(struct brain *b, mono_t now) {

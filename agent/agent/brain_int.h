@@ -138,6 +138,7 @@ struct brain {
 	bool linked, welcomed, joined_once, key_refused;
 	int64_t lease_us, heartbeat_us;
 	mono_t tick_at, heartbeat_at, witness_at;
+	char goodbye[256]; /* why it stops; empty: it does not */
 	struct waiting_list waiting;
 	size_t n_waiting;
 

@@ -248,7 +248,7 @@ void report_heartbeat(struct brain *b) {
 	h.memory = b->memory;
 	keep_int(&h, digest, (int64_t)held_sum(b));
 	keep_int(&h, report_seq, b->state->report_seq);
-	keep_int(&h, base_ready, b->ready);
+	keep_int(&h, base_ready, b->ready && b->phase != PHASE_STOPPING);
 	m.kind_case = BERTH__V1__AGENT_MESSAGE__KIND_HEARTBEAT;
 	m.heartbeat = &h;
 	effect_send(b, &m, true);

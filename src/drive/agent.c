@@ -28,6 +28,7 @@ struct agent {
 	char *why;                    /* it goes; NULL while it stays */
 	uint64_t welcomed;            /* the core's model that welcomed it */
 	bool greeted, heard, closing; /* said Hello; the core knows it, of this model or an older one; no more goes out */
+	bool left;                    /* said goodbye */
 	char peer[];
 };
 
@@ -186,6 +187,8 @@ static void give_hello(struct agent *g) {
 	g->link.model = d->model;
 	g->heard = true;
 	core_base_hello(d->core, &g->link, keep_hello(&g->keep, a), g->peer);
+	if (g->left && link_in_core(&g->link))
+		core_base_goodbye(d->core, &g->link, "it said so before");
 }
 
 static void agent_hello(struct driver_link *k) {
@@ -247,6 +250,13 @@ static void on_report(struct agent *g, const Berth__V1__Report *r) {
 		core_base_report(d->core, &g->link, r);
 }
 
+/* The last word of a stream: what comes after it was on its way already, or is of a process that takes its time to stop. */
+static void on_goodbye(struct agent *g, const Berth__V1__Goodbye *m) {
+	g->left = true;
+	if (link_in_core(&g->link))
+		core_base_goodbye(g->link.drive->core, &g->link, m->reason);
+}
+
 static void on_message(struct agent *g, const Berth__V1__AgentMessage *m, size_t n) {
 	struct drive *d = g->link.drive;
 	bool is_hello = m->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_HELLO;
@@ -254,6 +264,8 @@ static void on_message(struct agent *g, const Berth__V1__AgentMessage *m, size_t
 		shut(g, E_INVALID, is_hello ? "a second Hello on one stream" : "the first message must be Hello");
 		return;
 	}
+	if (g->left)
+		return;
 	switch (m->kind_case) {
 	case BERTH__V1__AGENT_MESSAGE__KIND_HELLO:
 		on_hello(g, m->hello, n);
@@ -266,8 +278,7 @@ static void on_message(struct agent *g, const Berth__V1__AgentMessage *m, size_t
 			core_base_heartbeat(d->core, &g->link, m->heartbeat);
 		break;
 	case BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE:
-		if (link_in_core(&g->link))
-			core_base_goodbye(d->core, &g->link, m->goodbye->reason);
+		on_goodbye(g, m->goodbye);
 		break;
 	case BERTH__V1__AGENT_MESSAGE__KIND_PREFETCHED:
 		if (link_in_core(&g->link))

@@ -142,6 +142,25 @@ def test_a_flapping_base_is_slowed_down_but_not_a_neighbour(agent, join):
     welcomed(agent().hello("neighbour", join_token=join))
 
 
+def test_after_a_goodbye_only_a_hello_brings_a_base_back(agent, join, pb, server):
+    """Its process may take long to stop: what is still on its way then says how it was before."""
+    a = agent().hello("leaves", join_token=join)
+    key = welcomed(a).base_key
+    a.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True))
+    assert a.next("ack").ack.committed_seq == 1
+    a.send(goodbye=pb.Goodbye(reason="SIGTERM"))
+    a.send(heartbeat=pb.Heartbeat(report_seq=1, base_ready=True))
+    a.send(report=pb.Report(seq=2, base_ready=True, base_running=True))
+    a.hello("leaves")  # wrong, so that its answer tells that the others were heard
+    assert a.ended() == (grpc.StatusCode.INVALID_ARGUMENT, "a second Hello on one stream")
+    assert server.client.get("/v1/bases/leaves").json["state"] == "stopped"
+    again = agent().hello("leaves", base_key=key, boot="b2")
+    welcomed(again)
+    again.send(report=pb.Report(seq=3, full=True, base_ready=True, base_running=True))
+    assert again.next("ack").ack.committed_seq == 3
+    assert server.client.get("/v1/bases/leaves").json["state"] == "ready"
+
+
 def test_a_flood_harms_only_its_sender(agent, join, pb, server):
     flood = agent().hello("floods", join_token=join)
     welcomed(flood)

@@ -37,7 +37,7 @@ struct world {
 	const Berth__V1__Report *reports[MAX_LOG];
 	size_t n_reports;
 	const Berth__V1__Hello *hello;
-	int heartbeats, goodbyes, persists_before_call, persists;
+	int heartbeats, ready_heartbeats, goodbyes, persists_before_call, persists;
 	bool batch; /* of the brain's configuration */
 	unsigned commands;
 	int helps, batches;
@@ -158,7 +158,7 @@ static void note_message(struct world *w, const Berth__V1__AgentMessage *m) {
 	else if (copy->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_REPORT && w->n_reports < MAX_LOG)
 		w->reports[w->n_reports++] = copy->report;
 	else if (copy->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_HEARTBEAT)
-		w->heartbeats++;
+		w->heartbeats++, w->ready_heartbeats += copy->heartbeat->base_ready;
 	else if (copy->kind_case == BERTH__V1__AGENT_MESSAGE__KIND_GOODBYE)
 		w->goodbyes++;
 }
@@ -898,7 +898,16 @@ START_TEST(stops_with_a_goodbye) {
 	settle(w);
 	ck_assert_int_eq(w->goodbyes, 1);
 	ck_assert(!w->exited);
-	pass(w, 31 * US_PER_S);
+	w->ready_heartbeats = w->heartbeats = 0;
+	pass(w, 15 * US_PER_S);
+	ck_assert(w->heartbeats > 0 && w->ready_heartbeats == 0);
+	brain_link_down(w->brain, w->now);
+	w->hello = NULL;
+	brain_link_up(w->brain, w->now); /* a server that never heard the first one, or was told by Hello that the base is back */
+	settle(w);
+	ck_assert(w->hello != NULL);
+	ck_assert_int_eq(w->goodbyes, 2);
+	pass(w, 16 * US_PER_S);
 	ck_assert_int_eq(w->kills, 1);
 	ck_assert(w->exited && w->exit_status == 0);
 	world_free(w);
