@@ -166,8 +166,9 @@ static void piece_stored(void *arg, const struct err *err) {
 	}
 	if (err != NULL && u->err.code == 0)
 		u->err = *err;
-	go_on(u);
-	if (!u->ending && u->more != NULL) {
+	bool ending = u->ending;
+	go_on(u); /* at its end there is no upload any more */
+	if (!ending && u->more != NULL) {
 		void (*more)(void *) = u->more;
 		u->more = NULL;
 		more(u->arg);
