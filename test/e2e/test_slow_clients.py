@@ -1,5 +1,6 @@
 """Slow and flooding clients on REST and gRPC while a well-behaved one is served in between. Counted in turns, not in time: the server is
 frozen while the flood and then the one request are put into its sockets, so that what it does after it wakes is its own order."""
+import os
 import re
 import socket
 import threading
@@ -11,6 +12,7 @@ import cell as cells
 CONNECTIONS, EACH = 60, 40  # the flood: so many connections with so many requests each, all sent at once
 ROUNDS = 6                  # turns that others may have had before the one is answered
 SETTLED = 48 << 20          # bytes that may stay with the allocator after a flood
+KEEPS = "ASAN_OPTIONS" in os.environ  # AddressSanitizer sets aside what is freed: what the process has says nothing then
 
 
 def connect(address):
@@ -123,7 +125,7 @@ def test_who_holds_on_to_connections_blocks_nobody_and_memory_returns(cell, held
         cells.until(lambda: connections(cell) <= others, 20, "the connections are gone")
         if turn == 0:
             before = rss(process)
-    assert rss(process) <= before + SETTLED, f"{rss(process) >> 20} MiB after {before >> 20} MiB"
+    assert KEEPS or rss(process) <= before + SETTLED, f"{rss(process) >> 20} MiB after {before >> 20} MiB"
 
 
 def connections(cell):
