@@ -56,7 +56,7 @@ void deployment_refresh(struct core *c, struct deployment *d) {
 
 /* ---- tasks
  * ------------------------------------------------------------------------------------------------------------------------------- */
-static void repair_task(struct core *c, struct instance *i, enum task_kind kind) {
+static void repair_task(struct core *c, struct instance *i, enum task_kind kind, const struct instance *partner) {
 	struct row_task row = {
 		.kind = kind,
 		.state = TASK_PENDING,
@@ -64,6 +64,7 @@ static void repair_task(struct core *c, struct instance *i, enum task_kind kind)
 		.deployment_id = i->row.deployment_id,
 		.version_id = i->version->row.id,
 		.instance_id = i->row.id,
+		.partner_id = partner == NULL ? 0 : partner->row.id,
 		.attempt = i->row.failures + 1,
 		.base = i->base->row.name,
 		.deployment = i->deployment == NULL ? NULL : i->deployment->row.name,
@@ -127,19 +128,22 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 		    i->version->row.name, i->base->row.name, r->base->row.name);
 		return;
 	}
-	repair_task(c, i, TASK_KIND_UNINSTALL);
+	repair_task(c, i, TASK_KIND_UNINSTALL, NULL);
 }
 
+/* Partners, as in a plan: the new one stands on the old one's units, and is not sent before the old one may go. */
 static bool exchange(struct core *c, struct instance *i, struct revision *to) {
 	struct instance *fresh = to == NULL ? NULL : slot_succeed(&c->plans, i, to);
 	if (fresh == NULL)
 		return false;
 	fresh->row.replaces = i->row.replaces;
-	if (i->row.generation == 0) /* its base never heard of it */
-		fleet_instance_remove(c->fleet, i);
-	else
-		repair_task(c, i, TASK_KIND_UNINSTALL);
-	repair_task(c, fresh, TASK_KIND_INSTALL);
+	if (i->row.generation != 0) {
+		repair_task(c, i, TASK_KIND_UNINSTALL, fresh);
+		repair_task(c, fresh, TASK_KIND_INSTALL, i);
+		return true;
+	}
+	fleet_instance_remove(c->fleet, i); /* its base never heard of it */
+	repair_task(c, fresh, TASK_KIND_INSTALL, NULL);
 	return true;
 }
 
@@ -230,7 +234,7 @@ void repair_instance(struct core *c, struct instance *i) {
 	if (catch_up(c, i) || !absent)
 		return;
 	if (version_restorable(i->version))
-		repair_task(c, i, TASK_KIND_INSTALL);
+		repair_task(c, i, TASK_KIND_INSTALL, NULL);
 	else
 		instance_set_state(c->fleet, i, i->row.state, "not restorable: Berth has no artifact of this version", c->wall);
 }

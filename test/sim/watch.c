@@ -185,14 +185,9 @@ static bool holds_unmanaged(const struct sim *s, int64_t base) {
 	return false;
 }
 
-/* Where bases are given up and come back, a successor that was never sent may give units back while what it stood on is still there. */
-static bool bases_come_back(const struct sim *s) {
-	return s->f.mute > 0 || s->f.agent_hang > 0 || s->f.agent_kill > 0 || s->f.link_cut > 0;
-}
-
 void watch_units(struct sim *s, const char *base, int64_t units) {
 	const struct row_base *b = base_named(s, base);
-	if (b != NULL && units > b->units_ceiling && !s->lost && !is_liar(s, base) && !holds_unmanaged(s, b->id) && !bases_come_back(s))
+	if (b != NULL && units > b->units_ceiling && !s->lost && !is_liar(s, base) && !holds_unmanaged(s, b->id))
 		sim_fail(s, "base %s holds %lld units; its ceiling is %lld", base, (long long)units, (long long)b->units_ceiling);
 }
 
