@@ -184,7 +184,9 @@ struct instance *slot_instance(struct plan_env *e, struct change *ch, struct bas
 		.created_at = e->wall,
 	};
 	struct instance *i;
-	if (twin_leaves(b, to->version, NULL) || fleet_instance_add(e->fleet, b, ch->deployment, to->version, &row, &i, NULL) != 0)
+	bool twin = twin_leaves(b, to->version, NULL);
+	live_get(ch->plan)->wait.others |= twin;
+	if (twin || fleet_instance_add(e->fleet, b, ch->deployment, to->version, &row, &i, NULL) != 0)
 		return NULL;
 	return i;
 }
@@ -233,8 +235,11 @@ static struct instance *predecessor_of(const struct instance *i) {
 static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, int64_t batch) {
 	struct instance *before = old->row.generation == 0 ? predecessor_of(old) : NULL;
 	struct instance *i = before != NULL && before->task != NULL ? NULL : slot_succeed(e, old, to);
-	if (i == NULL)
+	if (i == NULL) {
+		bool busy = before != NULL && before->task != NULL;
+		live_get(ch->plan)->wait.others |= busy || twin_leaves(old->base, to->version, old);
 		return false;
+	}
 	if (before != NULL) {
 		fleet_instance_remove(e->fleet, old);
 		old = before;

@@ -120,6 +120,34 @@ START_TEST(a_base_at_work_is_not_waited_for_and_may_succeed_after_all) {
 }
 END_TEST
 
+/* A base knows modules by name and version: what goes there under that name goes first, and the plan says that it waits. */
+START_TEST(the_same_version_on_its_way_out_is_waited_for) {
+	struct world w;
+	struct strategy s = plain(ON_FAILURE_PAUSE);
+	struct plan_wait wait;
+	world_init(&w, 1, 3);
+	world_revision(&w, "1.0.0", 1, &s);
+	world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+	world_revision(&w, "2.0.0", 1, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_UPGRADE, 1, 2), *back;
+	plan_step(&w.e, p);
+	world_send(&w, p);
+	ck_assert_int_eq(world_answer(&w, p, NULL), 1); /* 2.0.0 is in */
+	world_send(&w, p);                              /* 1.0.0 is told to go */
+	world_revision(&w, "1.0.0", 1, &s);
+	ck_assert(plan_supersede(&w.e, p, p->row.id + 1));
+	back = world_plan(&w, PLAN_KIND_ROLLBACK, 2, 3);
+	plan_step(&w.e, back);
+	plan_wait_now(back, &wait);
+	ck_assert(wait.others && TAILQ_EMPTY(&back->tasks));
+	ck_assert_int_eq(world_answer(&w, p, NULL), 1);
+	world_run(&w, back, NULL);
+	ck_assert_int_eq(back->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(world_at(&w, "1.0.0"), 1);
+	world_deinit(&w);
+}
+END_TEST
+
 START_TEST(one_failed_base_is_tried_again) {
 	struct world w;
 	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
@@ -191,5 +219,5 @@ END_TEST
 
 TEST_SUITE("plan/slot", a_failure_pauses_and_the_rest_went_on, a_base_that_is_let_be_frees_the_plan_and_stays_behind,
     letting_be_outlives_a_takeover_and_is_harmless_twice, a_base_let_be_before_its_turn_is_passed_by,
-    a_base_at_work_is_not_waited_for_and_may_succeed_after_all, one_failed_base_is_tried_again, a_task_names_its_slot,
-    on_failure_undo_ends_undone_or_pauses, going_back_asks_nobody)
+    a_base_at_work_is_not_waited_for_and_may_succeed_after_all, the_same_version_on_its_way_out_is_waited_for,
+    one_failed_base_is_tried_again, a_task_names_its_slot, on_failure_undo_ends_undone_or_pauses, going_back_asks_nobody)
