@@ -235,13 +235,12 @@ void waits_record(struct core *c, struct plan *p);
 void dispatch(struct core *c, bool one); /* ready tasks, or the first that can go → SENT, commands into the open commit */
 void dispatch_again(struct core *c, struct base *b, struct driver_link *k); /* after a hello: everything SENT, same generations */
 bool prefetch_send(struct core *c, struct plan *p, struct base *b, struct version *v, int64_t slot);
-void leftovers_due(struct core *c, const struct base *b); /* what repair has to look at there, soon */
 void tasks_of_base_ready(struct core *c, struct base *b); /* those that waited may go now */
 /* The instance whose turn is before this PENDING task's, on its base; NULL: it waits for no other. */
 const struct instance *task_waits_for(const struct task *t, struct arena *a, struct requirement *ret);
 void wanted_fill(struct core *c, const struct instance *i, Berth__V1__WantedModule *w, struct arena *a);
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o);
-void leftovers_due(struct core *c, const struct base *b); /* nothing is at work there any more: repairs look at it */
+void leftovers_due(struct core *c, struct base *b); /* nothing is at work there any more: repairs look at it; may remove instances */
 
 /* series.c */
 void series_begin(struct core *c, size_t ops);

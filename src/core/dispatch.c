@@ -261,12 +261,16 @@ void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
 }
 
 /* What repair left alone because a chain was at work here; and what the chain gave back when its new version failed in place. A repair that
- * failed itself waits for its own turn. */
-void leftovers_due(struct core *c, const struct base *b) {
-	const struct instance *i;
-	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (i->task == NULL && (!i->row.wanted || (i->row.state == INSTANCE_MISSING && i->row.failures == 0)))
+ * failed itself waits for its own turn. What nobody wants goes at once: the plans that are due look at who serves after that. */
+void leftovers_due(struct core *c, struct base *b) {
+	struct instance *i, *next;
+	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, base_link);
+		if (i->task == NULL && !i->row.wanted)
+			repair_instance(c, i);
+		else if (i->task == NULL && i->row.state == INSTANCE_MISSING && i->row.failures == 0)
 			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+	}
 }
 
 void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) {

@@ -128,6 +128,8 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 		    i->version->row.name, i->base->row.name, r->base->row.name);
 		return;
 	}
+	if (i->row.state == INSTANCE_READY && requirer_of(i, NULL) == NULL) /* no plan counts on it, also before the command is sent */
+		instance_set_state(c->fleet, i, INSTANCE_UNINSTALLING, NULL, c->wall);
 	repair_task(c, i, TASK_KIND_UNINSTALL, NULL);
 }
 
@@ -147,18 +149,6 @@ static bool exchange(struct core *c, struct instance *i, struct revision *to) {
 	return true;
 }
 
-/* What requires it there goes before it and comes back after it; in which order they are sent is decided in dispatch.c. */
-static bool take_requirers_along(struct core *c, struct instance *i) {
-	struct instance *x, *next;
-	for (x = TAILQ_FIRST(&i->base->instances); x != NULL; x = next) {
-		next = TAILQ_NEXT(x, base_link);
-		if (x->row.wanted && x->row.generation != 0 && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL &&
-		    requires_instance(x, i) && exchange(c, x, fleet_revision(x->deployment, x->row.revision)))
-			take_requirers_along(c, x);
-	}
-	return true;
-}
-
 /* One that answers may be taken away without too few being left. */
 static bool may_interrupt(const struct instance *i, const struct revision *to) {
 	struct strategy s = to->strategy;
@@ -167,6 +157,38 @@ static bool may_interrupt(const struct instance *i, const struct revision *to) {
 	strategy_resolve(&s, target, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
 	int64_t away = amount_of(s.max_unavailable, target, ROUND_DOWN);
 	return i->row.state != INSTANCE_READY || d->n_serving - 1 >= target - (away < 1 ? 1 : away);
+}
+
+/* It goes before what it requires, and comes back after it as what it is. */
+static bool goes_along(const struct instance *x, const struct instance *required) {
+	return x->row.wanted && x->row.generation != 0 && x->task == NULL && x->deployment != NULL && x->deployment->plan == NULL &&
+	       requires_instance(x, required);
+}
+
+#define MAX_DEPTH 16 /* requirements have no cycles; rows that somebody edited might */
+
+/* So may all that would go along. */
+static bool may_interrupt_all(const struct instance *i, const struct revision *to, int depth) {
+	const struct instance *x;
+	if (depth == MAX_DEPTH || !may_interrupt(i, to))
+		return false;
+	TAILQ_FOREACH(x, &i->base->instances, base_link) {
+		const struct revision *own = goes_along(x, i) ? fleet_revision(x->deployment, x->row.revision) : NULL;
+		if (own != NULL && !may_interrupt_all(x, own, depth + 1))
+			return false;
+	}
+	return true;
+}
+
+/* In which order they are sent is decided in dispatch.c. */
+static bool take_requirers_along(struct core *c, struct instance *i) {
+	struct instance *x, *next;
+	for (x = TAILQ_FIRST(&i->base->instances); x != NULL; x = next) {
+		next = TAILQ_NEXT(x, base_link);
+		if (goes_along(x, i) && exchange(c, x, fleet_revision(x->deployment, x->row.revision)))
+			take_requirers_along(c, x);
+	}
+	return true;
 }
 
 /* A base that was away while its deployment moved on: the old version gives way to the current one, in place. */
@@ -184,7 +206,7 @@ static bool catch_up(struct core *c, struct instance *i) {
 		deployment_refresh(c, d);
 		return false;
 	}
-	if (!may_interrupt(i, to)) { /* others have to be back first */
+	if (!may_interrupt_all(i, to, 0)) { /* others have to be back first */
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
 		return false;
 	}

@@ -109,7 +109,7 @@ static int ignore(struct core *c, const struct core_who *who, struct plan *p, co
 	if (r != 0)
 		return r;
 	const struct task *t = s->task == 0 ? NULL : fleet_task(c->fleet, s->task);
-	const struct base *b = t != NULL ? t->base : s->base;
+	struct base *b = fleet_base_by_id(c->fleet, t != NULL ? t->row.base_id : s->base->row.id);
 	if (!plan_ignore(&c->plans, p, &scope, who->reason, who->actor))
 		return not_now(c, p, VERB_IGNORE, err);
 	if (b != NULL)
