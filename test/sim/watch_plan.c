@@ -102,23 +102,35 @@ static void within_threshold(struct sim *s, const struct row_plan *p) {
 	memo_deinit(&m);
 }
 
-/* What a lost base was told stays open, and nobody waits for it. */
-static bool on_lost_base(const struct sim *s, const struct row_task *t) {
-	struct row_base key = { .id = t->base_id };
-	const struct row_base *b = store_find(s->store, TABLE_base, &key);
-	return b == NULL || b->state == BASE_LOST || b->state == BASE_STOPPED;
+/* What a lost base was told stays open, also when the base is back, and nobody waits for it: its slot went elsewhere. */
+static bool given_up(const struct sim *s, const struct row_task *t) {
+	struct row_base bk = { .id = t->base_id };
+	struct row_instance ik = { .id = t->instance_id };
+	const struct row_base *b = store_find(s->store, TABLE_base, &bk);
+	const struct row_instance *i = store_find(s->store, TABLE_instance, &ik);
+	return b == NULL || b->state == BASE_LOST || b->state == BASE_STOPPED || i == NULL || !i->wanted;
+}
+
+/* Nor for what is let be. */
+static int64_t installs_now(const struct sim *s, const struct row_plan *p) {
+	struct plan_memo m;
+	int64_t busy = 0;
+	bool read = memo_parse(p->options, &m, NULL) == 0;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_task); i++) {
+		const struct row_task *t = store_row(s->store, TABLE_task, i);
+		bool open = t->state == TASK_PENDING || t->state == TASK_SENT,
+		     ignored = read && memo_ignores(&m, t->deployment_id, t->base_id);
+		busy += t->plan_id == p->id && t->kind == TASK_KIND_INSTALL && open && !ignored && !given_up(s, t);
+	}
+	memo_deinit(&m);
+	return busy;
 }
 
 static void within_window(struct sim *s, const struct row_plan *p) {
 	struct asked a;
-	int64_t busy = 0;
 	asked_of(s, p->id, &a);
-	for (size_t i = 0; a.known && i < store_rows(s->store, TABLE_task); i++) {
-		const struct row_task *t = store_row(s->store, TABLE_task, i);
-		busy += t->plan_id == p->id && t->kind == TASK_KIND_INSTALL && (t->state == TASK_PENDING || t->state == TASK_SENT) &&
-		        !on_lost_base(s, t);
-	}
-	if (a.known && at_work(p) && busy > a.s.max_in_flight)
+	int64_t busy = a.known && at_work(p) ? installs_now(s, p) : 0;
+	if (a.known && busy > a.s.max_in_flight)
 		sim_fail(s, "plan %lld installs on %lld bases at once; max_in_flight is %lld", (long long)p->id, (long long)busy,
 		    (long long)a.s.max_in_flight);
 }
@@ -217,10 +229,20 @@ static void batch_full(struct sim *s, const struct row_batch *b) {
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------------------------------
  */
+/* The second half of what began in its time: the new one is in, the old one goes, also when a retry opened an earlier batch meanwhile. */
+static bool goes_on(const struct sim *s, const struct row_task *t) {
+	for (size_t i = 0; t->kind == TASK_KIND_UNINSTALL && t->partner_id != 0 && i < store_rows(s->store, TABLE_task); i++) {
+		const struct row_task *x = store_row(s->store, TABLE_task, i);
+		if (x->plan_id == t->plan_id && x->batch == t->batch && x->instance_id == t->partner_id && x->state == TASK_SUCCEEDED)
+			return true;
+	}
+	return false;
+}
+
 static void in_its_batch(struct sim *s, const struct row_task *t) {
 	for (struct row_batch key = { .plan_id = t->plan_id, .number = 1 }; key.number < t->batch; key.number++) {
 		const struct row_batch *b = store_find(s->store, TABLE_batch, &key);
-		if (b != NULL && b->state != BATCH_DONE && b->state != BATCH_FAILED)
+		if (b != NULL && b->state != BATCH_DONE && b->state != BATCH_FAILED && !goes_on(s, t))
 			sim_fail(s, "%s of batch %lld begins on %s before batch %lld is over", t->deployment, (long long)t->batch, t->base,
 			    (long long)key.number);
 	}
