@@ -198,10 +198,20 @@ static bool batches_same(const struct foresight *x) {
 	return n == x->n_batches;
 }
 
+/* A base that went or came meanwhile (it hung already when the calm began) is not what was looked at. */
+static bool disturbed(const struct foresight *x, const struct row_plan *p) {
+	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_base); i++) {
+		const struct row_base *b = store_row(x->sim->store, TABLE_base, i);
+		if (b->state_at.us >= p->created_at.us)
+			return true;
+	}
+	return false;
+}
+
 static void compare(struct foresight *x) {
 	struct steps did = { .n = 0 };
 	const struct row_plan *p = plan_row(x);
-	if (p == NULL || p->state != PLAN_SUCCEEDED || x->n_waiting > 0)
+	if (p == NULL || p->state != PLAN_SUCCEEDED || x->n_waiting > 0 || disturbed(x, p))
 		return;
 	collect(x, &did);
 	bool same = steps_same(&x->told, &did);
