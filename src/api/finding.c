@@ -1,4 +1,4 @@
-/* Findings: read, adopted, let be. */
+/* Findings: read, adopted, evicted, let be. */
 #include <string.h>
 
 #include "api/call.h"
@@ -126,6 +126,16 @@ int op_findings_adopt(struct api_op *op, struct err *err) {
 		return err_field(err, E_INVALID, "/group", "say in which group");
 	spec.group = find_group(op, r->group, "/group", err);
 	return spec.group == NULL ? err->code : adopt(op, &spec, err);
+}
+
+int op_finding_evict(struct api_op *op, struct err *err) {
+	const Berth__V1__EvictFindingRequest *r = (const Berth__V1__EvictFindingRequest *)op->call->request;
+	struct finding *x = find(op, r->finding, err);
+	struct plan *p = NULL;
+	int rc = x == NULL ? err->code : refuse_dry_run(op, err);
+	if (rc == 0)
+		rc = change_evict(op->api->core, &op->core.who, x, r->grace == NULL ? EVICT_GRACE_US : pb_duration_us(r->grace), &p, err);
+	return rc != 0 ? rc : plan_reply(op, p, NULL, NULL);
 }
 
 /* ---- letting be ---------------------------------------------------------------------------------------------------------------------- */

@@ -229,6 +229,11 @@ Berth__V1__Finding *view_finding(struct fleet *f, const struct finding *x, struc
 	m->context_path = view_text(x->row.context_path, a);
 	if (x->row.ignored_at.us != 0)
 		PUT(m, ignored, 1);
+	if (x->plan != NULL && !word_terminal(WORD_PLAN, x->plan->row.state)) {
+		PUT(m, plan, x->plan->row.id);
+		m->text = arena_printf(a, "%s; plan %" PRId64 " takes it out", x->row.detail, x->plan->row.id);
+		m->command = arena_printf(a, "berth plan show %" PRId64, x->plan->row.id);
+	}
 	m->ignore_reason = view_text(x->row.ignore_reason, a);
 	m->ignore_time = pb_time(x->row.ignored_at, a);
 	return m;

@@ -1,4 +1,4 @@
-/* Commands on findings: list, show, adopt, ignore. */
+/* Commands on findings: list, show, adopt, evict, ignore. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/clock.h"
 #include "base/name.h"
+#include "cli/change.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/field.h"
@@ -59,6 +61,20 @@ int cmd_finding_ignore(struct cli *c, struct err *err) {
 
 int cmd_finding_unignore(struct cli *c, struct err *err) {
 	return ignore(c, ":unignore", "is shown again", err);
+}
+
+int cmd_finding_evict(struct cli *c, struct err *err) {
+	JSON_AUTO body = json_object();
+	char d[48];
+	struct change ch = {
+		.method = "POST", .body = body, .done = arena_printf(c->arena, "finding %s is settled: the module is gone", c->argv[0])
+	};
+	int r = finding_path(c, ":evict", &ch.path, err);
+	if (r != 0)
+		return r;
+	if (cli_given(c, "grace"))
+		json_object_set_new(body, "grace", json_string(duration_format(c->opt.grace_us, d)));
+	return change_run(c, &ch, err);
 }
 
 /* ---- adopt: the files of versions first, so that what is adopted can be put back ---------------------------------------------------- */

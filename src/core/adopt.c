@@ -128,6 +128,8 @@ static struct instance *stands_there(const struct set *s, const struct base *b) 
 static const char *hindrance(struct adopting *x, const struct set *s, const struct finding *f) {
 	const struct instance *i = stands_there(s, f->base);
 	const char *base = f->base->row.name, *module = f->row.module, *version = f->row.version;
+	if (f->plan != NULL && f->plan->n_sent > 0)
+		return arena_printf(x->a, "%s:%s on %s is being taken out by plan %lld", module, version, base, (long long)f->plan->row.id);
 	if (s->name == NULL)
 		return arena_printf(
 		    x->a, "deployments %s and %s-%s exist already, for other groups or modules", module, module, s->group->row.name);
@@ -218,8 +220,8 @@ static struct artifact *no_artifact(struct core *c, struct tenant *t) {
 	return a != NULL ? a : fleet_artifact_add(c->fleet, t, &row);
 }
 
-static struct version *version_get(struct adopting *x, struct module *m, const struct finding *f) {
-	struct core *c = x->c;
+struct version *version_of_finding(struct core *c, const char *actor, const struct finding *f) {
+	struct module *m = module_get(c, f->tenant, f->row.module);
 	struct version *v = fleet_version(m, f->row.version);
 	if (v != NULL)
 		return v;
@@ -230,7 +232,7 @@ static struct version *version_get(struct adopting *x, struct module *m, const s
 		.units = 1,
 		.context_path = f->row.context_path,
 		.priority = runtime == RUNTIME_ARK ? 100 : 0, /* what a manifest that says nothing means */
-		.create_actor = UNCONST(x->who->actor),
+		.create_actor = UNCONST(actor),
 		.created_at = c->wall };
 	return fleet_version_add(c->fleet, m, no_artifact(c, m->tenant), &row);
 }
@@ -270,6 +272,7 @@ static enum instance_state state_now(const struct finding *f) {
 static void take(struct adopting *x, const struct set *s, struct deployment *d, const struct revision *r, struct finding *f) {
 	struct core *c = x->c;
 	struct base *b = f->base;
+	eviction_call_off(c, f, "what it was to take out was adopted", NULL);
 	struct instance *i = stands_there(s, b);
 	if (i != NULL) /* it was to be there and is not: what is there takes its place */
 		fleet_instance_remove(c->fleet, i);
@@ -313,7 +316,9 @@ static void make(struct adopting *x, struct set *s) {
 	struct revision *r = NULL;
 	for (size_t k = 0; k < s->n; k++) {
 		if (r == NULL || strcmp(r->version->row.name, s->v[k]->row.version) != 0) {
-			struct wanted w = { .version = version_get(x, m, s->v[k]), .replicas = (int64_t)s->n, .strategy = &strategy_unset };
+			struct wanted w = { .version = version_of_finding(c, x->who->actor, s->v[k]),
+				.replicas = (int64_t)s->n,
+				.strategy = &strategy_unset };
 			bool oldest = r == NULL;
 			r = revision_record(c, x->who, d, &w);
 			if (oldest)
@@ -424,6 +429,8 @@ int change_ignore(struct core *c, const struct core_who *who, struct finding *f,
 		    "say why; it is shown to whoever finds it again: berth finding ignore %lld --reason WHY", (long long)f->row.id);
 	if (ignore == (f->row.ignored_at.us != 0) && (!ignore || text_same(f->row.ignore_reason, who->reason)))
 		return 0;
+	if (ignore && eviction_call_off(c, f, who->reason, err) != 0)
+		return err->code;
 	f->row.ignored_at = ignore ? c->wall : (wall_t){ 0 };
 	text_set(&f->row.ignore_reason, ignore ? who->reason : NULL);
 	fleet_touch(c->fleet, &f->o);

@@ -140,6 +140,12 @@ void change_version_whole(struct core *c, struct version *v, struct artifact *a,
 int change_ignore(
     struct core *c, const struct core_who *who, struct finding *f, bool ignore, struct err *err); /* E_INVALID without a reason */
 
+/* Takes a module that nobody told Berth about out of its base, after a grace in which adopting or ignoring it, or stopping the plan, calls
+ * it off. Already under way: that plan. E_CONFLICT when others on the base require it, unless `who` forces it and says why. */
+#define EVICT_GRACE_US (10 * US_PER_S)
+#define EVICT_GRACE_MAX_US (24 * 3600 * US_PER_S)
+int change_evict(struct core *c, const struct core_who *who, struct finding *x, int64_t grace_us, struct plan **ret_plan, struct err *err);
+
 /* Why things wait. Rows in the arena. */
 struct waiting {
 	const char *rule;

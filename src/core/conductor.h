@@ -11,7 +11,7 @@
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   ask.c       questions of plans over HTTP
  *   dry.c       what a change would do, on a copy  scratch.c  that copy
- *   deploy.c, fleetops.c, verbs.c, explain.c, account.c    the domain operations of change.h */
+ *   deploy.c, fleetops.c, verbs.c, explain.c, account.c, evict.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
 #define BERTH_CORE_CONDUCTOR_H
 
@@ -264,7 +264,14 @@ void instances_lose_sight(struct core *c, struct base *b, enum instance_state s,
 /* memory.c */
 void memory_told(struct core *c, struct base *b, const Berth__V1__BaseMemory *m);
 
+/* evict.c */
+int eviction_call_off(struct core *c, const struct finding *x, const char *why, struct err *err); /* none: a success; E_STATE: too late */
+const struct plan *eviction_of(const struct finding *x);                                          /* NULL: nobody evicts it now */
+void evictions_due(struct core *c, const struct base *b); /* what is to go from there, looked at again */
+void evicted(struct core *c, const struct task *t);       /* its removal succeeded: nothing is found there any more */
+
 /* adopt.c */
+struct version *version_of_finding(struct core *c, const char *actor, const struct finding *f); /* made without an artifact when unknown */
 void not_restorable_look(struct core *c, int64_t finding); /* AGENDA_FINDING: over when its instance went, or has its artifact */
 
 /* fleetops.c */

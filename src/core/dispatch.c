@@ -280,6 +280,8 @@ void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) 
 	struct install_end end = { b, p, d, t->instance->version, o->cause, o->ok };
 	bool install = t->row.kind == TASK_KIND_INSTALL;
 	if (p != NULL) {
+		if (p->row.kind == PLAN_KIND_EVICT && o->ok)
+			evicted(c, t);
 		plan_task_outcome(&c->plans, t, o);
 		plan_due(c, p->row.id);
 	} else {

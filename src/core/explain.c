@@ -100,6 +100,20 @@ static const struct change *change_ahead(const struct plan *p) {
 	return NULL;
 }
 
+static void explain_eviction(const struct core *c, const struct plan *p, const struct plan_wait *w, struct listing *l) {
+	const struct finding *x = p->evicts;
+	const char *module = x->row.module, *version = x->row.version, *base = x->base->row.name;
+	char d[48];
+	if (w->grace)
+		add(l, "grace", 1, arena_printf(l->a, "berth plan stop %lld", (long long)p->row.id),
+		    "%s:%s goes from base %s in another %s, unless the finding is adopted or ignored before", module, version, base,
+		    duration_format((mono_diff(w->until, c->mono) / US_PER_MS + 1) * US_PER_MS, d));
+	else if (w->away && p->n_open == 0)
+		add(l, "base_away", 1, arena_printf(l->a, "berth base show %s", base),
+		    "%s:%s goes from base %s when that can be told to; it is %s", module, version, base,
+		    word_text(WORD_BASE, x->base->row.state));
+}
+
 static void explain_into(struct core *c, const struct plan *p, struct listing *l) {
 	struct plan_wait w;
 	char d[48];
@@ -167,6 +181,8 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	if (w.min_ready || w.soak)
 		add(l, w.soak ? "soak" : "min_ready", 1, "", "%s for another %s", w.soak ? "soaking" : "watching what was installed",
 		    duration_format((mono_diff(w.until, c->mono) / US_PER_MS + 1) * US_PER_MS, d));
+	if (p->evicts != NULL)
+		explain_eviction(c, p, &w, l);
 	explain_tasks(c, p, &w, l);
 }
 

@@ -94,6 +94,9 @@ int change_forget(struct core *c, const struct core_who *who, struct base *b, st
 		b->drive = NULL;
 	}
 	struct group *g = b->group;
+	const struct finding *x;
+	TAILQ_FOREACH(x, &b->findings, base_link)
+		(void)eviction_call_off(c, x, "its base was forgotten", NULL);
 	replace_lost(c, b);
 	while ((i = TAILQ_FIRST(&b->instances)) != NULL) {
 		struct deployment *d = i->deployment;
@@ -175,6 +178,7 @@ static void mode_set(struct core *c, struct group *g, int mode) {
 		if (was && b->row.state == BASE_READY) {
 			peer_join(c, b);
 			repair_base(c, b);
+			evictions_due(c, b);
 		}
 	}
 	if (was)

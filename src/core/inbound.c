@@ -329,8 +329,10 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 		held_apply(c, b, h->held, h->n_held, true);
 	dispatch_again(c, b, k);
 	c->hearing = NULL;
-	if (b->row.state == BASE_READY) /* what became due while its link was away */
+	if (b->row.state == BASE_READY) { /* what became due while its link was away */
 		repair_base(c, b);
+		evictions_due(c, b);
+	}
 	core_wake(c);
 }
 
@@ -678,6 +680,7 @@ static void base_ready(struct core *c, struct base *b) {
 	baseline_over(c, b);
 	peer_join(c, b);
 	repair_base(c, b);
+	evictions_due(c, b);
 	room_freed(c, b->group);
 	c->hearing = hearing;
 }

@@ -51,7 +51,13 @@ struct revision *revision_record(struct core *c, const struct core_who *who, str
 /* ---- plans --------------------------------------------------------------------------------------------------------------------------- */
 static struct plan *plan_new(struct core *c, const struct core_who *who, struct tenant *t, const struct launch *x) {
 	ARENA_AUTO a = arena_new();
-	struct plan_memo memo = { .undoes = x->undoes, .base_id = x->base_id, .before = x->before, .now = x->now, .forced = x->forced };
+	struct plan_memo memo = { .undoes = x->undoes,
+		.base_id = x->base_id,
+		.before = x->before,
+		.now = x->now,
+		.forced = x->forced,
+		.evicts = x->evicts,
+		.grace_us = x->grace_us };
 	for (size_t k = 0; k < x->n_bases; k++)
 		memo_base_add(&memo, x->bases[k]);
 	struct row_plan row = {
@@ -325,4 +331,11 @@ struct plan *launch_away(struct core *c, const struct core_who *who, struct depl
 	d->row.offline = true;
 	deployment_touched(c, d);
 	return launch(c, who, &one, 1, x);
+}
+
+struct plan *launch_eviction(struct core *c, const struct core_who *who, struct tenant *t, const struct launch *x) {
+	struct plan *p = plan_new(c, who, t, x);
+	plan_evict_restore(&c->plans, p);
+	plan_due(c, p->row.id);
+	return p;
 }

@@ -12,7 +12,8 @@ struct launch {
 	bool forced;          /* takes away what others require */
 	const int64_t *bases; /* drain: of several; else: of these first, where fewer are wanted */
 	size_t n_bases;
-	int64_t base_id, before; /* drain, replace, restart: what it is about (plan/memo.h) */
+	int64_t evicts, grace_us; /* evict: the finding, and how long it waits */
+	int64_t base_id, before;  /* drain, replace, restart: what it is about (plan/memo.h) */
 };
 
 /* What a revision is about. Texts and strategy are copied. */
@@ -41,6 +42,8 @@ struct launched {
 struct plan *launch(struct core *c, const struct core_who *who, const struct launched *v, size_t n, const struct launch *x);
 /* Who accompanies it as of now; again whenever a queued plan looks whether it may start. */
 void launch_company(struct core *c, struct plan *p);
+/* A plan of kind evict: it has no change of what is wanted. Not announced yet. */
+struct plan *launch_eviction(struct core *c, const struct core_who *who, struct tenant *t, const struct launch *x);
 /* A plan that takes everything of one deployment away. */
 struct plan *launch_away(struct core *c, const struct core_who *who, struct deployment *d, const struct launch *x);
 

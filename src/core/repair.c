@@ -44,6 +44,8 @@ void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const
 		return;
 	struct event_facts f = { .kind = "finding.cleared", .base = b };
 	core_event(c, &f, "no longer so: %s", x->row.detail);
+	if (x->plan != NULL)
+		plan_due(c, x->plan->row.id);
 	fleet_finding_remove(c->fleet, x);
 }
 

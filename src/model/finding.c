@@ -74,7 +74,18 @@ struct finding *fleet_findings_first(const struct fleet *f) {
 	return TAILQ_FIRST(&f->finding_queue);
 }
 
+void finding_set_plan(struct finding *x, struct plan *p) {
+	if (x == NULL)
+		return;
+	if (x->plan != NULL)
+		x->plan->evicts = NULL;
+	x->plan = p;
+	if (p != NULL)
+		p->evicts = x;
+}
+
 void fleet_finding_remove(struct fleet *f, struct finding *x) {
+	finding_set_plan(x, NULL);
 	TAILQ_REMOVE(&f->finding_queue, x, link);
 	if (x->base != NULL) {
 		TAILQ_REMOVE(&x->base->findings, x, base_link);

@@ -216,6 +216,7 @@ struct plan {
 	bool due;                              /* live: waits for its next step */
 	uint64_t wait_shape;                   /* live: the kind of wait that row.waiting tells of */
 	struct plan_live *live;                /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
+	struct finding *evicts;                /* live: what it takes out; NULL: nothing, or it is settled */
 	UT_hash_handle hh_id;
 };
 
@@ -263,6 +264,7 @@ struct finding {
 	struct row_finding row;
 	struct tenant *tenant;
 	struct base *base;
+	struct plan *plan; /* live: the last one that evicts it; may have ended */
 	char *key;
 	TAILQ_ENTRY(finding) link, base_link;
 	UT_hash_handle hh_id, hh_key;
@@ -351,6 +353,7 @@ struct finding *fleet_finding_find(
     const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version);
 struct finding *fleet_findings_first(const struct fleet *f); /* walk with TAILQ_NEXT(x, link) */
 struct finding *fleet_finding(const struct fleet *f, int64_t id);
+void finding_set_plan(struct finding *x, struct plan *p); /* x may be NULL */
 struct idem *fleet_idem(const struct fleet *f, const uint8_t hash[16]);
 
 struct fleet_counts {

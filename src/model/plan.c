@@ -119,6 +119,7 @@ void fleet_plan_forget(struct fleet *f, struct plan *p) {
 		TAILQ_REMOVE(&p->batches, b, link);
 		object_part(f, &b->o);
 	}
+	finding_set_plan(p->evicts, NULL);
 	if (p->live != NULL && f->plan_free != NULL)
 		f->plan_free(p->live);
 	HASH_DELETE(hh_id, f->plans, p);

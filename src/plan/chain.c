@@ -82,6 +82,8 @@ bool plan_busy_on(const struct plan *p, const struct base *b) {
 	const struct change *ch;
 	if (p == NULL)
 		return false;
+	if (plan_evicts_now(p, b))
+		return true;
 	TAILQ_FOREACH(ch, &p->changes, link)
 		if (chain_find(p, ch->deployment, b) != NULL)
 			return true;

@@ -177,6 +177,11 @@ bool batch_labelled(const struct batch *b);                                     
 /* prefetch.c */
 bool prefetch_done(struct plan_env *e, struct plan *p); /* the first batch may begin */
 
+/* evict.c */
+void evict_step(struct plan_env *e, struct plan *p);
+void evict_let_go(struct plan_env *e, struct task *t); /* it ended without the module's end: nobody's instance goes. Others: nothing */
+void evict_base_lost(struct plan_env *e, struct plan *p);
+
 /* step.c */
 bool plan_over_threshold(struct plan *p);
 void plan_end(struct plan_env *e, struct plan *p, enum plan_state s, const char *reason);

@@ -23,6 +23,8 @@ static const struct {
 	{ "undoes", offsetof(struct plan_memo, undoes) },
 	{ "baseId", offsetof(struct plan_memo, base_id) },
 	{ "before", offsetof(struct plan_memo, before) },
+	{ "evicts", offsetof(struct plan_memo, evicts) },
+	{ "graceUs", offsetof(struct plan_memo, grace_us) },
 	{ "now", offsetof(struct plan_memo, now) },
 	{ "forced", offsetof(struct plan_memo, forced) },
 	{ "gateBatch", offsetof(struct plan_memo, gate_batch) },

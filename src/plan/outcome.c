@@ -110,8 +110,10 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 		task_succeeded(e, p, c, t, o);
 	else
 		task_failed(e, p, c, t, o);
-	if (c == NULL)
+	if (c == NULL) {
+		evict_let_go(e, t);
 		return;
+	}
 	if (--c->open > 0)
 		return;
 	if (c->failed)
@@ -180,6 +182,10 @@ static void slot_give_up(struct plan_env *e, const struct chain *c) {
 
 void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {
 	struct change *ch;
+	if (plan_evicts_now(p, b)) {
+		evict_base_lost(e, p);
+		return;
+	}
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct chain *c = chain_find(p, ch->deployment, b);
 		if (c == NULL)

@@ -144,12 +144,16 @@ int64_t plan_failures(const struct plan *p); /* bases, over all batches */
 /* Is a chain at work for this deployment on this base? Repairs keep away then. */
 bool plan_busy_on(const struct plan *p, const struct base *b);
 
+/* A plan of kind evict: which finding it is about, after a load or when it is new. Its grace begins here. */
+void plan_evict_restore(struct plan_env *e, struct plan *p);
+bool plan_evicts_now(const struct plan *p, const struct base *b); /* its removal is under way there */
+
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
 /* no_room: of deployment room_id; lacking: an instance that cannot follow where it is, because what the new version requires is not there;
  * order: for what is required, or for those that require it, on the same base. */
 struct plan_wait {
 	int64_t room_id, lacking;
-	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order;
+	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order, grace;
 	int64_t unplaced;
 	mono_t until;
 	const char *gate; /* that holds: "state", "failed", "probe", "url"; its words are in the memo. NULL: none */

@@ -36,6 +36,22 @@ static void chain_again(struct plan_env *e, struct plan *p, struct change *ch, s
 	slot_mark_failed(p, c->key, c->batch, true);
 }
 
+static void task_awaited(struct plan_env *e, struct task *t) {
+	if (t->row.state == TASK_BACKOFF) {
+		t->due = mono_add(e->mono, US_PER_S);
+		e->task_due(e->arg, t, t->due);
+	} else if (t->row.state == TASK_PENDING) {
+		e->task_ready(e->arg, t);
+	}
+}
+
+static void evict_again(struct plan_env *e, struct plan *p) {
+	struct task *t;
+	plan_evict_restore(e, p);
+	TAILQ_FOREACH(t, &p->tasks, plan_link)
+		task_awaited(e, t);
+}
+
 void plan_restore(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	struct change *ch;
@@ -45,6 +61,10 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 	l->progress = l->soak_from = l->gates.from = e->mono;
 	if (MUTANT(soak_anew))
 		p->row.soaked_us = 0;
+	if (p->row.kind == PLAN_KIND_EVICT) {
+		evict_again(e, p);
+		return;
+	}
 	if (p->row.state == PLAN_QUEUED)
 		return;
 	TAILQ_FOREACH(ch, &p->changes, link)
@@ -60,11 +80,6 @@ void plan_restore(struct plan_env *e, struct plan *p) {
 		if (word_terminal(WORD_TASK, t->row.state) || t->instance == NULL)
 			continue;
 		chain_again(e, p, ch, t);
-		if (t->row.state == TASK_BACKOFF) {
-			t->due = mono_add(e->mono, US_PER_S);
-			e->task_due(e->arg, t, t->due);
-		} else if (t->row.state == TASK_PENDING) {
-			e->task_ready(e->arg, t);
-		}
+		task_awaited(e, t);
 	}
 }

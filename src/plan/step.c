@@ -8,7 +8,8 @@
 void plan_announce(struct plan_env *e, const char *kind, struct plan *p, const char *text) {
 	struct change *ch = TAILQ_FIRST(&p->changes);
 	const struct revision *to = ch == NULL ? NULL : change_goal(ch);
-	e->event(e->arg, kind, p, ch == NULL ? NULL : ch->deployment, NULL, to == NULL ? NULL : to->version, NULL, text);
+	e->event(e->arg, kind, p, ch == NULL ? NULL : ch->deployment, p->evicts == NULL ? NULL : p->evicts->base,
+	    to == NULL ? NULL : to->version, NULL, text);
 }
 
 /* ---- start ----------------------------------------------------------------------------------------------------------------------- */
@@ -21,7 +22,7 @@ const struct group *plan_frozen(const struct plan *p) {
 	TAILQ_FOREACH(ch, &p->changes, link)
 		if (ch->deployment != NULL && group_frozen(ch->deployment->group))
 			return ch->deployment->group;
-	return NULL;
+	return p->evicts != NULL && group_frozen(p->evicts->base->group) ? p->evicts->base->group : NULL;
 }
 
 static bool deployments_free(const struct plan *p) {
@@ -426,6 +427,10 @@ static void show_waiting(struct plan_env *e, struct plan *p) {
 }
 
 void plan_step(struct plan_env *e, struct plan *p) {
+	if (p->row.kind == PLAN_KIND_EVICT) {
+		evict_step(e, p);
+		return;
+	}
 	if (p->row.state == PLAN_QUEUED && !plan_start(e, p))
 		return;
 	if (p->row.state != PLAN_RUNNING && p->row.state != PLAN_SOAKING && !(MUTANT(go_on_paused) && p->row.state == PLAN_PAUSED))

@@ -50,8 +50,10 @@ void task_cancel(struct plan_env *e, struct plan *p, struct task *t) {
 	struct chain *c = chain_of_task(p, t);
 	t->row.ended_at = e->wall;
 	task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
-	if (c == NULL)
+	if (c == NULL) {
+		evict_let_go(e, t);
 		return;
+	}
 	c->failed = true; /* what is still at the base ends there; then the slot is given back */
 	c->untouched |= t->row.kind == TASK_KIND_UNINSTALL && t->row.sent_at.us == 0;
 	if (--c->open == 0)

@@ -1,7 +1,9 @@
 """A fleet that runs already: observed, adopted, managed, and let go again. Bases are scripted; real JVMs are in test_koupleless.py."""
+import hashlib
 import json
 
 import arklet_script as script
+import cell as cells
 from test_arklet_traps import add, cell, ended, group, push, set_group  # noqa: F401
 
 
@@ -187,3 +189,146 @@ def test_observe_adopt_manage_forget(cell, group, until):
     done = len(commanded(base))
     assert cell.berth("base", "forget", f"{group}-0").returncode == 0
     assert base.held() == {f"{m}:2.0.0": "activated"} and len(commanded(base)) == done
+
+
+# ---- eviction -------------------------------------------------------------------------------------------------------------------------
+
+def strangers(cell, group, until, *modules):
+    """A base with modules nobody told Berth about, and their findings by module."""
+    base, = living(cell, group, *modules)
+    until(lambda: len(findings(cell, base=f"{group}-0")) == len(modules), 15, "all are found")
+    return base, {x["module"]: x["id"] for x in findings(cell, base=f"{group}-0")}
+
+
+def evict(cell, number, grace="0s", **query):
+    return cell.api.call("POST", f"/v1/findings/{number}:evict?" + "&".join(f"{k}={v}" for k, v in query.items()), {"grace": grace})
+
+
+def test_what_is_evicted_goes_and_what_stands_beside_it_stays(cell, group, until):
+    base, found = strangers(cell, group, until, f"{group}-a:1", f"{group}-b:1")
+    done = cell.berth("finding", "evict", found[f"{group}-a"], "--grace", "1s", "--reason", "left over")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert base.held() == {f"{group}-b:1": "activated"} and commanded(base) == ["uninstallBiz"]
+    until(lambda: [x["module"] for x in findings(cell, base=f"{group}-0")] == [f"{group}-b"], 10, "settled")
+    assert cell.api.get("/v1/instances", base=f"{group}-0").json.get("instances", []) == []
+    assert cell.api.get(f"/v1/bases/{group}-0").json.get("unitsUsed", 0) == 0
+    events = cell.api.get("/v1/events", base=f"{group}-0", limit=1000).json["events"]
+    made, = [e for e in events if e["kind"] == "plan.created"]
+    assert made["actor"] == "admin" and made["reason"] == "left over" and f"evict {group}-a:1 from {group}-0 after 1s" in made["text"]
+    plan = cell.plan(made["plan"])
+    assert (plan["kind"], plan["state"], plan["basesDone"], [t["kind"] for t in plan["tasks"]]) == ("evict", "succeeded", 1, ["uninstall"])
+
+    base.biz[(f"{group}-a", "1")] = {"state": "activated", "path": "/"}
+    until(lambda: f"{group}-a" in [x["module"] for x in findings(cell, base=f"{group}-0")], 15, "what came back is found anew")
+    assert found[f"{group}-a"] not in [x["id"] for x in findings(cell, base=f"{group}-0")]
+
+
+def test_another_version_than_wanted_is_evicted_and_the_wanted_one_stays(cell, group, until):
+    m = f"{group}-m"
+    base, = living(cell, group)
+    ended(cell, cell.deploy(push(cell, m, "2.0.0"), 1, group=group))
+    base.biz[(m, "1.0.0")] = {"state": "deactivated", "path": "/old"}
+    until(lambda: findings(cell, base=f"{group}-0"), 15, "found")
+    drift, = findings(cell, base=f"{group}-0")
+    assert drift["kind"] == "version_drift"
+    ended(cell, evict(cell, drift["id"]).json)
+    assert base.held() == {f"{m}:2.0.0": "activated"} and cell.on(m) == [f"{group}-0"]
+    until(lambda: findings(cell, base=f"{group}-0") == [], 10, "settled")
+
+
+def test_in_its_grace_an_eviction_is_told_joined_and_called_off(cell, group, until):
+    base, found = strangers(cell, group, until, f"{group}-a:1", f"{group}-b:1", f"{group}-c:1")
+    a, b, c = (found[f"{group}-{n}"] for n in "abc")
+    plan = evict(cell, a, "1h").json
+    assert plan["state"] == "queued" and evict(cell, a, "0s").json["id"] == plan["id"]
+    told = cell.api.get(f"/v1/findings/{a}").json
+    assert told["plan"] == plan["id"] and told["command"] == f"berth plan show {plan['id']}" and "takes it out" in told["text"]
+    why, = [w for w in cell.plan(plan["id"])["waitingFor"] if w["rule"] == "grace"]
+    assert f"{group}-a:1 goes from base {group}-0" in why["text"] and why["command"] == f"berth plan stop {plan['id']}"
+    assert cell.berth("finding", "ignore", a, "--reason", "debug agent").returncode == 0
+    assert (cell.plan(plan["id"])["state"], cell.plan(plan["id"])["stateReason"]) == ("stopped", "debug agent")
+    refused = evict(cell, a)
+    assert refused.status == 409 and "unignore" in refused.json["detail"], refused
+
+    plan = evict(cell, b, "1h").json
+    assert cell.berth("finding", "adopt", b).returncode == 0
+    assert cell.plan(plan["id"])["state"] == "stopped" and cell.api.get(f"/v1/deployments/{group}-b").json["ready"] == 1
+
+    plan = evict(cell, c, "1h").json
+    assert cell.berth("plan", "stop", plan["id"], "--reason", "no").returncode == 0
+    assert "plan" not in cell.api.get(f"/v1/findings/{c}").json
+    assert commanded(base) == [] and len(base.held()) == 3
+
+
+def test_an_observed_group_refuses_an_eviction_and_a_frozen_one_lets_it_wait(cell, group, until):
+    base, found = strangers(cell, group, until, f"{group}-a:1")
+    number = found[f"{group}-a"]
+    set_group(cell, group, mode="observe")
+    refused = evict(cell, number)
+    assert refused.status == 409 and f"berth group set {group} --mode manage" in refused.json["detail"], refused
+    set_group(cell, group, mode="manage")
+    assert cell.berth("freeze", group, "--reason", "audit").returncode == 0
+    plan = evict(cell, number).json
+    until(lambda: [w["rule"] for w in cell.plan(plan["id"])["waitingFor"]] == ["frozen"], 10, "it says so")
+    assert commanded(base) == []
+    assert cell.berth("unfreeze", group).returncode == 0
+    ended(cell, cell.ended(plan["id"]))
+    assert base.held() == {}
+
+
+def test_an_eviction_waits_for_a_base_that_is_away(cell, group, until):
+    base, found = strangers(cell, group, until, f"{group}-a:1", f"{group}-b:1")
+    base.down()
+    until(lambda: cell.api.get(f"/v1/bases/{group}-0").json["state"] != "ready", 60, "away")
+    plan = evict(cell, found[f"{group}-a"]).json
+    until(lambda: [w["rule"] for w in cell.plan(plan["id"]).get("waitingFor", [])] == ["base_away"], 10, "it says so")
+    gone = evict(cell, found[f"{group}-b"]).json
+    del base.biz[(f"{group}-b", "1")]
+    base.up()
+    ended(cell, cell.ended(plan["id"]))
+    ended(cell, cell.ended(gone["id"]))
+    assert base.held() == {}
+    assert [b["bizName"] for b in map(lambda x: x.body, base.asked("uninstallBiz"))][:1] == [f"{group}-a"]
+
+
+def test_what_another_module_requires_is_evicted_by_force_only(cell, group, until):
+    app, lib = f"{group}-app", f"{group}-lib"
+    file = cell.folder / f"{app}.jar"
+    file.write_bytes(script.jar(app, "1"))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert cell.api.call("PUT", f"/v1/artifacts/{digest}", file.read_bytes()).status in (200, 201)
+    assert cell.api.post("/v1/modules", {"name": app}).status == 201
+    made = cell.api.post(f"/v1/modules/{app}/versions", {"version": "1", "artifact": digest, "requires": [{"module": lib, "range": ">=1"}]})
+    assert made.status == 201, made
+    base, found = strangers(cell, group, until, f"{app}:1", f"{lib}:1")
+    assert cell.berth("finding", "adopt", found[app]).returncode == 0
+    refused = evict(cell, found[lib])
+    assert refused.status == 409 and f"{app}:1 on {group}-0 requires {lib}" in refused.json["detail"] and "--force --reason" in refused.json["detail"], refused
+    assert evict(cell, found[lib], force="true").status == 400, "nobody says why"
+    done = cell.berth("finding", "evict", found[lib], "--grace", "0s", "--force", "--reason", "it is broken")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert base.held() == {f"{app}:1": "activated"}
+
+
+def test_an_eviction_outlives_the_server(cell, group, until):
+    base, found = strangers(cell, group, until, f"{group}-a:1")
+    plan = evict(cell, found[f"{group}-a"], "4s").json
+    cell.one.process.kill()
+    cell.one.start().ready()
+    ended(cell, cell.ended(plan["id"], 40))
+    assert base.held() == {} and commanded(base) == ["uninstallBiz"]
+
+
+def test_a_module_of_a_native_base_is_evicted(cell, group, until):
+    name = f"{group}-native"
+    cell.join([name], group)
+    arklet = cells.Rest(f"127.0.0.1:{cell.agents[name].ports['arklet']}")
+    assert arklet.post("/installBiz", {"bizName": "hello", "bizVersion": "1.0.0", "bizUrl": f"file://{cell.example('hello-1.0.0')}"}).json["code"] == "SUCCESS"
+    until(lambda: [x["module"] for x in findings(cell, base=name)] == ["hello"], 30, "found")
+    number = findings(cell, base=name)[0]["id"]
+    plan = evict(cell, number, "2s").json
+    cell.one.process.kill()
+    cell.one.start().ready()
+    ended(cell, cell.ended(plan["id"], 40))
+    assert not cell.says(name, "/hello", "hello 1.0.0")
+    until(lambda: findings(cell, base=name) == [], 10, "settled")

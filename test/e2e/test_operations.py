@@ -286,6 +286,29 @@ def test_plans(shared, by):
     cells.until(over)
 
 
+def test_findings(shared, by):
+    base = f"found-{by.name}"
+    by.call("Groups.CreateGroup", {"group": {"name": base}})
+    shared.join([base], base)
+    arklet = cells.Rest(f"127.0.0.1:{shared.agents[base].ports['arklet']}")
+    for name, example in (("hello", "hello-1.0.0"), ("slow", "slow")):
+        assert arklet.post("/installBiz", {"bizName": name, "bizVersion": "1.0.0", "bizUrl": f"file://{shared.example(example)}"}).json["code"] == "SUCCESS"
+
+    def found():
+        return {f["module"]: int(f["id"]) for f in by.call("Findings.ListFindings", {"base": base}).get("findings", [])}
+    number = cells.until(lambda: len(f := found()) == 2 and f)["hello"]
+    assert by.call("Findings.GetFinding", {"finding": number})["module"] == "hello"
+    assert by.call("Findings.IgnoreFinding", {"finding": number, "meta": {"reason": "looked at"}})["ignored"]
+    assert not by.call("Findings.UnignoreFinding", {"finding": number}).get("ignored")
+    plan = by.call("Findings.EvictFinding", {"finding": number, "grace": "1s", "meta": {"reason": "left over"}})
+    assert int(by.call("Findings.GetFinding", {"finding": number})["plan"]) == int(plan["id"])
+    ended(shared, plan)
+    assert cells.until(lambda: len(f := found()) == 1 and f).keys() == {"slow"}
+    assert by.call("Findings.AdoptFindings", {"group": base, "module": "slow", "meta": {"dry_run" if by.name == "grpc" else "dryRun": True if by.name == "grpc" else "true"}})["adoptions"]
+    assert by.call("Findings.AdoptFinding", {"finding": found()["slow"]})["adoptions"]
+    ended(shared, by.call("Deployments.DeleteDeployment", {"deployment": shared.api.get("/v1/deployments", group=base).json["deployments"][0]["name"]}))
+
+
 def test_what_is_and_what_happened(shared, by):
     by.call("Instances.ListInstances", {"base": "n1"})
     by.call("Endpoints.ListEndpoints", {"base": "n1"})
@@ -297,9 +320,9 @@ def test_what_is_and_what_happened(shared, by):
     assert by.call("Cell.GetStatus")["active"]
 
 
-def test_findings(shared, by):
+def test_findings_of_a_base_without_an_agent(shared, by):
     """Of a base that holds what nobody told Berth about."""
-    group = f"found-{by.name}"
+    group = f"found-direct-{by.name}"
     base = script.Arklet(identity=group)
     base.biz = {(f"{group}-{k}", "1.0.0"): {"state": "activated", "path": f"/{k}"} for k in "abc"}
     by.call("Groups.CreateGroup", {"group": {"name": group, "runtime": "ark"}})

@@ -26,6 +26,8 @@ START_TEST(there_and_back) {
 		.forgiven = 9,
 		.undoes = 4,
 		.now = 1,
+		.evicts = 12,
+		.grace_us = 5000000,
 		.gate_batch = 2,
 		.gate_passed = 5,
 		.gate_us = 7,
@@ -41,6 +43,7 @@ START_TEST(there_and_back) {
 	char *text = memo_print(&m, a);
 	ck_assert_int_eq(memo_parse(text, &again, NULL), 0);
 	ck_assert_str_eq(memo_print(&again, a), text);
+	ck_assert(again.evicts == 12 && again.grace_us == 5000000);
 	ck_assert(again.gate_batch == 2 && again.gate_passed == 5 && strcmp(again.gate_said, "202: \"wait\"") == 0);
 	ck_assert_str_eq(again.marks[0].reason, "disk \"sda\" is failing");
 	ck_assert(memo_ignores(&again, 1, 3) && memo_ignores(&again, 2, 3) && !memo_ignores(&again, 5, 6));

@@ -1,0 +1,96 @@
+/* Evicting what nobody told Berth about: who may ask for it, what calls it off, when it is looked at again. How it goes is in plan/evict.c.
+ */
+#include "core/conductor.h"
+#include "core/launch.h"
+#include "sched/requires.h"
+
+const struct plan *eviction_of(const struct finding *x) {
+	return x->plan == NULL || word_terminal(WORD_PLAN, x->plan->row.state) ? NULL : x->plan;
+}
+
+void evictions_due(struct core *c, const struct base *b) {
+	const struct finding *x;
+	TAILQ_FOREACH(x, &b->findings, base_link)
+		if (eviction_of(x) != NULL)
+			plan_due(c, x->plan->row.id);
+}
+
+void evicted(struct core *c, const struct task *t) {
+	finding_clear(c, FINDING_UNMANAGED, t->base, t->row.module, t->row.version);
+	finding_clear(c, FINDING_VERSION_DRIFT, t->base, t->row.module, t->row.version);
+}
+
+int eviction_call_off(struct core *c, const struct finding *x, const char *why, struct err *err) {
+	if (eviction_of(x) == NULL)
+		return 0;
+	if (x->plan->n_sent > 0)
+		return err_set(err, E_STATE, "plan %lld takes %s:%s out of base %s just now; see: berth plan show %lld",
+		    (long long)x->plan->row.id, x->row.module, x->row.version, x->base->row.name, (long long)x->plan->row.id);
+	plan_stop(&c->plans, x->plan, why);
+	return 0;
+}
+
+static bool asks_for(const struct version *v, const struct finding *x) {
+	ARENA_AUTO a = arena_new();
+	struct requirement *list;
+	size_t n = requires_of(v, a, &list);
+	for (size_t k = 0; k < n; k++)
+		if (strcmp(list[k].module, x->row.module) == 0 && version_in_range(x->row.version, list[k].range))
+			return true;
+	return false;
+}
+
+/* Who is wanted on its base and would miss it: one for whom nothing else of that module is wanted there. */
+static const struct instance *misser(const struct finding *x) {
+	const struct instance *i;
+	const struct module *m = fleet_module(x->tenant, x->row.module);
+	const struct instance *other = m == NULL ? NULL : base_instance_of_module(x->base, m);
+	if (other != NULL && other->row.wanted)
+		return NULL;
+	TAILQ_FOREACH(i, &x->base->instances, base_link)
+		if (i->row.wanted && asks_for(i->version, x))
+			return i;
+	return NULL;
+}
+
+static int evict_check(const struct core_who *who, const struct finding *x, bool *ret_forced, struct err *err) {
+	long long id = (long long)x->row.id;
+	if ((x->row.kind != FINDING_UNMANAGED && x->row.kind != FINDING_VERSION_DRIFT) || x->base == NULL || x->row.module == NULL)
+		return err_set(err, E_STATE, "finding %lld is \"%s\"; only unmanaged modules and version drift can be evicted", id,
+		    word_text(WORD_FINDING, x->row.kind));
+	if (x->row.ignored_at.us != 0)
+		return err_set(
+		    err, E_STATE, "finding %lld is let be (%s); first: berth finding unignore %lld", id, x->row.ignore_reason, id);
+	if (group_observed(x->base->group))
+		return err_set(err, E_STATE,
+		    "group %s is only observed, nothing is taken out of its bases; first: berth group set %s --mode manage",
+		    x->base->group->row.name, x->base->group->row.name);
+	const struct instance *i = misser(x);
+	*ret_forced = i != NULL;
+	if (i == NULL)
+		return 0;
+	if (!who->force)
+		return err_set(err, E_CONFLICT,
+		    "%s:%s on %s requires %s; adopt it instead: berth finding adopt %lld; or, with what that breaks in mind: --force "
+		    "--reason "
+		    "WHY",
+		    i->version->module->row.name, i->version->row.name, x->base->row.name, x->row.module, id);
+	return reason_missing(who, err) ? err->code : 0;
+}
+
+int change_evict(struct core *c, const struct core_who *who, struct finding *x, int64_t grace_us, struct plan **ret_plan, struct err *err) {
+	bool forced = false;
+	char d[48];
+	*ret_plan = eviction_of(x) == NULL ? NULL : x->plan;
+	if (*ret_plan != NULL)
+		return 0;
+	if (grace_us < 0 || grace_us > EVICT_GRACE_MAX_US)
+		return err_field(err, E_INVALID, "/grace", "the grace is from 0s to 24h");
+	if (evict_check(who, x, &forced, err) != 0)
+		return err->code;
+	struct launch l = { .kind = PLAN_KIND_EVICT, .evicts = x->row.id, .grace_us = grace_us, .forced = forced };
+	struct event_facts f = { .kind = "plan.created", .base = x->base, .version = version_of_finding(c, who->actor, x) };
+	f.plan = *ret_plan = launch_eviction(c, who, x->tenant, &l);
+	core_event(c, &f, "evict %s:%s from %s after %s", x->row.module, x->row.version, x->base->row.name, duration_format(grace_us, d));
+	return 0;
+}
