@@ -398,6 +398,18 @@ def test_forget_leaves_its_modules_running(plain):
     away(plain, "biz1")
 
 
+def test_by_address_what_somebody_installed_by_hand_is_evicted(plain, until):
+    plain.s1.arklet.install("biz1", "1.0.0", jvm.jar("biz1:1.0.0"))  # or it is there already, let go by a test before
+    assert plain.s1.arklet.modules() == {"biz1:1.0.0": "activated"}
+    found, = until(lambda: plain.api.get("/v1/findings", base="s1").json["findings"], 60, "it is found")
+    assert (found["kind"], found["module"]) == ("unmanaged", "biz1")
+    done = plain.berth("finding", "evict", found["id"], "--grace", "1s", "--reason", "left over")
+    assert done.returncode == 0, done.stderr
+    until(lambda: plain.s1.arklet.modules() == {}, 30, "it is gone")
+    assert plain.s1.web.status("/biz1/version") == 404
+    until(lambda: not plain.api.get("/v1/findings", base="s1").json["findings"], 30, "so is the finding")
+
+
 def test_a_base_nobody_changed_is_adopted_upgraded_restarted_drained_forgotten(plain, until):
     """Observe, adopt, manage, by address, with a module that was there before: no restart and no command. Then what everyday brings, and out
     by the door. Two bases on this host."""
