@@ -297,12 +297,7 @@ static void config_copy(struct api *a, const struct api_config *from) {
 	c->cache_dir = arena_strdup(a->arena, from->cache_dir);
 	c->fetch_ca_file = arena_strdup(a->arena, from->fetch_ca_file);
 	c->version = arena_strdup(a->arena, from->version != NULL ? from->version : BERTH_VERSION);
-	struct api_credential *list = arena_alloc(a->arena, (from->n_credentials + 1) * sizeof *list);
-	for (size_t i = 0; i < from->n_credentials; i++) {
-		list[i].name = arena_strdup(a->arena, from->credentials[i].name);
-		list[i].header = arena_strdup(a->arena, from->credentials[i].header);
-	}
-	c->credentials = list;
+	c->credentials = NULL; /* the caller's; read into a->credentials */
 	c->max_artifact_bytes = or_default(c->max_artifact_bytes, INT64_C(1) << 30);
 	c->max_cache_bytes = or_default(c->max_cache_bytes, INT64_C(10) << 30);
 	c->max_uploads = (unsigned)or_default(c->max_uploads, 32);
@@ -332,7 +327,9 @@ int api_new_config(struct loop *l, struct core *core, const struct api_config *c
 	config_copy(a, config != NULL ? config : &none);
 	a->watch = (struct core_watch){ .fn = on_committed, .arg = a };
 	core_watch_add(core, &a->watch);
-	int rc = a->config.cache_dir != NULL ? blobs_new(a, &a->blobs, err) : 0;
+	int rc = credentials_read(a->arena, config != NULL ? config->credentials : NULL, &a->credentials, err);
+	if (rc == 0 && a->config.cache_dir != NULL)
+		rc = blobs_new(a, &a->blobs, err);
 	if (rc == 0)
 		rc = upkeep_new(a, &a->upkeep, err);
 	if (rc == 0)

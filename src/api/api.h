@@ -76,18 +76,14 @@ struct api_call {
 };
 
 /* What operations need besides the core. Strings are copied. Zero is the default in parentheses. */
-struct api_credential {
-	const char *name, *header;
-}; /* "nexus" → "Authorization: Basic …"; sent only for artifacts that name it */
 struct api_config {
-	const char *cache_dir;      /* artifact bytes on disk; made when missing. NULL: artifacts cannot be stored or read */
-	int64_t max_artifact_bytes; /* (1 GiB) */
-	int64_t max_cache_bytes;    /* (10 GiB) oldest files go first; 0 = default */
-	unsigned max_uploads;       /* (32) at a time, downloads into the cache included */
-	const struct api_credential *credentials;
-	size_t n_credentials;
-	const char *fetch_ca_file;                                                    /* for artifact URLs; NULL = the system's */
-	const char *version;                                                          /* told by status; (BERTH_VERSION) */
+	const char *cache_dir;          /* artifact bytes on disk; made when missing. NULL: artifacts cannot be stored or read */
+	int64_t max_artifact_bytes;     /* (1 GiB) */
+	int64_t max_cache_bytes;        /* (10 GiB) oldest files go first; 0 = default */
+	unsigned max_uploads;           /* (32) at a time, downloads into the cache included */
+	const char *const *credentials; /* for artifact URLs, api/credential.h; NULL or NULL-terminated */
+	const char *fetch_ca_file;      /* for artifact URLs; NULL = the system's */
+	const char *version;            /* told by status; (BERTH_VERSION) */
 	int64_t keep_events_us, keep_plans_us, keep_base_history_us, keep_orphans_us; /* (90 d, 365 d, 400 d, 7 d) */
 	int64_t upkeep_us;    /* (1 h) so often what is older is removed, while active */
 	int64_t max_wait_us;  /* (10 min) for Prefer: wait */

@@ -100,6 +100,9 @@ int op_artifact_create(struct api_op *op, struct err *err) {
 	int rc = want->sha256 != NULL ? check_sha256(want->sha256, "/sha256", err) : 0;
 	if (rc == 0)
 		rc = check_media_type(want->media_type, "/mediaType", err);
+	const struct credential *secret;
+	if (rc == 0)
+		rc = credential_for(&op->api->credentials, want->credentials, want->url, &secret, err);
 	if (rc == 0)
 		rc = refuse_dry_run(op, err);
 	if (rc != 0)

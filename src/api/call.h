@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "api/api.h"
+#include "api/credential.h"
 #include "base/arena.h"
 #include "berth/v1/api.pb-c.h"
 #include "core/change.h"
@@ -80,6 +81,7 @@ struct api {
 	struct loop *loop;
 	struct core *core;
 	struct api_config config;
+	struct credentials credentials;
 	struct arena *arena; /* config's strings, the OpenAPI document */
 	struct op_queue ops;
 	struct core_watch watch;
@@ -252,7 +254,8 @@ int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy
 /* blob.c, upload.c, download.c, remote.c: artifact bytes. */
 int blobs_new(struct api *a, struct blobs **ret, struct err *err);
 void blobs_free(struct blobs *b);
-/* A URL into the ledger. done gets digest and size. Ends with the op through op->abort. */
+/* A URL into the ledger. done gets digest and size. Ends with the op through op->abort. The credential's header goes to the URL's own host
+ * only, and only where the credential may go; redirects are followed without it to another one. */
 void remote_fetch(struct api_op *op, const char *url, const char *credentials, const char *sha256,
     void (*done)(struct api_op *op, const char *sha256, int64_t size, const struct err *err));
 /* Registers the bytes as an artifact of the tenant; the existing row when there is one. Inside apply. */

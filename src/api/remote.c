@@ -11,11 +11,15 @@
 
 #define IDLE_US (30 * US_PER_S)
 #define TOTAL_US (1800 * US_PER_S)
+#define MAX_REDIRECTS 5
 
 struct remote {
 	struct api_op *op; /* NULL: its client left */
 	struct blobs *blobs;
 	char want[SHA256_HEX], sha256[SHA256_HEX];
+	char *url, *credentials; /* where it is asked for now; credentials NULL once it was sent on to another host */
+	int redirects;
+	mono_t until;
 	void (*done)(struct api_op *op, const char *sha256, int64_t size, const struct err *err);
 	struct fetch *fetch;
 	struct blob_file file;
@@ -42,6 +46,8 @@ static void remote_end(struct remote *x, const struct err *err) {
 			x->done(op, x->sha256, x->size, err);
 	}
 	free(x->piece);
+	free(x->url);
+	free(x->credentials);
 	free(x);
 }
 
@@ -112,14 +118,7 @@ static void judge(struct remote *x, const struct fetch_result *res, const struct
 		err_field(&x->err, E_DIGEST, "/sha256", "the URL's bytes have sha256 %s, not %s; nothing was stored", x->sha256, x->want);
 }
 
-static void fetched(void *arg, const struct fetch_result *res, const struct err *err) {
-	struct remote *x = arg;
-	x->fetch = NULL;
-	judge(x, res, err);
-	if (x->op == NULL || x->err.code != 0) {
-		remote_end(x, &x->err);
-		return;
-	}
+static void store(struct remote *x) {
 	x->piece = malloc(CHUNK_BYTES);
 	if (x->piece == NULL)
 		abort();
@@ -127,23 +126,60 @@ static void fetched(void *arg, const struct fetch_result *res, const struct err 
 	next_piece(x, NULL);
 }
 
-static int credential_find(const struct api *a, const char *name, const char **ret, struct err *err) {
-	*ret = NULL;
-	if (name == NULL || *name == '\0')
-		return 0;
-	BUF_AUTO all = BUF_INIT;
-	for (size_t i = 0; i < a->config.n_credentials; i++) {
-		if (strcmp(a->config.credentials[i].name, name) == 0) {
-			*ret = a->config.credentials[i].header;
-			return 0;
-		}
-		buf_printf(&all, "%s%s", i > 0 ? ", " : "", a->config.credentials[i].name);
-	}
-	return err_field(err, E_NOT_FOUND, "/credentials", "the server's configuration has no credential \"%.64s\"; there is: %s", name,
-	    all.len > 0 ? buf_str(&all) : "none");
+static void fetched(void *arg, const struct fetch_result *res, const struct err *err);
+
+/* The secret's way is looked at before each request: a redirect is a URL that somebody else chose. */
+static int ask(struct remote *x, struct err *err) {
+	const struct api *a = x->blobs->api;
+	const struct credential *secret;
+	int rc = credential_for(&a->credentials, x->credentials, x->url, &secret, err);
+	if (rc != 0)
+		return rc;
+	int64_t left = mono_diff(x->until, clock_mono(&clock_real));
+	const char *const headers[] = { secret != NULL ? secret->header : NULL, NULL };
+	struct fetch_spec spec = { .method = "GET",
+		.url = x->url,
+		.headers = headers,
+		.connect_us = 10 * US_PER_S,
+		.idle_us = IDLE_US,
+		.total_us = left > 0 ? left : 1,
+		.ca_file = a->config.fetch_ca_file,
+		.no_redirect = true,
+		.on_body = fetched_bytes };
+	x->fetch = fetch_start(x->blobs->fetcher, &spec, fetched, x);
+	return 0;
 }
 
-static int remote_open(struct api_op *op, const char *sha256, struct remote **ret, struct err *err) {
+static int follow(struct remote *x, const char *to, struct err *err) {
+	struct origin here, there;
+	if (++x->redirects > MAX_REDIRECTS)
+		return err_field(err, E_PROTOCOL, "/url", "the artifact could not be fetched: more than %d redirects", MAX_REDIRECTS);
+	bool known = origin_of(x->url, &here, NULL) == 0 && origin_of(to, &there, NULL) == 0;
+	if (strncasecmp(x->url, "https:", 6) == 0 && strncasecmp(to, "https:", 6) != 0)
+		return err_field(
+		    err, E_PROTOCOL, "/url", "the artifact could not be fetched: its server redirects from https to something else");
+	if (!known || !origin_same(&here, &there)) {
+		free(x->credentials);
+		x->credentials = NULL;
+	}
+	free(x->url);
+	x->url = strdup(to);
+	return ask(x, err);
+}
+
+static void fetched(void *arg, const struct fetch_result *res, const struct err *err) {
+	struct remote *x = arg;
+	x->fetch = NULL;
+	if (err == NULL && res->redirect != NULL && x->op != NULL && follow(x, res->redirect, &x->err) == 0)
+		return;
+	judge(x, res, err);
+	if (x->op == NULL || x->err.code != 0)
+		remote_end(x, &x->err);
+	else
+		store(x);
+}
+
+static int remote_open(struct api_op *op, struct remote **ret, struct err *err) {
 	struct blobs *b = op->api->blobs;
 	int rc = blobs_admit(b, err);
 	if (rc != 0)
@@ -159,8 +195,7 @@ static int remote_open(struct api_op *op, const char *sha256, struct remote **re
 	}
 	x->op = op;
 	x->blobs = b;
-	if (sha256 != NULL)
-		memcpy(x->want, sha256, SHA256_HEX);
+	x->until = mono_add(clock_mono(&clock_real), TOTAL_US);
 	*ret = x;
 	return 0;
 }
@@ -169,22 +204,17 @@ void remote_fetch(struct api_op *op, const char *url, const char *credentials, c
     void (*done)(struct api_op *op, const char *sha256, int64_t size, const struct err *err)) {
 	struct err err = ERR_INIT;
 	struct remote *x = NULL;
-	const char *header = NULL;
-	if (credential_find(op->api, credentials, &header, &err) != 0 || remote_open(op, sha256, &x, &err) != 0) {
+	if (remote_open(op, &x, &err) != 0) {
 		op_fail(op, &err);
 		return;
 	}
+	if (sha256 != NULL)
+		memcpy(x->want, sha256, SHA256_HEX);
 	x->done = done;
+	x->url = strdup(url);
+	x->credentials = credentials != NULL ? strdup(credentials) : NULL;
 	op->fetching = x;
 	op->abort = remote_forget;
-	const char *const headers[] = { header, NULL };
-	struct fetch_spec spec = { .method = "GET",
-		.url = url,
-		.headers = header != NULL ? headers : NULL,
-		.connect_us = 10 * US_PER_S,
-		.idle_us = IDLE_US,
-		.total_us = TOTAL_US,
-		.ca_file = op->api->config.fetch_ca_file,
-		.on_body = fetched_bytes };
-	x->fetch = fetch_start(x->blobs->fetcher, &spec, fetched, x);
+	if (ask(x, &err) != 0)
+		remote_end(x, &err);
 }

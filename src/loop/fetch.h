@@ -23,7 +23,8 @@ struct fetch_spec {
 	int64_t connect_us, idle_us, total_us; /* time-outs; 0 = none. idle: no byte either way for so long */
 	size_t max_body;                       /* answer larger than this fails with E_TOO_LARGE; 0 = 16 MiB, or no limit with on_body */
 	bool fresh_connection;                 /* one request per connection */
-	bool no_redirect;                      /* default: follow up to 5, same scheme, without Authorization to another host */
+	bool no_redirect; /* default: follow up to 5, same scheme; libcurl keeps back no more than Authorization and Cookie from another
+	                     host, so who sends any other secret follows by itself */
 	const char *ca_file;
 	const char *cert_file, *key_file; /* our own, PEM, for servers that ask who we are; both or none */
 	const char *unix_socket;
@@ -39,7 +40,8 @@ struct fetch_result {
 	const char *body;
 	size_t body_len;                                                 /* NUL-terminated beyond its length; valid during done */
 	const char *content_type, *etag, *location, *retry_after, *date; /* or NULL */
-	uint64_t bytes;                                                  /* body bytes received */
+	const char *redirect; /* the whole URL that an answer sends to which was not followed; or NULL */
+	uint64_t bytes;       /* body bytes received */
 	int64_t elapsed_us;
 	bool sent; /* false: not a byte of the request left, so trying again is safe whatever it asked for */
 };

@@ -219,7 +219,9 @@ static const char *answer_header(struct fetch *x, const char *name) {
 
 void fetch_easy_result(struct fetch *x, struct fetch_result *ret) {
 	long status = 0, request_bytes = 0;
+	char *redirect = NULL;
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &redirect);
 	curl_easy_getinfo(x->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
 	*ret = (struct fetch_result){
 		.status = (int)status,
@@ -230,6 +232,7 @@ void fetch_easy_result(struct fetch *x, struct fetch_result *ret) {
 		.location = answer_header(x, "Location"),
 		.retry_after = answer_header(x, "Retry-After"),
 		.date = answer_header(x, "Date"),
+		.redirect = redirect,
 		.bytes = x->bytes,
 		.elapsed_us = mono_diff(clock_mono(&clock_real), x->started),
 		.sent = request_bytes > 0,

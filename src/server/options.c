@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/credential.h"
+#include "base/arena.h"
 #include "base/err.h"
 
 enum { STRING = OPT_STRING, INT = OPT_INT, BOOL = OPT_BOOL, DURATION = OPT_DURATION, SIZE = OPT_SIZE, LIST = OPT_LIST };
@@ -111,12 +113,13 @@ static int check_files(const struct server_options *o, struct err *err) {
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		if (files[i] != NULL && access(files[i], R_OK) != 0)
 			return err_set(err, E_INVALID, "%s cannot be read: %m", files[i]);
-	for (char **c = o->artifact_credentials; c != NULL && *c != NULL; c++) {
-		const char *eq = strchr(*c, '='), *colon = eq != NULL ? strchr(eq, ':') : NULL;
-		if (eq == NULL || eq == *c || colon == NULL)
-			return err_set(err, E_INVALID, "an --artifact-credential is NAME=HEADER: VALUE");
-	}
 	return 0;
+}
+
+static int check_credentials(const struct server_options *o, struct err *err) {
+	ARENA_AUTO a = arena_new();
+	struct credentials read;
+	return credentials_read(a, (const char *const *)o->artifact_credentials, &read, err);
 }
 
 /* The holder must have stopped before anybody may take over, and a renewal must fit in well before that. */
@@ -180,6 +183,8 @@ int options_read(int argc, char **argv, struct server_options *ret, struct opts 
 		r = check_log(&o, err);
 	if (r == 0)
 		r = check_files(&o, err);
+	if (r == 0)
+		r = check_credentials(&o, err);
 	if (r == 0)
 		r = check_addresses(&o, err);
 	if (r == 0)

@@ -165,33 +165,15 @@ static int make_core(struct berthd *s, struct err *err) {
 	return r != 0 ? r : witness_new(s->loop, s->core, path, &s->witness, err);
 }
 
-/* Of "NAME=HEADER"; names and table are freed by the caller. */
-static struct api_credential *credentials_of(const struct berthd *s, size_t *ret_n) {
-	size_t n = 0;
-	while (s->opt.artifact_credentials != NULL && s->opt.artifact_credentials[n] != NULL)
-		n++;
-	struct api_credential *v = calloc(n + 1, sizeof *v);
-	for (size_t i = 0; v != NULL && i < n; i++) {
-		char *eq = strchr(s->opt.artifact_credentials[i], '=');
-		v[i] = (struct api_credential){ strndup(s->opt.artifact_credentials[i], (size_t)(eq - s->opt.artifact_credentials[i])),
-			eq + 1 };
-	}
-	*ret_n = v != NULL ? n : 0;
-	return v;
-}
-
 static int make_api(struct berthd *s, struct err *err) {
 	char cache[600];
-	size_t n;
-	struct api_credential *credentials = credentials_of(s, &n);
 	snprintf(cache, sizeof cache, "%s/artifacts", s->opt.data_dir);
 	struct api_config c = {
 		.cache_dir = cache,
 		.max_artifact_bytes = s->opt.max_artifact,
 		.max_cache_bytes = s->opt.max_cache,
 		.max_uploads = (unsigned)s->opt.max_uploads,
-		.credentials = credentials,
-		.n_credentials = n,
+		.credentials = (const char *const *)s->opt.artifact_credentials,
 		.fetch_ca_file = s->opt.artifact_ca,
 		.version = BERTH_VERSION,
 		.keep_events_us = s->opt.keep_events,
@@ -202,11 +184,7 @@ static int make_api(struct berthd *s, struct err *err) {
 		.max_wait_us = s->opt.max_wait,
 		.max_streams = (unsigned)s->opt.max_streams,
 	};
-	int r = api_new_config(s->loop, s->core, &c, &s->api, err);
-	for (size_t i = 0; i < n; i++)
-		free((char *)(uintptr_t)credentials[i].name);
-	free(credentials);
-	return r;
+	return api_new_config(s->loop, s->core, &c, &s->api, err);
 }
 
 static int make_http(struct berthd *s, struct err *err) {

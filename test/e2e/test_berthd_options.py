@@ -49,7 +49,7 @@ def test_later_origins_win(tmp_path):
 
 
 def test_secrets_are_not_shown():
-    values = shown("--database-url", "postgresql://u:hunter2@db/x", "--artifact-credential", "nexus=Authorization: Basic hunter2")
+    values = shown("--database-url", "postgresql://u:hunter2@db/x", "--artifact-credential", "nexus@repo.example.com=Authorization: Basic hunter2")
     assert "hunter2" not in str(values)
     assert values["database-url"] == "(set)  (argument)"
 
@@ -73,7 +73,9 @@ def test_secrets_are_not_shown():
     (["--tls-cert", "/dev/null"], "belong together"),
     (["--tls-cert", "/nowhere", "--tls-key", "/nowhere"], "cannot be read"),
     (["--tls-client-ca", "/dev/null"], "needs --tls-cert"),
-    (["--artifact-credential", "nexus"], "NAME=HEADER"),
+    (["--artifact-credential", "nexus"], "NAME@HOST=HEADER"),
+    (["--artifact-credential", "nexus=Authorization: Basic eA=="], "write nexus@repo.example.com="),
+    (["--artifact-credential", "nexus@*=Authorization: Basic eA=="], '"*" names no host'),
     (["--log-level", "loud"], "debug, info, warn and error"),
     (["--log-format", "xml"], "logfmt and json"),
     (["--config", "/nowhere"], "/nowhere"),
