@@ -55,6 +55,7 @@ int64_t base_identity(const struct brain *b) {
 
 static void probe(struct brain *b) {
 	b->at = MONO_NEVER;
+	b->measuring_blurred = false;
 	b->base_call = effect_call(b, ARKLET_HEALTH, NULL, PROBE_TIMEOUT_US);
 }
 
@@ -272,7 +273,14 @@ static void probe_again(struct brain *b, const char *why) {
 	say(b, LOG_LEVEL_WARN, "%s", b->note);
 }
 
-/* Only what a JVM tells has a metaspace. */
+/* What was measured before a module came or went says nothing of the modules of now. */
+void base_changes(struct brain *b) {
+	b->measuring_blurred = true;
+	if (b->memory != NULL)
+		keep_int(b->memory, outdated, true);
+}
+
+/* Only what a JVM tells has a metaspace. It is told at once when it is the first that shows what the last change did. */
 static void learn_memory(struct brain *b, const struct brain_answer *x) {
 	const struct arklet_health *h = x->health;
 	ARENA_AUTO a = arena_new();
@@ -289,6 +297,10 @@ static void learn_memory(struct brain *b, const struct brain_answer *x) {
 	m->uptime = h->run_time_s >= 0 ? &up : NULL;
 	m->application = clean_text(a, h->base_name, MAX_WORD);
 	m->java_version = clean_text(a, h->java_version, MAX_WORD);
+	if (b->measuring_blurred)
+		keep_int(m, outdated, true);
+	else if (b->memory == NULL || b->memory->outdated)
+		b->heartbeat_at = b->now;
 	drop(b->memory);
 	b->memory = keep(m);
 }
@@ -614,6 +626,8 @@ void base_exited(struct brain *b, const struct brain_exit *x) {
 	else
 		base_note(b, "the base %s", x->text != NULL ? x->text : "ended");
 	blame(b, x, modules_in);
+	drop(b->memory);
+	b->memory = NULL;
 	held_clear(b, true);
 	ops_base_gone(b);
 	free(b->fresh_module);
@@ -653,6 +667,7 @@ mono_t base_deadline(const struct brain *b) {
 
 static void poll_begin(struct brain *b) {
 	b->polling = true;
+	b->measuring_blurred = ops_changing(b);
 	b->base_call = effect_call(b, b->cfg.supervised && !b->cfg.health ? ARKLET_QUERY_ALL : ARKLET_HEALTH, NULL, POLL_TIMEOUT_US);
 }
 

@@ -157,6 +157,7 @@ struct brain {
 	int exit_status;
 	char *note;
 	Berth__V1__BaseMemory *memory; /* as it last said; NULL: it did not */
+	bool measuring_blurred;        /* modules come or go while it is asked */
 	mono_t deaths[MAX_DEATHS];
 	size_t n_deaths;
 	char *fresh_module, *fresh_version; /* changed last by a command */
@@ -221,6 +222,7 @@ void base_answered(struct brain *b, const struct brain_answer *a);
 void base_exited(struct brain *b, const struct brain_exit *x);
 void base_stop(struct brain *b, int status);
 void base_check_ready(struct brain *b);
+void base_changes(struct brain *b);
 void base_restore(struct brain *b); /* operations for all that is wanted and not there */
 void base_note(struct brain *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int64_t base_identity(const struct brain *b);
@@ -243,6 +245,7 @@ void ops_fetch_now(struct brain *b);
 void ops_base_gone(struct brain *b); /* answers will not come: back into the queue */
 bool ops_sha_used(const struct brain *b, const char *sha256);
 size_t ops_restoring(const struct brain *b);
+bool ops_changing(const struct brain *b);
 bool op_called(const struct op *op); /* it has been told to the base */
 void op_fetch(struct brain *b, struct op *op);
 void fetch_ahead(struct brain *b, const Berth__V1__WantedModule *m, int64_t plan, int64_t slot);

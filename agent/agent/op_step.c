@@ -180,12 +180,25 @@ static int64_t call_remove(struct brain *b, struct op *op) {
 	return effect_call(b, ARKLET_UNINSTALL, &other, time_left(b, op));
 }
 
+static bool changing(const struct op *op) {
+	return op->step == OP_INSTALLING || op->step == OP_REMOVING;
+}
+
+bool ops_changing(const struct brain *b) {
+	const struct op *op;
+	TAILQ_FOREACH(op, &b->ops, link)
+		if (changing(op))
+			return true;
+	return false;
+}
+
 /* The metaspace that an install took can be told only when nothing else changed the base meanwhile. */
 static void note_company(struct brain *b, struct op *op) {
 	struct op *x;
 	op->alone = true;
+	base_changes(b);
 	TAILQ_FOREACH(x, &b->ops, link)
-		if (x != op && (x->step == OP_INSTALLING || x->step == OP_REMOVING))
+		if (x != op && changing(x))
 			x->alone = op->alone = false;
 }
 

@@ -42,7 +42,7 @@ void memory_told(struct core *c, struct base *b, const Berth__V1__BaseMemory *m)
 	snprintf(x.application, sizeof x.application, "%s", m->application != NULL ? m->application : "");
 	snprintf(x.java, sizeof x.java, "%s", m->java_version != NULL ? m->java_version : "");
 	int64_t before = base_metaspace_needed(b);
-	base_memory_learn(b, &x);
+	base_memory_learn(b, &x, m->outdated);
 	if (before > base_metaspace_needed(b))
 		room_freed(c, b->group);
 	if (c->mode != CORE_ACTIVE || c->older || series_waits(c) || !news(c, b, &x))

@@ -365,7 +365,8 @@ void fleet_counts(const struct fleet *f, const struct tenant *t, struct fleet_co
 /* ---- memory (memory.c) ----------------------------------------------------------------------------------------------------------- */
 char *base_memory_print(const struct base_memory *m, struct arena *a); /* as row.memory has it */
 bool base_memory_parse(const char *json, struct base_memory *ret);
-void base_memory_learn(struct base *b, const struct base_memory *m);
+/* outdated: measured before or while modules came or went. It is shown, and says nothing of what the modules of now need. */
+void base_memory_learn(struct base *b, const struct base_memory *m, bool outdated);
 /* Metaspace it holds on to with the modules of now: not what the next collection could give back. -1: not known. */
 int64_t base_metaspace_needed(const struct base *b);
 const struct install_cost *module_cost(const struct module *m, const struct group *g); /* NULL: never installed there */

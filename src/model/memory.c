@@ -155,7 +155,16 @@ static int64_t modules_cost(const struct base *b) {
 	return sum;
 }
 
-void base_memory_learn(struct base *b, const struct base_memory *m) {
+/* A module that was commanded and not told of yet may or may not have been in what was measured. */
+static bool on_its_way(const struct base *b) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_UNINSTALLING)
+			return true;
+	return false;
+}
+
+void base_memory_learn(struct base *b, const struct base_memory *m, bool outdated) {
 	int64_t own = m->metaspace_used - modules_cost(b), was = b->memory.metaspace_own;
 	bool first = !b->memory_told || b->memory_life != b->row.incarnation || was < 0;
 	b->memory = *m;
@@ -163,6 +172,8 @@ void base_memory_learn(struct base *b, const struct base_memory *m) {
 	b->memory_life = b->row.incarnation;
 	if (m->metaspace_used < 0)
 		b->memory.metaspace_own = -1;
+	else if (outdated || on_its_way(b))
+		b->memory.metaspace_own = first ? -1 : was;
 	else
 		b->memory.metaspace_own = !first && was < own ? was : own < 0 ? 0 : own;
 }

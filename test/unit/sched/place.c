@@ -143,7 +143,7 @@ static void full(struct world *w, struct base *b) {
 static void metaspace_short(struct world *w, struct base *b) {
 	w->g->row.metaspace_limit = 70;
 	module_cost_note(w->f, w->m, w->g, 1000, INT64_C(5) << 20);
-	base_memory_learn(b, &(struct base_memory){ .metaspace_used = INT64_C(68) << 20, .metaspace_max = INT64_C(100) << 20 });
+	base_memory_learn(b, &(struct base_memory){ .metaspace_used = INT64_C(68) << 20, .metaspace_max = INT64_C(100) << 20 }, false);
 }
 static void too_big(struct world *w, struct base *b) {
 	w->r.units = 6;
