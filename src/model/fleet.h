@@ -410,7 +410,9 @@ void fleet_group_remove(struct fleet *f, struct group *g);                      
 void fleet_base_remove(struct fleet *f, struct base *b);                                 /* no instances */
 void fleet_deployment_remove(struct fleet *f, struct deployment *d);                     /* no instances, no plan; its revisions go too */
 void fleet_revision_remove(struct fleet *f, struct revision *r);
-void fleet_instance_remove(struct fleet *f, struct instance *i); /* gives its units back; its open task must be closed */
+/* Gives its units back: to the one that it was to follow in place, where that is still there, else to the base. Its open task must be
+ * closed. */
+void fleet_instance_remove(struct fleet *f, struct instance *i);
 void fleet_finding_remove(struct fleet *f, struct finding *x);
 void fleet_idem_remove(struct fleet *f, struct idem *x);
 struct idem *fleet_idem_oldest(const struct fleet *f);

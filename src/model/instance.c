@@ -166,8 +166,23 @@ void instance_to_tail(struct instance *i) {
 	TAILQ_INSERT_TAIL(&i->deployment->instances, i, deployment_link);
 }
 
+/* The one that was to give way to it in place, on whose units it stands, takes them back: it is there as long as its row is. */
+static void units_return(struct fleet *f, struct instance *i) {
+	struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link) {
+		int64_t cost = x->version->row.units, n = i->row.units < cost ? i->row.units : cost;
+		if (x == i || i->deployment == NULL || x->deployment != i->deployment || x->row.units > 0 || x->row.generation == 0 ||
+		    n == 0)
+			continue;
+		x->row.units = n;
+		i->row.units -= n;
+		fleet_touch(f, &x->o);
+	}
+}
+
 void fleet_instance_remove(struct fleet *f, struct instance *i) {
 	assert(i->task == NULL);
+	units_return(f, i);
 	struct task *t;
 	while ((t = TAILQ_FIRST(&i->tasks)) != NULL) {
 		TAILQ_REMOVE(&i->tasks, t, instance_link);

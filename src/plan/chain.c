@@ -330,6 +330,7 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
 	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL &&new->row.state == INSTANCE_READY))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
+	bool wanted = new != NULL &&new->row.wanted; /* a later plan may have taken the slot away */
 	struct group *g = old->base->group;
 	if (new != NULL &&new->task == NULL) {
 		if (c->form == CHAIN_IN_PLACE)
@@ -339,8 +340,9 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 		if (c->form == CHAIN_IN_PLACE)
 			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	}
-	instance_set_wanted(e->fleet, old, true);
+	instance_set_wanted(e->fleet, old, wanted);
 	seen_again(e, old);
+	old->row.failures = 0; /* of its own install, when that was: it is put back at once */
 	if (c->form == CHAIN_IN_PLACE)
 		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
 	e->freed(e->arg, g);

@@ -144,6 +144,25 @@ START_TEST(a_successor_stands_on_the_old_ones_units) {
 }
 END_TEST
 
+/* Taken back before its base heard of it, while the old one's removal is under way. */
+START_TEST(a_successor_gives_back_what_it_stands_on) {
+	struct world w;
+	world_init(&w);
+	struct instance *old = put(&w, 2, NULL), *next = put(&w, 0, NULL);
+	old->row.generation = 1;
+	instance_set_wanted(w.f, old, false);
+	instance_move_units(w.f, old, next);
+	ck_assert_int_eq(instance_set_units(w.f, next, 4, NULL), 0);
+	UNITS(4, 5);
+	fleet_instance_remove(w.f, next);
+	UNITS(2, 5);
+	ck_assert_int_eq(old->row.units, 2);
+	fleet_instance_remove(w.f, old);
+	UNITS(0, 5);
+	world_deinit(&w);
+}
+END_TEST
+
 START_TEST(wanted_versions_exclude_each_other) {
 	struct world w;
 	world_init(&w);
@@ -479,7 +498,7 @@ START_TEST(zones_beyond_the_slots_share_the_last) {
 END_TEST
 
 TEST_SUITE("model/fleet", units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count,
-    a_successor_stands_on_the_old_ones_units, wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count,
-    collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first, events_are_numbered_and_never_go_back,
-    counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units, check_finds_what_is_spoilt,
-    zones_beyond_the_slots_share_the_last)
+    a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on, wanted_versions_exclude_each_other,
+    deployment_counts, plans_and_tasks_count, collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first,
+    events_are_numbered_and_never_go_back, counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units,
+    check_finds_what_is_spoilt, zones_beyond_the_slots_share_the_last)

@@ -96,4 +96,56 @@ START_TEST(a_pause_does_not_end_the_soak) {
 }
 END_TEST
 
-TEST_SUITE("plan/outcome", a_pause_does_not_end_the_soak, in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)
+/* n1 at 1.0.0, its removal sent, the install of 2.0.0 not yet; the plan is stopped. */
+static struct instance *half_swapped(struct world *w, struct plan **ret) {
+	world_init(w, 1, 1);
+	world_revision(w, "1.0.0", 1, NULL);
+	world_run(w, world_plan(w, PLAN_KIND_RELEASE, 0, 1), NULL);
+	struct instance *old = TAILQ_FIRST(&w->d->instances);
+	world_revision(w, "2.0.0", 1, NULL);
+	*ret = world_plan(w, PLAN_KIND_UPGRADE, 1, 2);
+	plan_step(&w->e, *ret);
+	struct task *t = task_of_kind(*ret, TASK_KIND_UNINSTALL);
+	old->row.generation = ++old->base->row.generation;
+	task_set_state(w->f, t, TASK_SENT, w->e.wall);
+	ck_assert(plan_stop(&w->e, *ret, "a person asked for it"));
+	return old;
+}
+
+static void removal_ends(struct world *w, struct plan *p) {
+	struct err err = ERR_INIT;
+	plan_task_outcome(&w->e, task_of_kind(p, TASK_KIND_UNINSTALL), &(struct task_outcome){ .ok = true });
+	ck_assert_msg(fleet_check(w->f, &err) == 0, "%s", err.text);
+}
+
+START_TEST(what_is_put_back_is_so_at_once) {
+	struct world w;
+	struct plan *p;
+	struct instance *old = half_swapped(&w, &p);
+	old->row.failures = 1; /* before it ran */
+	removal_ends(&w, p);
+	ck_assert(old->row.wanted && old->row.state == INSTANCE_MISSING && old->row.failures == 0);
+	ck_assert_int_eq(old->row.units, 1);
+	world_deinit(&w);
+}
+END_TEST
+
+/* Offline, or fewer: a later plan took the slot away while the removal was under way. */
+START_TEST(what_nobody_wants_any_more_is_not_put_back) {
+	struct world w;
+	struct plan *p;
+	struct instance *old = half_swapped(&w, &p), *new = TAILQ_NEXT(old, deployment_link);
+	struct plan *off = world_plan(&w, PLAN_KIND_OFFLINE, 2, 2);
+	w.d->row.offline = true;
+	ck_assert(new != NULL &&new->row.wanted &&new->row.generation == 0);
+	plan_step(&w.e, off);
+	ck_assert_ptr_null(TAILQ_NEXT(old, deployment_link));
+	ck_assert_msg(old->row.units == 1 && old->base->row.units_used == 1, "it is on its base until its removal ended");
+	removal_ends(&w, p);
+	ck_assert(!old->row.wanted);
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/outcome", what_is_put_back_is_so_at_once, what_nobody_wants_any_more_is_not_put_back, a_pause_does_not_end_the_soak,
+    in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)
