@@ -168,6 +168,8 @@ bool side_by_side(struct plan *p, const struct change *ch, const struct instance
 
 /* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
 void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
+/* Tasks not sent yet are not wanted any more; those at a base end there, and what they did is recorded. */
+void tasks_cancel_unsent(struct plan_env *e, struct plan *p);
 
 /* cut.c */
 void base_label(const struct base *b, const char *key, char ret[STRATEGY_NAME]); /* "" when it has none; "zone" and "base" are its own */

@@ -180,10 +180,12 @@ static bool threshold_reached(struct plan_env *e, struct plan *p) {
 	snprintf(text, sizeof text,
 	    "%lld of %lld bases failed; look at the failed tasks, then retry, ignore, resume (go on without them), undo or stop",
 	    (long long)plan_failures(p), (long long)bases_planned(p));
-	if (l->s.on_failure == ON_FAILURE_STOP)
+	if (l->s.on_failure == ON_FAILURE_STOP) {
+		tasks_cancel_unsent(e, p);
 		plan_end(e, p, PLAN_FAILED, text);
-	else if (l->s.on_failure != ON_FAILURE_UNDO || !e->undo(e->arg, p, text))
+	} else if (l->s.on_failure != ON_FAILURE_UNDO || !e->undo(e->arg, p, text)) {
 		plan_halt(e, p, HALT_FAILURES, text);
+	}
 	return true;
 }
 
@@ -314,9 +316,9 @@ static bool batch_grow(struct plan_env *e, struct plan *p, struct batch *b) {
 /* The running batch, once around. True when it is done and the next may begin. */
 static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
-	int64_t idle = batch_fill(e, p, b);
 	if (threshold_reached(e, p))
 		return false;
+	int64_t idle = batch_fill(e, p, b);
 	if (plan_batch_chains(p) > 0 || l->wait.others) {
 		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
 		return false;

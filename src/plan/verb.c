@@ -60,8 +60,7 @@ void task_cancel(struct plan_env *e, struct plan *p, struct task *t) {
 		chain_cancelled(e, p, c);
 }
 
-/* Tasks not sent yet are not wanted any more; those at a base end there, and what they did is recorded. */
-static void cancel_unsent(struct plan_env *e, struct plan *p) {
+void tasks_cancel_unsent(struct plan_env *e, struct plan *p) {
 	struct task *t;
 	TAILQ_FOREACH(t, &p->tasks, plan_link)
 		if (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF)
@@ -73,7 +72,7 @@ bool plan_stop(struct plan_env *e, struct plan *p, const char *reason) {
 		return true;
 	if (ended(p))
 		return false;
-	cancel_unsent(e, p);
+	tasks_cancel_unsent(e, p);
 	plan_end(e, p, PLAN_STOPPED, reason);
 	return true;
 }
@@ -111,7 +110,7 @@ bool plan_undone(struct plan_env *e, struct plan *p, int64_t by) {
 		return false;
 	char text[64];
 	snprintf(text, sizeof text, "plan %lld takes back what it did", (long long)by);
-	cancel_unsent(e, p);
+	tasks_cancel_unsent(e, p);
 	plan_end(e, p, PLAN_UNDONE, text);
 	return true;
 }
@@ -121,7 +120,7 @@ bool plan_supersede(struct plan_env *e, struct plan *p, int64_t by) {
 		return false;
 	char text[64];
 	snprintf(text, sizeof text, "plan %lld took its place", (long long)by);
-	cancel_unsent(e, p);
+	tasks_cancel_unsent(e, p);
 	plan_end(e, p, PLAN_SUPERSEDED, text);
 	return true;
 }

@@ -136,6 +136,47 @@ START_TEST(now_lifts_what_usually_holds_it) {
 }
 END_TEST
 
-TEST_SUITE("plan/failing", a_batch_may_have_a_threshold_of_its_own, a_new_instance_is_tried_on_another_base,
-    without_another_base_it_counts_as_failed, a_move_is_tried_onto_another_base, what_is_not_ready_never_holds_up_going_back,
-    now_lifts_what_usually_holds_it)
+/* One after the other: the first one's failure is one too many, and its step begins no second one. */
+START_TEST(a_plan_that_fails_begins_nothing_more) {
+	static const enum on_failure ways[] = { ON_FAILURE_STOP, ON_FAILURE_PAUSE, ON_FAILURE_UNDO };
+	for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
+		struct world w;
+		struct strategy s = plain();
+		world_init(&w, 3, 3);
+		s.max_in_flight = 1;
+		s.on_failure = ways[k];
+		world_revision(&w, "1.0.0", 3, &s);
+		struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+		plan_step(&w.e, p);
+		world_send(&w, p);
+		ck_assert_int_eq(world_answer(&w, p, TAILQ_FIRST(&p->tasks)->row.base), 1);
+		plan_step(&w.e, p);
+		ck_assert_int_eq(p->n_open, 0);
+		ck_assert_ptr_null(TAILQ_NEXT(TAILQ_FIRST(&p->tasks), plan_link));
+		world_deinit(&w);
+	}
+}
+END_TEST
+
+START_TEST(a_plan_that_fails_takes_back_what_was_not_sent) {
+	struct world w;
+	struct strategy s = plain();
+	world_init(&w, 3, 3);
+	s.on_failure = ON_FAILURE_STOP;
+	world_revision(&w, "1.0.0", 3, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	w.bases[1]->connected = w.bases[2]->connected = false;
+	world_send(&w, p);
+	world_answer(&w, p, "n1");
+	plan_step(&w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_FAILED);
+	ck_assert_int_eq(p->n_open, 0);
+	ck_assert_int_eq(w.d->n_instances, 1); /* the failed one, to look at */
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/failing", a_plan_that_fails_begins_nothing_more, a_plan_that_fails_takes_back_what_was_not_sent,
+    a_batch_may_have_a_threshold_of_its_own, a_new_instance_is_tried_on_another_base, without_another_base_it_counts_as_failed,
+    a_move_is_tried_onto_another_base, what_is_not_ready_never_holds_up_going_back, now_lifts_what_usually_holds_it)
