@@ -10,9 +10,17 @@
 #define STRIDE 16              /* objects copied between two looks at the clock */
 #define MAX_IDLE_STEPS 1000000 /* of virtual time in which nothing is at work: a soak of 30 days */
 
+/* One module on one base: what is done with it is done one after the other, and beside what is done with others. */
+struct lane {
+	struct {
+		int64_t base_id, module_id;
+	} key;
+	mono_t busy;
+	UT_hash_handle hh;
+};
+
 struct seat { /* a base of the copy */
 	int64_t base_id;
-	mono_t busy; /* it does one thing after the other */
 	int64_t peak;
 	bool interrupted;
 	UT_hash_handle hh;
@@ -43,6 +51,7 @@ struct dry {
 	struct dry_times times;
 	struct agenda outcomes; /* of tasks */
 	struct seat *seats;
+	struct lane *lanes;
 	struct placed *placed;
 	size_t n_placed, cap;
 	struct part parts[2 * PLAN_MAX_CHANGES];
@@ -189,11 +198,16 @@ static int dry_ask_all(
 
 void dry_free(struct dry *d, struct core *c) {
 	struct seat *s, *next;
+	struct lane *l, *after;
 	if (d == NULL)
 		return;
 	HASH_ITER(hh, d->seats, s, next) {
 		HASH_DEL(d->seats, s);
 		free(s);
+	}
+	HASH_ITER(hh, d->lanes, l, after) {
+		HASH_DEL(d->lanes, l);
+		free(l);
 	}
 	agenda_clear(&d->outcomes);
 	free(d->outcomes.items);
@@ -227,7 +241,23 @@ static struct seat *seat_of(struct dry *d, const struct base *b) {
 	return s;
 }
 
+static struct lane *lane_of(struct dry *d, const struct task *t) {
+	struct lane *l, key = { .key = { t->row.base_id, t->instance->version->module->row.id } };
+	HASH_FIND(hh, d->lanes, &key.key, sizeof key.key, l);
+	if (l == NULL) {
+		l = calloc(1, sizeof *l);
+		if (l == NULL)
+			abort();
+		l->key = key.key;
+		HASH_ADD(hh, d->lanes, key, sizeof l->key, l);
+	}
+	return l;
+}
+
+/* What others do by the way, because the plan makes it possible, is not the plan's. */
 static void place(struct dry *d, const struct task *t, const char *action) {
+	if (t->plan != d->plan)
+		return;
 	if (d->n_placed == d->cap) {
 		d->cap = d->cap == 0 ? 64 : d->cap * 2;
 		d->placed = realloc(d->placed, d->cap * sizeof *d->placed);
@@ -265,15 +295,19 @@ static void note(struct dry *d, const struct task *t) {
 	p->taken_along += !install && p->change != NULL && p->change->row.accompanies;
 }
 
-static void command_taken(struct dry *d, const Berth__V1__CommandItem *x) {
-	struct task *t = fleet_task(d->core->fleet, x->task);
-	if (t == NULL || t->base == NULL)
-		return;
-	struct seat *s = seat_of(d, t->base);
-	note(d, t);
-	mono_t from = mono_before(s->busy, d->mono) ? d->mono : s->busy;
-	s->busy = mono_add(from, t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us);
-	agenda_add(&d->outcomes, s->busy, AGENDA_TASK, t->row.id);
+/* As an agent does it: what is in one message one after the other. */
+static void command_taken(struct dry *d, const Berth__V1__Command *cmd) {
+	mono_t before = d->mono;
+	for (size_t k = 0; k < cmd->n_items; k++) {
+		struct task *t = fleet_task(d->core->fleet, cmd->items[k]->task);
+		if (t == NULL || t->base == NULL)
+			continue;
+		struct lane *l = lane_of(d, t);
+		note(d, t);
+		mono_t from = mono_before(l->busy, before) ? before : l->busy;
+		before = l->busy = mono_add(from, t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us);
+		agenda_add(&d->outcomes, l->busy, AGENDA_TASK, t->row.id);
+	}
 }
 
 static void look(struct dry *d) {
@@ -288,9 +322,8 @@ static void commands_take(struct dry *d) {
 	struct core *c = d->core;
 	struct effect *x;
 	TAILQ_FOREACH(x, &c->open->effects, entry) {
-		const Berth__V1__Command *cmd = x->kind == EFFECT_COMMAND ? x->message : NULL;
-		for (size_t k = 0; cmd != NULL && k < cmd->n_items; k++)
-			command_taken(d, cmd->items[k]);
+		if (x->kind == EFFECT_COMMAND)
+			command_taken(d, x->message);
 	}
 	if (TAILQ_EMPTY(&c->open->effects))
 		return;
