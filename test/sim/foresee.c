@@ -208,10 +208,21 @@ static bool disturbed(const struct foresight *x, const struct row_plan *p) {
 	return false;
 }
 
+/* An install that had nothing to do: what it was to bring lay there, and nobody had told Berth. */
+static bool there_already(const struct foresight *x) {
+	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_task); i++) {
+		const struct row_task *t = store_row(x->sim->store, TABLE_task, i);
+		if (t->plan_id == x->plan && t->kind == TASK_KIND_INSTALL && t->state == TASK_SUCCEEDED &&
+		    t->duration_us < STEADY_INSTALL_US)
+			return true;
+	}
+	return false;
+}
+
 static void compare(struct foresight *x) {
 	struct steps did = { .n = 0 };
 	const struct row_plan *p = plan_row(x);
-	if (p == NULL || p->state != PLAN_SUCCEEDED || x->n_waiting > 0 || disturbed(x, p))
+	if (p == NULL || p->state != PLAN_SUCCEEDED || x->n_waiting > 0 || disturbed(x, p) || there_already(x))
 		return;
 	collect(x, &did);
 	bool same = steps_same(&x->told, &did);

@@ -110,9 +110,10 @@ int64_t store_epoch(const struct store *st);
 int64_t store_last_event(const struct store *st);
 const char *store_holder(const struct store *st); /* of the lease; "" */
 int64_t store_renewed_at(const struct store *st);
-void store_check(struct store *st);    /* invariants of what is durable */
-void store_remember(struct store *st); /* a backup is taken */
-bool store_rewind(struct store *st);   /* and played back: every server must be dead; false when nothing was lost by it */
+void store_tell(const struct store *st); /* a line of the trace per instance and open task */
+void store_check(struct store *st);      /* invariants of what is durable */
+void store_remember(struct store *st);   /* a backup is taken */
+bool store_rewind(struct store *st);     /* and played back: every server must be dead; false when nothing was lost by it */
 
 /* ---- the road to it -------------------------------------------------------------------------------------------------------------------
  */

@@ -455,6 +455,35 @@ static int64_t units_on(const struct store *st, int64_t base) {
 	return n;
 }
 
+static const char *base_called(const struct store *st, int64_t id) {
+	const struct row_base *b = store_find(st, TABLE_base, &(struct row_base){ .id = id });
+	return b == NULL ? "?" : b->name;
+}
+
+static const char *version_called(const struct store *st, int64_t id, char ret[80]) {
+	const struct row_version *v = store_find(st, TABLE_version, &(struct row_version){ .id = id });
+	const struct row_module *m = v == NULL ? NULL : store_find(st, TABLE_module, &(struct row_module){ .id = v->module_id });
+	snprintf(ret, 80, "%s:%s", m == NULL ? "?" : m->name, v == NULL ? "?" : v->name);
+	return ret;
+}
+
+void store_tell(const struct store *st) {
+	char v[80];
+	for (size_t i = 0; i < store_rows(st, TABLE_instance); i++) {
+		const struct row_instance *r = store_row(st, TABLE_instance, i);
+		sim_trace(st->sim, "  instance %lld: %s on %s, %s, %lld units, generation %lld%s", (long long)r->id,
+		    version_called(st, r->version_id, v), base_called(st, r->base_id), word_text(WORD_INSTANCE, r->state),
+		    (long long)r->units, (long long)r->generation, r->wanted ? "" : ", not wanted");
+	}
+	for (size_t i = 0; i < store_rows(st, TABLE_task); i++) {
+		const struct row_task *t = store_row(st, TABLE_task, i);
+		if (!word_terminal(WORD_TASK, t->state))
+			sim_trace(st->sim, "  task %lld: %s %s:%s on %s, instance %lld, plan %lld, %s", (long long)t->id,
+			    word_text(WORD_TASK_KIND, t->kind), t->module, t->version, t->base, (long long)t->instance_id,
+			    (long long)t->plan_id, word_text(WORD_TASK, t->state));
+	}
+}
+
 void store_check(struct store *st) {
 	for (size_t i = 0; i < store_rows(st, TABLE_base); i++) {
 		const struct row_base *b = store_row(st, TABLE_base, i);

@@ -339,15 +339,24 @@ static int64_t lost_in(const struct sim *s, const struct changeset *cs, int64_t 
 	return n;
 }
 
+/* A plan that ended with this commit may have begun something before. */
+static bool ends_with(const struct changeset *cs, int64_t plan) {
+	const struct change_rows *p = &cs->tables[TABLE_plan];
+	for (size_t i = 0; i < p->n_upserts; i++)
+		if (((const struct row_plan *)p->upserts[i])->id == plan)
+			return true;
+	return false;
+}
+
 /* What the plans at work on it mean: all goes, or back at once as somebody asked; or one more than wanted for a moment, while it moves. */
-static void plans_at_work(const struct sim *s, const struct row_deployment *d, bool *ret_none, bool *ret_any) {
+static void plans_at_work(const struct sim *s, const struct changeset *cs, const struct row_deployment *d, bool *ret_none, bool *ret_any) {
 	*ret_none = d->offline;
 	*ret_any = false;
 	for (size_t i = 0; i < store_rows(s->store, TABLE_plan_change); i++) {
 		const struct row_plan_change *c = store_row(s->store, TABLE_plan_change, i);
 		struct row_plan key = { .id = c->plan_id };
 		const struct row_plan *p = c->deployment_id == d->id ? store_find(s->store, TABLE_plan, &key) : NULL;
-		if (p == NULL || word_terminal(WORD_PLAN, p->state) || p->state == PLAN_QUEUED)
+		if (p == NULL || p->state == PLAN_QUEUED || (word_terminal(WORD_PLAN, p->state) && !ends_with(cs, p->id)))
 			continue;
 		struct plan_memo m;
 		bool now = memo_parse(p->options, &m, NULL) == 0 && m.now != 0;
@@ -363,7 +372,7 @@ static void availability(struct sim *s, const struct changeset *cs, const struct
 	bool taken = false, none, any;
 	count_instances(s, d, &a);
 	allowed_of(s, d, &a);
-	plans_at_work(s, d, &none, &any);
+	plans_at_work(s, cs, d, &none, &any);
 	for (int i = 0; i < s->watch->n_interrupted; i++)
 		taken |= s->watch->interrupted[i] == d->id;
 	if (a.wanted > a.most + any)
