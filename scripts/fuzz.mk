@@ -6,7 +6,7 @@ FUZZ_ROOMS := $(AGENT_ROOMS) model sched plan
 FUZZ_NAMES := $(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/*.c))
 FUZZ_TARGETS := $(FUZZ_NAMES:%=$(O)/test/fuzz-%)
 # The agent's state is read by the agent's own objects; they are no room's library.
-FUZZ_STATE := $(patsubst %.c,$(O)/%.o,$(filter-out agent/agent/main.c,$(wildcard agent/agent/brain*.c agent/agent/op*.c agent/agent/state.c agent/agent/store.c agent/agent/worker.c)))
+FUZZ_STATE := $(patsubst %.c,$(O)/%.o,$(filter-out agent/agent/main.c,$(wildcard agent/agent/brain*.c agent/agent/op*.c agent/agent/state.c agent/agent/store.c)))
 $(O)/test/fuzz/agent_state.o: CPPFLAGS += -Iagent/agent
 $(O)/test/fuzz-agent_state: $(FUZZ_STATE)
 # The plan engine plays on the stage of its unit tests.

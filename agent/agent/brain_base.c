@@ -18,6 +18,7 @@
 #define PROBE_MAX_US (500 * US_PER_MS)
 #define PROBE_TIMEOUT_US (5 * US_PER_S)
 #define POLL_TIMEOUT_US (15 * US_PER_S)
+#define RELIST_MAX_US (10 * US_PER_S)
 #define POLL_LIMIT 3 /* unanswered polls in a row: a base that is busy with installs answers late, not never */
 #define BACKOFF_US US_PER_S
 #define BACKOFF_MAX_US (30 * US_PER_S)
@@ -262,6 +263,19 @@ static void came_up(struct brain *b, const struct arklet_reply *r) {
 	base_restore(b);
 }
 
+/* It lives, and what it holds cannot be told: nothing can be installed there, and asking at once again would only be louder. */
+static void list_failed(struct brain *b, const char *why) {
+	int64_t wait_us = b->backoff_us;
+	set_phase(b, PHASE_PROBING);
+	b->at = mono_add(b->now, rng_jitter(&b->rng, wait_us));
+	b->backoff_us = wait_us * 2 > RELIST_MAX_US ? RELIST_MAX_US : wait_us * 2;
+	if (b->noted || wait_us < PROBE_MAX_US)
+		return; /* it may just have begun to answer */
+	b->noted = true;
+	base_note(b, "its list of modules cannot be read: %s", why);
+	say(b, LOG_LEVEL_WARN, "%s", b->note);
+}
+
 static void probe_again(struct brain *b, const char *why) {
 	int64_t note_us = b->cfg.probe_note_us;
 	b->at = mono_add(b->now, rng_jitter(&b->rng, b->backoff_us));
@@ -422,7 +436,7 @@ void base_answered(struct brain *b, const struct brain_answer *a) {
 		break;
 	case PHASE_LISTING:
 		if (why != NULL || a->error != 0)
-			begin_probing(b);
+			list_failed(b, why != NULL ? why : "");
 		else
 			came_up(b, a->reply);
 		break;

@@ -8,7 +8,7 @@
 #include "proto/held.h"
 #include "proto/json.h"
 
-#define MAX_GONE 4096
+#define MAX_GONE ARKLET_MAX_BIZ
 #define MAX_CAUSE 1024
 #define MAX_PATH_TEXT 128
 
@@ -113,7 +113,7 @@ void held_take(struct brain *b, const struct arklet_reply *list) {
 			held_take_one(b, &list->biz[i]); /* the others have no name in Berth */
 	for (h = TAILQ_FIRST(&b->held); h != NULL; h = next) {
 		next = TAILQ_NEXT(h, link);
-		if (!h->seen && !h->absent && !list->truncated)
+		if (!h->seen && !h->absent)
 			held_drop(b, h, true);
 	}
 }

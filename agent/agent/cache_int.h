@@ -10,7 +10,7 @@
 #include "base/secret.h"
 #include "cache.h"
 #include "loop/loop.h"
-#include "worker.h"
+#include "loop/worker.h"
 
 struct fetch;
 

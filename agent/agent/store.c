@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/name.h"
 #include "base/secret.h"
-#include "worker.h"
+#include "loop/worker.h"
 
 #define MAGIC "BERTHAG1"
 #define HEAD (8 + 8 + SHA256_BYTES)

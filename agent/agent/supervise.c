@@ -21,7 +21,7 @@
 #include "loop/loop.h"
 #include "output.h"
 #include "ports.h"
-#include "worker.h"
+#include "loop/worker.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3

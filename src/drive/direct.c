@@ -15,6 +15,7 @@
 #include "core/core.h"
 #include "core/grant.h"
 #include "core/inbound.h"
+#include "drive/answer.h"
 #include "drive/link.h"
 #include "drive/offer.h"
 #include "drive/roster.h"
@@ -29,12 +30,10 @@
 #define RELINK_SLOW_US (30 * US_PER_S)
 
 struct asked {
+	struct answer answer;  /* first */
 	struct direct *direct; /* NULL: nobody waits for it any more */
-	struct fetch *fetch;
+	struct fetch *fetch;   /* NULL once it came */
 	int64_t id;
-	enum arklet_command command;
-	char **urls; /* of a batch: its items are answered by URL */
-	size_t n_urls;
 	bool changes;
 	LIST_ENTRY(asked) entry;
 };
@@ -85,74 +84,56 @@ static bool is_it(struct direct *g, const char *identity) {
 	return strncmp(known, identity, sizeof g->boot - sizeof DIRECT_BOOT) == 0;
 }
 
-static int parse(struct arena *a, const struct asked *q, const struct fetch_result *res, struct arklet_reply *reply,
-    struct arklet_health *health, struct err *err) {
-	if (q->command == ARKLET_QUERY_ALL)
-		return arklet_list_parse(a, res->body, res->body_len, reply, err);
-	if (q->command == ARKLET_HEALTH)
-		return arklet_health_parse(a, res->body, res->body_len, reply, health, err);
-	return arklet_reply_parse(a, res->body, res->body_len, reply, err);
+static void asked_free(struct asked *q) {
+	answer_deinit(&q->answer);
+	free(q);
 }
 
-/* What the batch says of each, in the order in which they were asked; nothing is as good as a failure. */
-static void read_items(const struct asked *q, const struct fetch_result *res, struct arena *a, struct brain_answer *x) {
-	struct arklet_reply *items = arena_alloc(a, (q->n_urls + 1) * sizeof *items);
-	for (size_t i = 0; i < q->n_urls; i++)
-		if (!arklet_batch_item(a, res->body, res->body_len, q->urls[i], &items[i]))
-			items[i] = (struct arklet_reply){ .verdict = ARKLET_EXCEPTION, .code = "", .message = "", .cause = "" };
-	x->items = items;
-	x->n_items = q->n_urls;
+/* The end of every question: the brain hears of it. */
+static void told(struct asked *q, const struct brain_answer *x) {
+	struct direct *g = q->direct;
+	LIST_REMOVE(q, entry);
+	g->changing -= q->changes;
+	brain_answered(g->brain, q->id, x, now());
+	asked_free(q);
+	settle(g);
 }
 
-static void understand(struct direct *g, struct asked *q, const struct fetch_result *res, struct arena *a, struct brain_answer *x,
-    struct arklet_reply *reply, struct arklet_health *health) {
-	struct err err = ERR_INIT;
-	if (parse(a, q, res, reply, health, &err) != 0) {
-		x->error = E_PROTOCOL;
-		x->error_text = arena_strdup(a, err.text);
-	} else if (!is_it(g, reply->base_identity)) {
-		x->error = E_PROTOCOL;
-		x->error_text = arena_printf(a, "another base answers there: it says it is %.80s", reply->base_identity);
+static void understood(struct asked *q) {
+	struct direct *g = q->direct;
+	const struct answer *x = &q->answer;
+	char other[160];
+	if (g == NULL) {
+		asked_free(q);
+	} else if (x->err.code != 0) {
+		told(q, &(struct brain_answer){ .sent = true, .error = E_PROTOCOL, .error_text = x->err.text });
+	} else if (!is_it(g, x->reply.base_identity)) {
+		snprintf(other, sizeof other, "another base answers there: it says it is %.80s", x->reply.base_identity);
+		told(q, &(struct brain_answer){ .sent = true, .error = E_PROTOCOL, .error_text = other });
 	} else {
-		x->reply = reply;
-		x->health = q->command == ARKLET_HEALTH ? health : NULL;
-		if (q->command == ARKLET_HELP)
-			(void)arklet_help_parse(a, res->body, res->body_len, &x->commands, NULL);
-		if (q->command == ARKLET_BATCH_INSTALL)
-			read_items(q, res, a, x);
 		g->answered = now();
+		told(q, &(struct brain_answer){ .sent = true,
+		            .reply = &x->reply,
+		            .health = x->command == ARKLET_HEALTH ? &x->health : NULL,
+		            .commands = x->commands,
+		            .items = x->items,
+		            .n_items = x->items != NULL ? x->n_urls : 0 });
 	}
 }
 
-static void asked_free(struct asked *q) {
-	for (size_t i = 0; i < q->n_urls; i++)
-		free(q->urls[i]);
-	free(q->urls);
-	free(q);
+static void on_read(struct job *job) {
+	understood((struct asked *)(void *)job);
 }
 
 static void on_answer(void *arg, const struct fetch_result *res, const struct err *failed) {
 	struct asked *q = arg;
-	struct direct *g = q->direct;
-	ARENA_AUTO a = arena_new();
-	struct arklet_reply reply;
-	struct arklet_health health;
-	struct brain_answer x = { .sent = res->sent };
-	if (g == NULL) {
+	q->fetch = NULL;
+	if (q->direct == NULL)
 		asked_free(q);
-		return;
-	}
-	LIST_REMOVE(q, entry);
-	g->changing -= q->changes;
-	if (failed != NULL) {
-		x.error = failed->code;
-		x.error_text = failed->text;
-	} else {
-		understand(g, q, res, a, &x, &reply, &health);
-	}
-	brain_answered(g->brain, q->id, &x, now());
-	asked_free(q);
-	settle(g);
+	else if (failed != NULL)
+		told(q, &(struct brain_answer){ .sent = res->sent, .error = failed->code, .error_text = failed->text });
+	else if (answer_take(&q->answer, q->direct->link.drive->reader, res->body, res->body_len))
+		understood(q);
 }
 
 /* ---- what is asked ---------------------------------------------------------------------------------------------------------------------
@@ -192,12 +173,13 @@ static struct arklet_install install_of(struct direct *g, const Berth__V1__Wante
 
 static void print_batch(struct direct *g, const struct brain_effect *e, struct asked *q, struct arena *a, struct buf *body) {
 	struct arklet_install *items = arena_alloc(a, (e->n_modules + 1) * sizeof *items);
-	q->urls = calloc(e->n_modules + 1, sizeof *q->urls);
-	if (q->urls == NULL)
+	struct answer *x = &q->answer;
+	x->urls = calloc(e->n_modules + 1, sizeof *x->urls);
+	if (x->urls == NULL)
 		abort();
 	for (size_t i = 0; i < e->n_modules; i++) {
 		items[i] = install_of(g, e->modules[i], e->timeout_us, a);
-		q->urls[q->n_urls++] = strdup(items[i].url);
+		x->urls[x->n_urls++] = strdup(items[i].url);
 	}
 	arklet_batch_print(items, e->n_modules, NULL, body);
 }
@@ -243,7 +225,7 @@ static void call(struct direct *g, const struct brain_effect *e) {
 	struct asked *q = calloc(1, sizeof *q);
 	if (q == NULL)
 		abort();
-	*q = (struct asked){ .direct = g, .id = e->id, .command = e->command, .changes = changes };
+	*q = (struct asked){ .answer = { .job.done = on_read, .command = e->command }, .direct = g, .id = e->id, .changes = changes };
 	print_body(g, e, q, a, &body);
 	g->changing += changes;
 	LIST_INSERT_HEAD(&g->asked, q, entry);
@@ -594,7 +576,8 @@ void direct_free(struct direct *g) {
 	while ((q = LIST_FIRST(&g->asked)) != NULL) {
 		LIST_REMOVE(q, entry);
 		q->direct = NULL;
-		fetch_cancel(q->fetch);
+		if (q->fetch != NULL)
+			fetch_cancel(q->fetch);
 	}
 	link_remove(&g->link);
 	g->dead = true;

@@ -10,6 +10,7 @@
 #include "drive/offer.h"
 #include "drive/roster.h"
 #include "loop/fetch.h"
+#include "loop/worker.h"
 
 #define SLICE 128             /* links per turn of a walk: well below 10 ms */
 #define TICK_STALE (US_PER_S) /* a tick that is older must not extend anybody's trust */
@@ -198,6 +199,8 @@ int drive_new(struct loop *l, const struct drive_limits *limits, struct drive **
 	rations_init(&d->rations, &rates, d->limits.max_links);
 	d->roster = roster_new(d);
 	int rc = fetcher_new(l, &d->fetcher, err);
+	if (rc == 0)
+		rc = worker_new(l, &d->reader, err);
 	if (rc != 0) {
 		drive_free(d);
 		return rc;
@@ -213,6 +216,7 @@ void drive_free(struct drive *d) {
 	d->core = NULL; /* it is gone already */
 	roster_free(d->roster);
 	offers_free(d->offers);
+	worker_free(d->reader); /* what is being read is nobody's any more */
 	fetcher_free(d->fetcher);
 	deferred_deinit(&d->tick.turn);
 	deferred_deinit(&d->rehello.turn);

@@ -17,6 +17,7 @@
 struct core;
 struct fetcher;
 struct roster;
+struct worker;
 
 struct link_ops {
 	void (*welcome)(struct driver_link *k, const Berth__V1__Welcome *w);
@@ -65,6 +66,7 @@ struct drive {
 	struct drive_stats stats;
 	struct roster *roster; /* bases without an agent */
 	struct fetcher *fetcher;
+	struct worker *reader; /* of their long answers */
 	struct offers *offers; /* of artifacts, to bases without an agent */
 };
 

@@ -75,11 +75,30 @@ bool arklet_number(const json_t *object, const char *key, double *ret) {
 	return ok;
 }
 
+/* At least as many as there are values: what separates them, outside of strings. */
+static size_t parts(const char *text, size_t n) {
+	size_t found = 0;
+	bool quoted = false;
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i];
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted)
+			found += c == ',' || c == '{' || c == '[';
+	}
+	return found;
+}
+
 /* An answer cut off by EOF is not JSON, so a complete parse is also the proof that it arrived whole. */
 int arklet_load(const char *text, size_t n, json_t **ret, struct err *err) {
 	json_error_t e;
 	if (n > ARKLET_MAX_REPLY)
 		return err_set(err, E_TOO_LARGE, "arklet's answer has %zu bytes; at most %u are read", n, ARKLET_MAX_REPLY);
+	if (parts(text, n) > ARKLET_MAX_PARTS)
+		return err_set(
+		    err, E_TOO_LARGE, "arklet's answer has more than %u values; no list of modules is that long", ARKLET_MAX_PARTS);
 	json_t *root = json_loadb(text, n, JSON_ALLOW_NUL, &e);
 	if (root == NULL)
 		return err_set(err, E_MALFORMED, "arklet's answer is no JSON (%zu bytes): %s at byte %d", n, e.text, e.position);

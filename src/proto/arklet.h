@@ -27,8 +27,9 @@ enum arklet_command {
 };
 const char *arklet_command_name(enum arklet_command c); /* "installBiz": the path is "/" and this */
 
-#define ARKLET_MAX_REPLY (8u << 20) /* bytes of an answer that are worth reading */
-#define ARKLET_MAX_BIZ 4096         /* modules in one list; more are left out and `truncated` says so */
+#define ARKLET_MAX_REPLY (8u << 20)   /* bytes of an answer that are worth reading */
+#define ARKLET_MAX_PARTS (128u << 10) /* values in it: each takes memory and time that its bytes do not show */
+#define ARKLET_MAX_BIZ 1024           /* modules in one list */
 
 enum arklet_state {
 	ARKLET_UNRESOLVED,
@@ -77,12 +78,13 @@ struct arklet_reply {
 	bool has_elapsed_space;
 	struct arklet_biz *biz; /* bizInfos of an install, or the list of a query */
 	size_t n_biz;
-	bool truncated;
 };
 
-/* An answer's envelope and, where there is one, the result inside. E_MALFORMED: not an arklet answer at all. */
+/* An answer's envelope and, where there is one, the result inside. E_MALFORMED: not an arklet answer at all. E_TOO_LARGE: more than
+ * ARKLET_MAX_REPLY or ARKLET_MAX_PARTS; so with all that read an answer. */
 int arklet_reply_parse(struct arena *a, const char *text, size_t n, struct arklet_reply *ret, struct err *err);
-/* The same, and the modules of queryAllBiz's list in ret->biz. E_MALFORMED also when a successful answer has no list. */
+/* The same, and the modules of queryAllBiz's list in ret->biz. E_MALFORMED also when a successful answer has no list; E_TOO_LARGE: more
+ * modules than ARKLET_MAX_BIZ, of which a part would say nothing about what is not there. */
 int arklet_list_parse(struct arena *a, const char *text, size_t n, struct arklet_reply *ret, struct err *err);
 /* NULL when it is not in the list. */
 const struct arklet_biz *arklet_biz_find(const struct arklet_reply *r, const char *name, const char *version);
@@ -111,8 +113,10 @@ struct arklet_operation {
 int arklet_operation_parse(
     struct arena *a, const char *text, size_t n, struct arklet_reply *ret_reply, struct arklet_operation *ret, struct err *err);
 
-/* The result of one item of a batch: by its URL. False when the answer does not mention it. */
-bool arklet_batch_item(struct arena *a, const char *text, size_t n, const char *url, struct arklet_reply *ret);
+/* As arklet_reply_parse, and the result of each item of a batch by its URL, in the order of `urls`. One that the answer does not mention
+ * is an ARKLET_EXCEPTION without words: nobody knows what became of it. */
+int arklet_batch_parse(struct arena *a, const char *text, size_t n, const char *const *urls, size_t n_urls, struct arklet_reply *ret,
+    struct arklet_reply *ret_items, struct err *err);
 
 /* Bodies of requests. */
 struct arklet_install {

@@ -37,10 +37,7 @@ static bool biz_read(struct arena *a, const json_t *j, struct arklet_biz *ret) {
 
 void arklet_biz_fill(struct arena *a, const json_t *list, struct arklet_reply *r) {
 	size_t n = json_is_array(list) ? json_array_size(list) : 0;
-	r->truncated = n > ARKLET_MAX_BIZ;
-	if (r->truncated)
-		n = ARKLET_MAX_BIZ;
-	if (n == 0)
+	if (n == 0 || n > ARKLET_MAX_BIZ)
 		return;
 	r->biz = arena_alloc(a, n * sizeof *r->biz);
 	for (size_t i = 0; i < n; i++)
@@ -57,6 +54,9 @@ int arklet_list_parse(struct arena *a, const char *text, size_t n, struct arklet
 	const json_t *data = json_object_get(root, "data");
 	if (ret->verdict == ARKLET_OK && !json_is_array(data))
 		rc = err_set(err, E_MALFORMED, "queryAllBiz answered without a list");
+	else if (json_array_size(data) > ARKLET_MAX_BIZ)
+		rc = err_set(err, E_TOO_LARGE, "queryAllBiz lists %zu modules; at most %d of one base are looked at", json_array_size(data),
+		    ARKLET_MAX_BIZ);
 	else
 		arklet_biz_fill(a, data, ret);
 	json_decref(root);
@@ -178,21 +178,28 @@ int arklet_operation_parse(
 	return rc;
 }
 
-bool arklet_batch_item(struct arena *a, const char *text, size_t n, const char *url, struct arklet_reply *ret) {
+/* An item is an inner result: dressed as an answer it is read by the same rules. */
+static void item_fill(struct arena *a, json_t *item, struct arklet_reply *ret) {
+	const char *code = json_string_value(json_object_get(item, "code"));
+	*ret = (struct arklet_reply){ .verdict = ARKLET_EXCEPTION, .code = "", .message = "", .cause = "" };
+	if (code == NULL)
+		return;
+	json_t *dressed = json_pack("{s:s, s:O}", "code", strcmp(code, "SUCCESS") == 0 ? "SUCCESS" : "FAILED", "data", item);
+	arklet_result_fill(a, dressed, ret);
+	arklet_biz_fill(a, json_object_get(item, "bizInfos"), ret);
+	json_decref(dressed);
+}
+
+int arklet_batch_parse(struct arena *a, const char *text, size_t n, const char *const *urls, size_t n_urls, struct arklet_reply *ret,
+    struct arklet_reply *ret_items, struct err *err) {
 	json_t *root;
-	if (arklet_load(text, n, &root, NULL) != 0)
-		return false;
+	int rc = arklet_load(text, n, &root, err);
+	if (rc != 0)
+		return rc;
+	arklet_result_fill(a, root, ret);
 	const json_t *items = json_object_get(json_object_get(root, "data"), "bizUrlToResponse");
-	json_t *item = json_object_get(items, url);
-	bool found = json_is_object(item) && json_is_string(json_object_get(item, "code"));
-	if (found) {
-		/* An item is an inner result: dressed as an answer it is read by the same rules. */
-		bool ok = strcmp(json_string_value(json_object_get(item, "code")), "SUCCESS") == 0;
-		json_t *dressed = json_pack("{s:s, s:O}", "code", ok ? "SUCCESS" : "FAILED", "data", item);
-		arklet_result_fill(a, dressed, ret);
-		arklet_biz_fill(a, json_object_get(item, "bizInfos"), ret);
-		json_decref(dressed);
-	}
+	for (size_t i = 0; i < n_urls; i++)
+		item_fill(a, json_object_get(items, urls[i]), &ret_items[i]);
 	json_decref(root);
-	return found;
+	return 0;
 }

@@ -57,6 +57,10 @@ LIES = {
     "wrong types": (reply("x"), 1), "a list": (http(b"[]"), 1), "null": (http(b"null"), 1), "no code": (http(b'{"data":[]}'), 1), "a length that lies": (http(b"{}", b"Content-Length: 9999999\r\n"), 1),
     "without end": (http(b"a" * 65536), 100000), "a redirect": (http(b"", b"Location: http://127.0.0.1:1/\r\n", b"302 Found"), 1), "500": (http(b"{}", status=b"500 No"), 1), "100 for ever": (b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 1000),
     "names that are none": (reply([{"bizName": "a b", "bizVersion": "1 0", "bizState": "ACTIVATED"}, {"bizName": "\u001b[31m", "bizVersion": ""}, {"bizName": 7}, "x", None]), 1),
+    "1,024 modules": (reply([{"bizName": f"m{i}", "bizVersion": "1", "bizState": "ACTIVATED"} for i in range(1024)]), 1),
+    "1,025 modules": (reply([{"bizName": f"m{i}", "bizVersion": "1", "bizState": "ACTIVATED"} for i in range(1025)]), 1),
+    "millions of nothing": (http(b'{"code":"SUCCESS","data":[' + b"{}," * 2_790_000 + b"{}]}"), 1),
+    "a list of whatever": (reply([{"a": [[], [], {}]} for _ in range(20000)]), 1),
     "100,000 modules": (reply([{"bizName": f"m{i}", "bizVersion": "1", "bizState": "ACTIVATED"} for i in range(100000)]), 1),
 }
 

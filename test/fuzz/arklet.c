@@ -56,7 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		assert(is_text(op.request_id) && is_text(op.status) && is_text(op.cause) && (op.finished || !op.succeeded));
 	if (arklet_help_parse(a, text, size, &commands, &err) == 0)
 		assert(commands >> ARKLET_COMMANDS == 0);
-	if (arklet_batch_item(a, text, size, "u", &r))
-		check(&r);
+	static const char *const urls[] = { "u" };
+	struct arklet_reply item;
+	assert(arklet_batch_parse(a, text, size, urls, 1, &r, &item, &err) == 0);
+	assert(is_text(item.code) && is_text(item.message) && is_text(item.cause) && item.n_biz <= ARKLET_MAX_BIZ);
 	return 0;
 }

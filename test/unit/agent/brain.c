@@ -40,7 +40,8 @@ struct world {
 	int heartbeats, ready_heartbeats, goodbyes, persists_before_call, persists;
 	bool batch; /* of the brain's configuration */
 	unsigned commands;
-	int helps, batches;
+	int helps, batches, lists;
+	bool bad_list;
 	const char *batch_fails; /* module whose item fails without a word */
 	int64_t pid;
 };
@@ -131,7 +132,10 @@ static void call(struct world *w, int64_t id, enum arklet_command c, const Berth
 		switch_to(w, m, &r);
 		break;
 	case ARKLET_QUERY_ALL:
+		w->lists++;
 		list_fill(w, &r);
+		if (w->bad_list)
+			a = (struct brain_answer){ .error = E_PROTOCOL, .sent = true, .error_text = "queryAllBiz answered without a list" };
 		break;
 	case ARKLET_HEALTH:
 		a.health = &h;
@@ -1023,6 +1027,28 @@ static struct world *world_with_baseline(unsigned commands, const char *batch_fa
 	return w;
 }
 
+/* It answers, and nothing that says what it holds: no reason to ask without a pause. */
+START_TEST(a_list_that_cannot_be_read_is_asked_for_ever_more_slowly) {
+	struct world *w = world_new();
+	struct brain_view v;
+	brain_free(w->brain);
+	w->bad_list = true;
+	brain_boot(w, false, false);
+	w->lists = 0;
+	pass(w, 60 * US_PER_S);
+	ck_assert_msg(w->lists > 5 && w->lists < 25, "%d", w->lists);
+	brain_view(w->brain, &v);
+	ck_assert_str_eq(v.phase, "unreachable");
+	ck_assert_ptr_nonnull(strstr(v.note, "queryAllBiz answered without a list"));
+	w->bad_list = false;
+	pass(w, 15 * US_PER_S);
+	brain_view(w->brain, &v);
+	ck_assert_str_eq(v.note, "");
+	ck_assert_str_ne(v.phase, "unreachable");
+	world_free(w);
+}
+END_TEST
+
 START_TEST(a_baseline_goes_in_by_one_batch_where_the_base_can) {
 	struct world *w = world_with_baseline(1u << ARKLET_BATCH_INSTALL, NULL);
 	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
@@ -1107,13 +1133,14 @@ END_TEST
 
 TEST_SUITE("agent/brain", old_news_is_not_repeated_after_a_hello, a_fetch_that_failed_is_tried_again_at_the_welcome,
     two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores,
-    a_baseline_goes_in_by_one_batch_where_the_base_can, what_a_batch_did_not_put_in_is_installed_alone,
-    what_is_required_is_in_before_the_batch_that_requires_it, joins_and_becomes_ready, installs_after_it_is_durable,
-    full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice, obeys_only_within_the_lease,
-    repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server,
-    restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
-    keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
-    crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
-    third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
-    command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed, repairs_alone_while_the_server_is_away,
-    stops_with_a_goodbye, refused_for_good_before_joining_leaves, refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
+    a_list_that_cannot_be_read_is_asked_for_ever_more_slowly, a_baseline_goes_in_by_one_batch_where_the_base_can,
+    what_a_batch_did_not_put_in_is_installed_alone, what_is_required_is_in_before_the_batch_that_requires_it, joins_and_becomes_ready,
+    installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice,
+    obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
+    restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
+    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
+    failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
+    kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
+    other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
+    repairs_alone_while_the_server_is_away, stops_with_a_goodbye, refused_for_good_before_joining_leaves,
+    refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)

@@ -164,11 +164,15 @@ START_TEST(reads_a_batch) {
 	    "\"file://b.jar\":{\"code\":\"FAILED\",\"message\":\"internal exception: "
 	    "null\"},\"file://c.jar\":{\"code\":\"SUCCESS\"}},\"code\":\"FAILED\"}}";
 	ARENA_AUTO a = arena_new();
-	struct arklet_reply r;
-	ck_assert(arklet_batch_item(a, text, sizeof text - 1, "file://a.jar", &r) && r.verdict == ARKLET_REPEAT);
-	ck_assert(arklet_batch_item(a, text, sizeof text - 1, "file://b.jar", &r) && r.verdict == ARKLET_REFUSED);
-	ck_assert(arklet_batch_item(a, text, sizeof text - 1, "file://c.jar", &r) && r.verdict == ARKLET_OK);
-	ck_assert(!arklet_batch_item(a, text, sizeof text - 1, "file://d.jar", &r));
+	static const char *const urls[] = { "file://a.jar", "file://b.jar", "file://c.jar", "file://d.jar" };
+	static const enum arklet_verdict verdicts[] = { ARKLET_REPEAT, ARKLET_REFUSED, ARKLET_OK, ARKLET_EXCEPTION };
+	struct arklet_reply r, items[4];
+	ck_assert_int_eq(arklet_batch_parse(a, text, sizeof text - 1, urls, 4, &r, items, NULL), 0);
+	ck_assert_int_eq(r.verdict, ARKLET_REFUSED);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_int_eq(items[i].verdict, verdicts[i]);
+	ck_assert_str_eq(items[0].message, "twice");
+	ck_assert_str_eq(items[3].message, "");
 }
 END_TEST
 
@@ -206,13 +210,37 @@ START_TEST(survives_depth_and_cut_answers) {
 	for (int i = 0; i < 100000; i++)
 		buf_add_char(&deep, '[');
 	ck_assert_int_eq(arklet_list_parse(a, deep.data, deep.len, &r, NULL), E_MALFORMED);
-	BUF_AUTO big = BUF_INIT;
-	buf_add_str(&big, "{\"code\":\"SUCCESS\",\"data\":[");
-	for (int i = 0; i < 6000; i++)
-		buf_printf(&big, "%s{\"bizName\":\"m%d\",\"bizVersion\":\"1\",\"bizState\":\"activated\"}", i > 0 ? "," : "", i);
-	buf_add_str(&big, "]}");
-	ck_assert_int_eq(arklet_list_parse(a, big.data, big.len, &r, NULL), 0);
-	ck_assert(r.truncated && r.n_biz == ARKLET_MAX_BIZ);
+}
+END_TEST
+
+static int list_of(struct arena *a, int n, const char *item, struct arklet_reply *ret, struct err *err) {
+	BUF_AUTO text = BUF_INIT;
+	buf_add_str(&text, "{\"code\":\"SUCCESS\",\"data\":[");
+	for (int i = 0; i < n; i++)
+		buf_printf(&text, "%s%s", i > 0 ? "," : "", item);
+	buf_add_str(&text, "]}");
+	return arklet_list_parse(a, text.data, text.len, ret, err);
+}
+
+/* A part of a list would say that the rest is gone; and what is in an answer costs more than its bytes. */
+START_TEST(refuses_lists_that_no_base_has) {
+	static const char biz[] = "{\"bizName\":\"m\",\"bizVersion\":\"1\",\"bizState\":\"activated\"}";
+	ARENA_AUTO a = arena_new();
+	struct arklet_reply r;
+	struct err err = ERR_INIT;
+	ck_assert_int_eq(list_of(a, ARKLET_MAX_BIZ, biz, &r, &err), 0);
+	ck_assert_uint_eq(r.n_biz, ARKLET_MAX_BIZ);
+	ck_assert_int_eq(list_of(a, ARKLET_MAX_BIZ + 1, biz, &r, &err), E_TOO_LARGE);
+	ck_assert_ptr_nonnull(strstr(err.text, "at most 1024"));
+	ck_assert_int_eq(list_of(a, ARKLET_MAX_PARTS, "{}", &r, &err), E_TOO_LARGE);
+	ck_assert_ptr_nonnull(strstr(err.text, "131072 values"));
+	ck_assert_int_eq(list_of(a, ARKLET_MAX_PARTS, "\\\"[{,", &r, &err), E_MALFORMED);
+	ck_assert_int_eq(
+	    list_of(a, ARKLET_MAX_BIZ,
+	        "{\"bizName\":\"[{,\\\"[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,[{,\"}",
+	        &r, &err),
+	    0); /* within strings they are no parts */
+	ck_assert_uint_eq(r.n_biz, 0);
 }
 END_TEST
 
@@ -243,4 +271,5 @@ START_TEST(prints_requests) {
 END_TEST
 
 TEST_SUITE("proto/arklet", reads_two_level_results, reads_an_install, states_in_any_case, reads_lists, reads_health_in_java_numbers,
-    reads_commands_and_operations, reads_a_batch, refuses_what_is_no_answer, survives_depth_and_cut_answers, prints_requests)
+    reads_commands_and_operations, reads_a_batch, refuses_what_is_no_answer, survives_depth_and_cut_answers, refuses_lists_that_no_base_has,
+    prints_requests)

@@ -1,5 +1,5 @@
 /* A list under a mutex and a condition; finished jobs come back through the loop's mailbox. */
-#include "worker.h"
+#include "loop/worker.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,6 +1,7 @@
-/* One thread for what blocks: fsync, digests, removing folders. Jobs run one after the other; each ends on the loop. */
-#ifndef BERTH_AGENT_WORKER_H
-#define BERTH_AGENT_WORKER_H
+/* One thread for what would hold the loop: fsync, digests, removing folders, reading megabytes of JSON. Jobs run one after the other; each
+ * ends on the loop. */
+#ifndef BERTH_LOOP_WORKER_H
+#define BERTH_LOOP_WORKER_H
 
 #include "loop/mailbox.h"
 
