@@ -51,7 +51,7 @@ Berth__V1__Deployment *view_deployment(struct api_op *op, const struct deploymen
 	m->state_reason = view_text(x->row.state_reason, a);
 	PUT(m, revision, (int32_t)x->row.revision);
 	PUT(m, completed_revision, (int32_t)x->row.completed_revision);
-	PUT(m, wanted, x->n_wanted);
+	PUT(m, wanted, (int32_t)deployment_target(x));
 	PUT(m, ready, x->n_ready);
 	PUT(m, updated, x->n_updated);
 	if (x->plan != NULL)

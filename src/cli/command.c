@@ -133,6 +133,29 @@ static void add_once(const char **names, size_t *n, const char *name) {
 	names[(*n)++] = name;
 }
 
+/* What people are used to from other tools. */
+static const struct {
+	const char *said, *meant;
+} habits[] = {
+	{ "deployment", "list" },
+	{ "deployments", "list" },
+	{ "get", "list" },
+	{ "ps", "list" },
+	{ "describe", "show" },
+	{ "logs", "base logs" },
+	{ "undo", "plan undo" },
+	{ "drain", "base drain" },
+	{ "cordon", "base cordon" },
+	{ "push", "module push" },
+};
+
+static const char *habit(const char *word) {
+	for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+		if (strcmp(habits[i].said, word) == 0)
+			return habits[i].meant;
+	return NULL;
+}
+
 /* "berth depoly": the nearest first word; "berth base lst": the nearest verb of that noun. */
 static int unknown(const char *a, const char *b, struct err *err) {
 	const char *names[2 * sizeof commands / sizeof *commands];
@@ -151,7 +174,7 @@ static int unknown(const char *a, const char *b, struct err *err) {
 		snprintf(firsts[i], sizeof firsts[i], "%.*s", (int)strcspn(name, " "), name);
 		add_once(names, &n, firsts[i]);
 	}
-	const char *near = name_nearest(noun ? b : a, names, n);
+	const char *near = !noun && habit(a) != NULL ? habit(a) : name_nearest(noun ? b : a, names, n);
 	const char *lead = noun ? a : "", *gap = noun ? " " : "";
 	if (near == NULL)
 		return err_set(

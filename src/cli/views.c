@@ -77,7 +77,7 @@ VIEW(view_endpoints, "Endpoint", "endpoints", "address", false, "nothing is serv
     { "PATH", "contextPath", CELL_TEXT, false }, { "READY", "ready", CELL_MARK, false }, { "ZONE", "zone", CELL_TEXT, false },
     { "GROUP", "group", CELL_TEXT, true }, { "DEPLOYMENT", "deployment", CELL_TEXT, true }, { "SINCE", "since", CELL_AGE, false })
 
-VIEW(view_findings, "Finding", "findings", "id", false, "nothing to report: what runs is what was asked for",
+VIEW(view_findings, "Finding", "findings", "id", false, "no findings: nothing runs that nobody asked for",
     { "ID", "id", CELL_NUMBER, false }, { "KIND", "kind", CELL_STATE, false }, { "BASE", "base", CELL_TEXT, false },
     { "MODULE", "module", CELL_TEXT, false }, { "VERSION", "version", CELL_TEXT, false }, { "DEPLOYMENT", "deployment", CELL_TEXT, true },
     { "SINCE", "since", CELL_AGE, false }, { "WHAT", "text", CELL_TEXT, false }, { "NEXT", "command", CELL_TEXT, false },
