@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -31,8 +32,20 @@ class TimedOut(AssertionError):
     pass
 
 
+# With a sanitizer every program takes several times as long. What is a time-out, here or in a server, is longer then by as much.
+PACE = 3 if {"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ) else 1
+TIME_OUT = re.compile(r"--(lease|stop|silent|lost)=(\d+)(ms|s)")
+
+
+def paced(option):
+    """--lease=3s and the like, at the pace of this build."""
+    found = TIME_OUT.fullmatch(str(option))
+    return f"--{found[1]}={int(found[2]) * PACE}{found[3]}" if found else option
+
+
 def until(condition, seconds=20, what="a condition"):
     """The first true value of a condition; TimedOut after so long."""
+    seconds *= PACE
     end = time.monotonic() + seconds
     tick = threading.Event()
     while True:
@@ -312,7 +325,7 @@ class Server:
     """One berthd. Its ports come from its port file; the admin token from its data folder or, beside a shared database, from a twin."""
 
     def __init__(self, cell, name, *options, env=None):
-        self.cell, self.name, self.options, self.env = cell, name, options, env
+        self.cell, self.name, self.options, self.env = cell, name, [paced(o) for o in options], env
         self.data = cell.folder / name
         self.port_file = cell.folder / f"{name}.ports"
         self.faults = Faults(cell.folder, name)

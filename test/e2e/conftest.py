@@ -83,6 +83,7 @@ class Fleet(cells.Cell):
     def deploy(self, module, replicas=3, name=None, group="demo", wait=30, status=(200, 202), **fields):
         """The plan, at its end when it ends within `wait`."""
         title, version = module.split(":")
+        wait *= cells.PACE
         body = {"module": title, "version": version, "group": group, "replicas": replicas, "strategy": {"minReady": "0s"}} | fields
         if name:
             body["name"] = name

@@ -140,7 +140,7 @@ def take_effect(fleet, victim, action):
 def out_of_its_lease(fleet):
     """Until well after the lease of a server that was frozen just now."""
     began = time.monotonic()
-    cells.until(lambda: time.monotonic() - began > 4, what="its lease is over")
+    cells.until(lambda: time.monotonic() - began > 4 * cells.PACE, what="its lease is over")
 
 
 def push(fleet, point, action, file):

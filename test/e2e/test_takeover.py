@@ -15,9 +15,9 @@ import pytest
 import cell as cells
 
 BASES = ["n1", "n2", "n3"]
-LEASE = 3.0
+LEASE = 3.0 * cells.PACE
 QUICK = ("--lease=3s", "--renew=1s", "--stop=2s")
-LOAD = 1.0  # of a fleet as small as this on a machine that does other things too
+LOAD = 1.0 * cells.PACE  # of a fleet as small as this on a machine that does other things too
 KILLS = 20 if os.environ.get("BERTH_NIGHTLY") else 3
 PREVIOUS = "807ff53"
 
