@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "base/clock.h"
 #include "base/name.h"
+#include "proto/stamp.h"
 
 #define DEFAULT_LIMIT 10
 #define MAX_LIMIT 100000
 #define MAX_CLUSTERS 64
+#define MAX_HOOK 500
 
 static int limit_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	if (!want->has_install_limit || (want->install_limit >= 1 && want->install_limit <= MAX_LIMIT))
@@ -25,12 +28,55 @@ static int clusters_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	return 0;
 }
 
+static bool is_url(const char *s) {
+	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
+}
+
+/* A URL, or the name that agents know a command by. */
+static int hook_check(const char *v, const char *pointer, struct err *err) {
+	if (v == NULL || *v == '\0')
+		return 0;
+	if (!is_url(v) && !name_valid(NAME_PLAIN, v))
+		return err_field(err, E_INVALID, pointer,
+		    "is an http or https URL, or the name of a command that the agents have: berth-agent --hook NAME=COMMAND");
+	if (strlen(v) > MAX_HOOK)
+		return err_field(err, E_INVALID, pointer, "at most %d characters", MAX_HOOK);
+	for (const char *p = v; *p != '\0'; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"\\<>^`{|}", *p) != NULL)
+			return err_field(err, E_INVALID, pointer, "may hold only characters of a URL; write others as %%XX");
+	if (strchr(v, '@') != NULL)
+		return err_field(err, E_INVALID, pointer, "a URL here may hold no user or password: everybody who may read sees it");
+	return 0;
+}
+
+static int span_check(const Google__Protobuf__Duration *d, int64_t least_us, int64_t most_us, const char *pointer, struct err *err) {
+	int64_t us = pb_duration_us(d);
+	char least[48], most[48];
+	if (d == NULL || us == 0 || (us >= least_us && us <= most_us))
+		return 0;
+	return err_field(err, E_INVALID, pointer, "is a time from %s to %s, or 0s for the default", duration_format(least_us, least),
+	    duration_format(most_us, most));
+}
+
+static int swap_check(const Berth__V1__BaseGroup *want, struct err *err) {
+	int rc = hook_check(want->before_swap, "/beforeSwap", err);
+	if (rc == 0)
+		rc = hook_check(want->after_swap, "/afterSwap", err);
+	if (rc == 0)
+		rc = span_check(want->hook_timeout, US_PER_S, 600 * US_PER_S, "/hookTimeout", err);
+	if (rc == 0)
+		rc = span_check(want->drain_wait, US_PER_MS, 3600 * US_PER_S, "/drainWait", err);
+	return rc;
+}
+
 static int wish_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	int rc = limit_check(want, err);
 	if (rc == 0 && want->has_metaspace_limit && (want->metaspace_limit < 0 || want->metaspace_limit > 100))
 		rc = err_field(err, E_INVALID, "/metaspaceLimit", "metaspaceLimit is a percentage from 1 to 100, or 0 for no limit");
 	if (rc == 0)
 		rc = clusters_check(want, err);
+	if (rc == 0)
+		rc = swap_check(want, err);
 	if (rc == 0 && want->zone_key != NULL)
 		rc = name_check(NAME_LABEL_KEY, want->zone_key, "/zoneKey", "label name", err);
 	if (rc == 0 && want->freeze_reason != NULL && strlen(want->freeze_reason) > MAX_REASON)
@@ -64,6 +110,14 @@ static void wish_apply(const struct api_op *op, const Berth__V1__BaseGroup *want
 		row->clusters = strings_print(want->clusters, want->n_clusters, op->arena);
 	if (want->has_metaspace_limit)
 		row->metaspace_limit = want->metaspace_limit;
+	if (want->before_swap != NULL)
+		row->before_swap = *want->before_swap != '\0' ? want->before_swap : NULL;
+	if (want->after_swap != NULL)
+		row->after_swap = *want->after_swap != '\0' ? want->after_swap : NULL;
+	if (want->hook_timeout != NULL)
+		row->hook_timeout_us = pb_duration_us(want->hook_timeout);
+	if (want->drain_wait != NULL)
+		row->drain_wait_us = pb_duration_us(want->drain_wait);
 	if (want->has_open_join)
 		row->open_join = want->open_join;
 	if (want->has_origin_artifacts)

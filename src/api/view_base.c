@@ -120,6 +120,12 @@ Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a) {
 		if (x->zones[k] != NULL && x->zones[k]->brake)
 			m->braked_zones[m->n_braked_zones++] = arena_strdup(a, x->zones[k]->name);
 	PUT(m, metaspace_limit, (int32_t)x->row.metaspace_limit);
+	m->before_swap = view_text(x->row.before_swap, a);
+	m->after_swap = view_text(x->row.after_swap, a);
+	if (x->row.hook_timeout_us > 0)
+		m->hook_timeout = pb_duration(x->row.hook_timeout_us, a);
+	if (x->row.drain_wait_us > 0)
+		m->drain_wait = pb_duration(x->row.drain_wait_us, a);
 	return m;
 }
 

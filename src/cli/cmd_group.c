@@ -26,7 +26,17 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 		{ "placement", "placement", c->opt.placement },
 		{ "upgrade-policy", "upgradePolicy", c->opt.upgrade_policy },
 		{ "mode", "mode", c->opt.mode },
+		{ "before-swap", "beforeSwap", c->opt.before_swap },
+		{ "after-swap", "afterSwap", c->opt.after_swap },
 	};
+	const struct {
+		const char *option, *field;
+		int64_t us;
+	} spans[] = {
+		{ "hook-timeout", "hookTimeout", c->opt.hook_timeout_us },
+		{ "drain-wait", "drainWait", c->opt.drain_wait_us },
+	};
+	char span[48];
 	const struct {
 		const char *option, *field;
 		bool on;
@@ -38,6 +48,9 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (cli_given(c, words[i].option))
 			json_object_set_new(body, words[i].field, json_string(words[i].text));
+	for (size_t i = 0; i < sizeof spans / sizeof *spans; i++)
+		if (cli_given(c, spans[i].option))
+			json_object_set_new(body, spans[i].field, json_string(duration_format(spans[i].us, span)));
 	if (cli_given(c, "limit"))
 		json_object_set_new(body, "installLimit", json_integer(c->opt.limit));
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

@@ -15,7 +15,8 @@
 #include "proto/json.h"
 
 static const char *const group_fields[] = { "name", "runtime", "installLimit", "labels", "zoneKey", "mutableVersions", "unmanagedPolicy",
-	"placement", "upgradePolicy", "mode", "clusters", "openJoin", "originArtifacts", "metaspaceLimit", NULL };
+	"placement", "upgradePolicy", "mode", "clusters", "openJoin", "originArtifacts", "metaspaceLimit", "beforeSwap", "afterSwap",
+	"hookTimeout", "drainWait", NULL };
 static const char *const deployment_fields[] = { "name", "module", "version", "group", "replicas", "args", "env", "labels", "strategy",
 	NULL };
 

@@ -50,9 +50,11 @@ VIEW(view_groups, "BaseGroup", "groups", "name", false, "no base groups yet; the
     { "GROUP", "name", CELL_TEXT, false }, { "RUNTIME", "runtime", CELL_TEXT, false }, { "READY", "readyBases/bases", CELL_OF, false },
     { "UNITS", "unitsUsed/unitsLimit", CELL_OF, false }, { "LIMIT", "installLimit", CELL_NUMBER, false },
     { "PLACEMENT", "placement", CELL_TEXT, true }, { "UPGRADE", "upgradePolicy", CELL_TEXT, true },
-    { "UNMANAGED", "unmanagedPolicy", CELL_TEXT, true }, { "MODE", "mode", CELL_TEXT, true }, { "CLUSTERS", "clusters", CELL_TEXT, true },
-    { "OPEN", "openJoin", CELL_MARK, true }, { "LABELS", "labels", CELL_TEXT, true }, { "FROZEN", "freezeReason", CELL_TEXT, false },
-    { "BRAKED", "brakedZones", CELL_TEXT, true }, { "AGE", "createTime", CELL_AGE, false })
+    { "BEFORE SWAP", "beforeSwap", CELL_TEXT, true }, { "AFTER SWAP", "afterSwap", CELL_TEXT, true },
+    { "DRAIN WAIT", "drainWait", CELL_TEXT, true }, { "UNMANAGED", "unmanagedPolicy", CELL_TEXT, true },
+    { "MODE", "mode", CELL_TEXT, true }, { "CLUSTERS", "clusters", CELL_TEXT, true }, { "OPEN", "openJoin", CELL_MARK, true },
+    { "LABELS", "labels", CELL_TEXT, true }, { "FROZEN", "freezeReason", CELL_TEXT, false }, { "BRAKED", "brakedZones", CELL_TEXT, true },
+    { "AGE", "createTime", CELL_AGE, false })
 
 VIEW(view_plans, "Plan", "plans", "id", false, "no plans", { "PLAN", "id", CELL_NUMBER, false }, { "KIND", "kind", CELL_TEXT, false },
     { "DEPLOYMENT", "changes.0.deployment", CELL_TEXT, false }, { "FROM", "changes.0.fromVersion", CELL_TEXT, false },

@@ -1,11 +1,11 @@
-/* Questions of plans over HTTP: they leave after the commit that made them due, and what comes back is an input like any other. One that
- * belongs to a fleet that was loaded anew meanwhile finds nobody who waits for it. */
+/* Questions of plans over HTTP, and calls of hooks: they leave after the commit that made them due, and what comes back is an input like
+ * any other. One that belongs to a fleet that was loaded anew meanwhile finds nobody who waits for it. */
 #include "core/conductor.h"
 #include "core/outbound.h"
 
 struct asking {
 	struct core *core;
-	int64_t plan_id, number;
+	int64_t plan_id, task_id, number;
 };
 
 int64_t ask_add(struct core *c, const struct plan *p, const struct plan_ask *a) {
@@ -27,6 +27,11 @@ static void on_answer(void *arg, const struct outbound_answer *a) {
 	struct core *c = q.core;
 	free(arg);
 	c->n_asking--;
+	if (q.task_id != 0 && c->fleet != NULL) {
+		core_look_at_clock(c);
+		hook_answered(c, q.task_id, q.number, a);
+		return;
+	}
 	struct plan *p = c->fleet == NULL ? NULL : fleet_plan(c->fleet, q.plan_id);
 	if (p == NULL)
 		return;
@@ -42,7 +47,7 @@ void ask_send(struct core *c, const struct effect *x) {
 	struct asking *q = malloc(sizeof *q);
 	if (q == NULL)
 		abort();
-	*q = (struct asking){ .core = c, .plan_id = x->plan_id, .number = x->seq };
+	*q = (struct asking){ .core = c, .plan_id = x->plan_id, .task_id = x->task_id, .number = x->seq };
 	c->n_asking++;
 	c->env.outbound->ops->start(c->env.outbound, x->message, on_answer, q);
 }

@@ -94,6 +94,10 @@ static int64_t on_ask(void *arg, struct plan *p, const struct plan_ask *a) {
 	return ask_add(arg, p, a);
 }
 
+static void on_into_traffic(void *arg, struct instance *i) {
+	repair_into_traffic(arg, i);
+}
+
 static bool on_undo(void *arg, struct plan *p, const char *why) {
 	return undo_by_itself(arg, p, why);
 }
@@ -111,6 +115,7 @@ void conduct_init(struct core *c) {
 		.ended = on_ended,
 		.prefetch = on_prefetch,
 		.ask = on_ask,
+		.into_traffic = on_into_traffic,
 		.undo = on_undo,
 	};
 }

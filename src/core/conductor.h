@@ -10,6 +10,7 @@
  *   slots.c     who gets the next command slot of the cell
  *   conduct.c   the plan engine's environment   agenda.c   what is due when
  *   ask.c       questions of plans over HTTP
+ *   hook.c      hooks around a swap that are URLs
  *   dry.c       what a change would do, on a copy  scratch.c  that copy
  *   deploy.c, fleetops.c, verbs.c, explain.c, account.c, evict.c    the domain operations of change.h */
 #ifndef BERTH_CORE_CONDUCTOR_H
@@ -60,7 +61,8 @@ struct effect {
 	enum effect_kind kind;
 	struct driver_link *link;
 	void *message;             /* packed for the driver, in the commit's arena */
-	int64_t seq, plan_id;      /* ACK; ASK: its number, whose it is */
+	int64_t seq;               /* ACK; ASK: its number */
+	int64_t plan_id, task_id;  /* ASK: whose it is, one of both */
 	const char *code, *detail; /* REFUSE */
 	bool final;
 	TAILQ_ENTRY(effect) entry;
@@ -213,6 +215,13 @@ int64_t ask_add(struct core *c, const struct plan *p, const struct plan_ask *a);
 void ask_send(struct core *c, const struct effect *x);
 void asks_end(struct core *c);
 
+/* hook.c */
+struct outbound_answer;
+bool hook_calls_url(const struct task *t); /* a hook that is no command of an agent */
+void hook_ask(struct core *c, struct task *t);
+void hook_ask_again(struct core *c, struct task *t); /* SENT and not under way: after a load, or a 202 */
+void hook_answered(struct core *c, int64_t task_id, int64_t number, const struct outbound_answer *a);
+
 /* lease.c */
 void lease_start(struct core *c);
 void lease_tick(struct core *c);
@@ -319,6 +328,7 @@ bool budget_held(struct core *c, struct base *b); /* whether one more thing that
 /* repair.c */
 void repair_base(struct core *c, struct base *b); /* everything on it */
 void repair_instance(struct core *c, struct instance *i);
+void repair_into_traffic(struct core *c, struct instance *i); /* afterSwap, if its group has one and nothing else is at work on it */
 void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 void replace_lost(struct core *c, struct base *b);
 void replacement_ready(struct core *c, struct instance *i);

@@ -267,11 +267,13 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 			plan_due(c, p->row.id);
 		return;
 	case AGENDA_TASK:
-		if ((t = fleet_task(c->fleet, x->id)) == NULL || t->row.state != TASK_BACKOFF || mono_before(c->mono, t->due))
+		if ((t = fleet_task(c->fleet, x->id)) == NULL || word_terminal(WORD_TASK, t->row.state) || mono_before(c->mono, t->due))
 			return;
 		c->culprit =
 		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
-		if (t->plan != NULL)
+		if (t->row.state == TASK_SENT)
+			hook_ask_again(c, t);
+		else if (t->plan != NULL)
 			plan_task_due(&c->plans, t);
 		else
 			task_make_ready(c, t);

@@ -119,12 +119,15 @@ static void command_effect(struct core *c, struct base *b, struct task *const *t
 static void task_send(struct core *c, struct task *t) {
 	struct base *b = t->base;
 	struct instance *i = t->instance;
-	t->row.generation = i->row.generation = ++b->row.generation;
+	t->row.generation = ++b->row.generation;
 	t->row.sent_at = c->wall;
 	t->sent = c->mono;
-	i->row.commanded = t->row.kind;
 	fleet_touch(c->fleet, &b->o);
-	fleet_touch(c->fleet, &i->o);
+	if (!task_is_hook(t)) {
+		i->row.generation = t->row.generation;
+		i->row.commanded = t->row.kind;
+		fleet_touch(c->fleet, &i->o);
+	}
 	task_set_state(c->fleet, t, TASK_SENT, c->wall);
 	if (t->row.kind == TASK_KIND_INSTALL)
 		instance_set_state(c->fleet, i, INSTANCE_INSTALLING, NULL, c->wall);
@@ -138,6 +141,10 @@ static void task_send(struct core *c, struct task *t) {
 		.deployment = i->deployment,
 		.version = i->version };
 	core_event(c, &f, "%s %s:%s on %s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base);
+	if (hook_calls_url(t)) {
+		hook_ask(c, t);
+		return;
+	}
 	if (!b->command_queued) {
 		b->command_queued = true;
 		TAILQ_INIT(&b->outbox);
@@ -169,7 +176,7 @@ const struct instance *task_waits_for(const struct task *t, struct arena *a, str
 }
 
 static bool may_go(const struct core *c, const struct task *t) {
-	if (t->row.state != TASK_PENDING || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base ||
+	if (t->row.state != TASK_PENDING || task_held(t, c->mono) || !t->base->connected || t->base->inflight >= c->cfg.in_flight_base ||
 	    group_observed(t->base->group))
 		return false;
 	ARENA_AUTO a = arena_new();
@@ -251,9 +258,14 @@ void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
 	struct instance *i;
 	size_t n = 0;
 	(void)k;
-	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (i->task != NULL && i->task->row.state == TASK_SENT)
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		if (i->task == NULL || i->task->row.state != TASK_SENT)
+			continue;
+		if (hook_calls_url(i->task))
+			hook_ask_again(c, i->task);
+		else
 			sent[n++] = i->task;
+	}
 	qsort(sent, n, sizeof *sent, cmp_generation);
 	if (n > 0)
 		command_effect(c, b, sent, n);
@@ -268,7 +280,7 @@ void leftovers_due(struct core *c, struct base *b) {
 		next = TAILQ_NEXT(i, base_link);
 		if (i->task == NULL && !i->row.wanted)
 			repair_instance(c, i);
-		else if (i->task == NULL && i->row.state == INSTANCE_MISSING && i->row.failures == 0)
+		else if (i->task == NULL && (i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING) && i->row.failures == 0)
 			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 	}
 }

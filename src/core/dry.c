@@ -302,6 +302,10 @@ static void command_taken(struct dry *d, const Berth__V1__Command *cmd) {
 		struct task *t = fleet_task(d->core->fleet, cmd->items[k]->task);
 		if (t == NULL || t->base == NULL)
 			continue;
+		if (task_is_hook(t)) { /* nobody knows how long it takes */
+			agenda_add(&d->outcomes, d->mono, AGENDA_TASK, t->row.id);
+			continue;
+		}
 		struct lane *l = lane_of(d, t);
 		note(d, t);
 		mono_t from = mono_before(l->busy, before) ? before : l->busy;
@@ -324,6 +328,8 @@ static void commands_take(struct dry *d) {
 	TAILQ_FOREACH(x, &c->open->effects, entry) {
 		if (x->kind == EFFECT_COMMAND)
 			command_taken(d, x->message);
+		else if (x->kind == EFFECT_ASK && x->task_id != 0)
+			agenda_add(&d->outcomes, d->mono, AGENDA_TASK, x->task_id);
 	}
 	if (TAILQ_EMPTY(&c->open->effects))
 		return;
@@ -353,7 +359,7 @@ static void outcomes_take(struct dry *d) {
 		struct task_outcome good = { .ok = true };
 		if (t == NULL || t->row.state != TASK_SENT)
 			continue;
-		good.duration_us = t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us;
+		good.duration_us = task_is_hook(t) ? 0 : t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us;
 		task_outcome(d->core, t, &good);
 		look(d);
 	}
@@ -361,9 +367,13 @@ static void outcomes_take(struct dry *d) {
 
 static void agenda_take(struct dry *d) {
 	struct agenda_item x;
-	while (agenda_pop(&d->core->agenda, d->mono, &x))
+	while (agenda_pop(&d->core->agenda, d->mono, &x)) {
+		struct task *t = x.kind == AGENDA_TASK ? fleet_task(d->core->fleet, x.id) : NULL;
 		if (x.kind == AGENDA_PLAN)
 			plan_due(d->core, x.id);
+		else if (t != NULL && t->plan != NULL && t->row.state == TASK_PENDING && !task_held(t, d->mono))
+			plan_task_due(&d->core->plans, t);
+	}
 }
 
 static bool over(const struct dry *d) {
@@ -490,17 +500,41 @@ static void tell_part(const struct dry *d, const struct part *p, struct arena *a
 		say(x, arena_printf(a, "%s is uninstalled before it is installed on %d of %d bases", name, p->interrupted, p->replaced));
 }
 
+/* Each group that is touched says it once. */
+static void tell_hooks(const struct dry *d, struct arena *a, struct dry_run *x) {
+	for (size_t k = 0; k < d->n_parts; k++) {
+		const struct group *g = d->parts[k].deployment->group;
+		const char *before = hook_of(g, TASK_KIND_BEFORE_SWAP), *after = hook_of(g, TASK_KIND_AFTER_SWAP);
+		char wait[48] = "";
+		bool told = false;
+		for (size_t j = 0; j < k; j++)
+			told |= d->parts[j].deployment->group == g;
+		if (told)
+			continue;
+		if (g->row.drain_wait_us > 0)
+			duration_format(g->row.drain_wait_us, wait);
+		if (before != NULL || *wait != '\0')
+			say(x, arena_printf(a, "in group %s, before what answers is removed or replaced: %s%s%s%s", g->row.name,
+			           before == NULL ? "" : "beforeSwap ", before == NULL ? "" : before,
+			           before != NULL && *wait != '\0' ? ", then " : "",
+			           *wait == '\0' ? "" : arena_printf(a, "%s of drainWait", wait)));
+		if (after != NULL)
+			say(x, arena_printf(a, "in group %s, when what comes is ready: afterSwap %s", g->row.name, after));
+	}
+}
+
 static void tell_people(struct dry *d, struct arena *a, struct dry_run *x) {
 	const char *name = d->changes[0].module;
 	char took[48];
 	struct strategy s;
-	x->notes = arena_alloc(a, (2 * d->n_parts + 7) * sizeof *x->notes);
+	x->notes = arena_alloc(a, (4 * d->n_parts + 7) * sizeof *x->notes);
 	if (d->plan == NULL) {
 		say(x, "everything already is so: nothing would be done");
 		return;
 	}
 	for (size_t k = 0; k < d->n_parts; k++)
 		tell_part(d, &d->parts[k], a, x);
+	tell_hooks(d, a, x);
 	if (d->n_placed > x->n_placed)
 		say(x, arena_printf(a, "the first %zu of %zu placements are listed", x->n_placed, d->n_placed));
 	if (d->ready > 0)

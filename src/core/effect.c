@@ -41,6 +41,13 @@ static void effect_run(struct core *c, const struct effect *x) {
 
 /* A server that was frozen in the middle may find its lease over here, and good again at the next renewal: nobody took it. What it could
  * not send meanwhile would be missing on links that never broke. */
+static void missed(struct core *c, const struct effect *x) {
+	struct task *t = x->task_id == 0 || c->fleet == NULL ? NULL : fleet_task(c->fleet, x->task_id);
+	if (t != NULL && t->ask == x->seq)
+		t->ask = 0;
+	c->missed = true;
+}
+
 void effects_run(struct core *c, struct bundle *b) {
 	struct effect *x;
 	while ((x = TAILQ_FIRST(&b->effects)) != NULL) {
@@ -50,7 +57,7 @@ void effects_run(struct core *c, struct bundle *b) {
 		if (core_may_act(c))
 			effect_run(c, x);
 		else
-			c->missed = true;
+			missed(c, x);
 	}
 }
 

@@ -53,8 +53,14 @@ static void explain_room(struct core *c, const struct deployment *d, int64_t mis
 	    "%lld waiting for room: %s", (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
 }
 
+static const char *hook_named(const struct task *t) {
+	const char *hook = hook_of(t->base->group, (enum task_kind)t->row.kind);
+	return hook == NULL ? "a hook that its group had" : hook;
+}
+
 static void explain_tasks(const struct core *c, const struct plan *p, const struct plan_wait *w, struct listing *l) {
 	const struct task *t;
+	char d[48];
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
 		if (word_terminal(WORD_TASK, t->row.state))
 			continue;
@@ -74,6 +80,14 @@ static void explain_tasks(const struct core *c, const struct plan *p, const stru
 			    "%s of %s:%s on %s: %s:%s requires it there and is %s", word_text(WORD_TASK_KIND, t->row.kind), t->row.module,
 			    t->row.version, t->row.base, other->version->module->row.name, other->version->row.name,
 			    word_text(WORD_INSTANCE, other->row.state));
+		else if (task_held(t, c->mono))
+			add(l, "drain", 1, "", "%s of %s:%s on %s: it is out of traffic, drainWait is over in %s",
+			    word_text(WORD_TASK_KIND, t->row.kind), t->row.module, t->row.version, t->row.base,
+			    duration_format((mono_diff(t->due, c->mono) / US_PER_MS + 1) * US_PER_MS, d));
+		else if (t->row.state == TASK_SENT && task_is_hook(t))
+			add(l, "hook", 1, arena_printf(l->a, "berth group show %s", t->base->group->row.name),
+			    "%s of %s:%s on %s: %s was called and is not done", word_text(WORD_TASK_KIND, t->row.kind), t->row.module,
+			    t->row.version, t->row.base, hook_named(t));
 		else if (t->row.state == TASK_BACKOFF)
 			add(l, "backoff", 1, arena_printf(l->a, "berth plan show %lld", (long long)p->row.id),
 			    "%s of %s:%s on %s is tried again (attempt %lld failed: %s)", word_text(WORD_TASK_KIND, t->row.kind),

@@ -223,6 +223,10 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	g->row.open_join = row->open_join;
 	g->row.metaspace_limit = row->metaspace_limit;
 	g->row.origin_artifacts = row->origin_artifacts;
+	g->row.hook_timeout_us = row->hook_timeout_us;
+	g->row.drain_wait_us = row->drain_wait_us;
+	text_set(&g->row.before_swap, row->before_swap);
+	text_set(&g->row.after_swap, row->after_swap);
 	text_set(&g->row.clusters, row->clusters);
 	text_set(&g->row.labels, row->labels);
 	text_set(&g->row.zone_key, row->zone_key);

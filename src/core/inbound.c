@@ -290,7 +290,9 @@ static void commands_anew(struct core *c, struct base *b, int64_t high) {
 	TAILQ_FOREACH(i, &b->instances, base_link) {
 		if (i->task == NULL || i->task->row.state != TASK_SENT)
 			continue;
-		i->task->row.generation = i->row.generation = ++b->row.generation;
+		i->task->row.generation = ++b->row.generation;
+		if (!task_is_hook(i->task))
+			i->row.generation = b->row.generation;
 		fleet_touch(c->fleet, &i->o);
 		fleet_touch(c->fleet, &i->task->o);
 	}
@@ -418,7 +420,7 @@ void core_base_hello_direct(struct core *c, struct driver_link *k, int64_t base_
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason) {
 	struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
-		if (i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY)
+		if (i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_DRAINING)
 			instance_set_state(c->fleet, i, s, reason, c->wall);
 		if (i->deployment != NULL)
 			deployment_refresh(c, i->deployment);
@@ -467,7 +469,8 @@ static void instance_held(struct core *c, struct instance *i, const Berth__V1__H
 	fleet_touch(c->fleet, &i->o);
 	if (i->row.wanted)
 		asked_for(c, i);
-	if (s == INSTANCE_NONE || i->row.state == (int)s || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
+	bool drained = s == INSTANCE_READY && i->row.state == INSTANCE_DRAINING; /* no news: it is active, and out of traffic */
+	if (s == INSTANCE_NONE || i->row.state == (int)s || drained || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
 		return;
 	if (s == INSTANCE_READY)
 		i->ready_since = c->mono;
@@ -532,9 +535,12 @@ static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct i
 
 static void instance_gone(struct core *c, struct instance *i, const char *why) {
 	if (i->row.state == INSTANCE_INSTALLING && i->base->row.state != BASE_READY)
-		return; /* on its way with the baseline */
-	if (i->task != NULL || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED ||
-	    i->row.state == INSTANCE_MISSING || i->row.generation == 0)
+		return;                                                                                  /* on its way with the baseline */
+	bool at_work = i->task != NULL && (i->task->row.kind != TASK_KIND_AFTER_SWAP || !i->row.wanted); /* that one changes nothing here */
+	if (at_work && text_set(&i->row.reported, NULL)) /* for whoever calls that work off */
+		fleet_touch(c->fleet, &i->o);
+	if (at_work || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_MISSING ||
+	    i->row.generation == 0)
 		return;
 	text_set(&i->row.reported, NULL);
 	if (!i->row.wanted && (i->deployment == NULL || !plan_busy_on(i->deployment->plan, i->base))) {
@@ -638,7 +644,7 @@ static void outcome_apply(struct core *c, struct base *b, const Berth__V1__Outco
 	if (!x.ok && x.fault == FAULT_NONE)
 		x.fault = FAULT_BASE;
 	c->hearing = NULL; /* an answer to a command of ours is always told */
-	if (text_set(&i->row.reported, x.state))
+	if (!task_is_hook(t) && text_set(&i->row.reported, x.state))
 		fleet_touch(c->fleet, &i->o);
 	if (o->has_memory_bytes)
 		b->memory_bytes = o->memory_bytes;

@@ -1,5 +1,5 @@
-/* What the core needs of whoever speaks HTTP for it: gates of plans. Implemented by src/server (libcurl on the loop) and by the simulation.
- * The implementer caps time and size and follows no redirect; see docs/plans.md for what it refuses. */
+/* What the core needs of whoever speaks HTTP for it: gates of plans, hooks around a swap. Implemented by src/server (libcurl on the loop)
+ * and by the simulation. The implementer caps time and size and follows no redirect; see docs/plans.md for what it refuses. */
 #ifndef BERTH_CORE_OUTBOUND_H
 #define BERTH_CORE_OUTBOUND_H
 
@@ -9,7 +9,9 @@ struct outbound;
 
 struct outbound_request {
 	const char *method, *url;
-	const char *body; /* JSON, or NULL */
+	const char *body;   /* JSON, or NULL */
+	const char *key;    /* Idempotency-Key, or NULL */
+	int64_t timeout_us; /* 0: the implementer's */
 };
 struct outbound_answer {
 	int status;             /* 0: none came; text says why */

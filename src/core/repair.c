@@ -7,6 +7,8 @@
 #include "sched/place.h"
 #include "sched/requires.h"
 
+#define HOOK_TRIES 3 /* of an afterSwap that no plan waits for: a plan that comes does not wait for ever either */
+
 /* ---- findings -------------------------------------------------------------------------------------------------------------------------
  */
 struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version,
@@ -77,6 +79,37 @@ static void repair_task(struct core *c, struct instance *i, enum task_kind kind,
 	task_make_ready(c, fleet_task_add(c->fleet, NULL, i, &row));
 }
 
+/* drainWait: a task that is not sent before. */
+static void task_hold(struct core *c, struct task *t, int64_t us) {
+	if (us <= 0)
+		return;
+	t->due = mono_add(c->mono, us);
+	agenda_add(&c->agenda, t->due, AGENDA_TASK, t->row.id);
+}
+
+/* One that answers is out of traffic first. True: it may be removed now. */
+static bool out_of_traffic(struct core *c, struct instance *i) {
+	const struct group *g = i->base->group;
+	bool hooked = hook_of(g, TASK_KIND_BEFORE_SWAP) != NULL;
+	if (i->row.state != INSTANCE_READY || (!hooked && g->row.drain_wait_us <= 0))
+		return true;
+	instance_set_state(c->fleet, i, INSTANCE_DRAINING, NULL, c->wall);
+	if (hooked)
+		repair_task(c, i, TASK_KIND_BEFORE_SWAP, NULL);
+	return !hooked;
+}
+
+static void removal(struct core *c, struct instance *i, const struct instance *partner) {
+	repair_task(c, i, TASK_KIND_UNINSTALL, partner);
+	if (i->row.state == INSTANCE_DRAINING)
+		task_hold(c, i->task, i->base->group->row.drain_wait_us);
+}
+
+void repair_into_traffic(struct core *c, struct instance *i) {
+	if (hook_of(i->base->group, TASK_KIND_AFTER_SWAP) != NULL && i->task == NULL && i->row.state == INSTANCE_READY)
+		repair_task(c, i, TASK_KIND_AFTER_SWAP, NULL);
+}
+
 static struct instance *replacement_of(const struct instance *i) {
 	struct instance *r;
 	if (i->deployment == NULL)
@@ -130,9 +163,11 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 		    i->version->row.name, i->base->row.name, r->base->row.name);
 		return;
 	}
+	if (!out_of_traffic(c, i))
+		return;
 	if (i->row.state == INSTANCE_READY && requirer_of(i, NULL) == NULL) /* no plan counts on it, also before the command is sent */
 		instance_set_state(c->fleet, i, INSTANCE_UNINSTALLING, NULL, c->wall);
-	repair_task(c, i, TASK_KIND_UNINSTALL, NULL);
+	removal(c, i, NULL);
 }
 
 /* Partners, as in a plan: the new one stands on the old one's units, and is not sent before the old one may go. */
@@ -142,8 +177,10 @@ static bool exchange(struct core *c, struct instance *i, struct revision *to) {
 		return false;
 	fresh->row.replaces = i->row.replaces;
 	if (i->row.generation != 0) {
-		repair_task(c, i, TASK_KIND_UNINSTALL, fresh);
+		removal(c, i, fresh);
 		repair_task(c, fresh, TASK_KIND_INSTALL, i);
+		if (i->row.state == INSTANCE_DRAINING) /* one message takes both */
+			task_hold(c, fresh->task, i->base->group->row.drain_wait_us);
 		return true;
 	}
 	fleet_instance_remove(c->fleet, i); /* its base never heard of it */
@@ -212,6 +249,8 @@ static bool catch_up(struct core *c, struct instance *i) {
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
 		return false;
 	}
+	if (!out_of_traffic(c, i))
+		return true;
 	bool heard = i->row.generation != 0;
 	return exchange(c, i, to) && (!heard || take_requirers_along(c, i));
 }
@@ -255,7 +294,13 @@ void repair_instance(struct core *c, struct instance *i) {
 		return;
 	}
 	bool absent = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_UNKNOWN;
-	if (catch_up(c, i) || !absent)
+	if (catch_up(c, i))
+		return;
+	if (i->row.state == INSTANCE_DRAINING) { /* it was to go, and stays */
+		instance_set_state(c->fleet, i, INSTANCE_READY, NULL, c->wall);
+		repair_into_traffic(c, i);
+	}
+	if (!absent)
 		return;
 	if (version_restorable(i->version))
 		repair_task(c, i, TASK_KIND_INSTALL, NULL);
@@ -278,6 +323,31 @@ static int64_t backoff_us(const struct core *c, int64_t failures) {
 	return rng_jitter(c->env.rng, us > c->cfg.repair_backoff_max_us ? c->cfg.repair_backoff_max_us : us);
 }
 
+/* Out of traffic, it is asked again what is to become of it; one that could not be taken out goes on, and is tried again. */
+static void hook_done(struct core *c, struct instance *i, const struct task *t, const struct task_outcome *o) {
+	fleet_touch(c->fleet, &i->o);
+	if (t->row.kind == TASK_KIND_AFTER_SWAP)
+		instance_seen_again(&c->plans, i);
+	if (o->ok) {
+		i->row.failures = 0;
+		if (t->row.kind == TASK_KIND_BEFORE_SWAP)
+			repair_instance(c, i);
+		return;
+	}
+	i->row.failures++;
+	i->retry_at = mono_add(c->mono, backoff_us(c, i->row.failures));
+	if (t->row.kind == TASK_KIND_BEFORE_SWAP) {
+		if (i->row.state == INSTANCE_DRAINING)
+			instance_set_state(c->fleet, i, INSTANCE_READY, NULL, c->wall);
+		agenda_add(&c->agenda, i->retry_at, AGENDA_REPAIR, i->row.id);
+	} else if (t->row.attempt < HOOK_TRIES && i->row.state == INSTANCE_READY) {
+		repair_task(c, i, TASK_KIND_AFTER_SWAP, NULL);
+		task_hold(c, i->task, mono_diff(i->retry_at, c->mono));
+	} else {
+		i->row.failures = 0;
+	}
+}
+
 static void repair_failed(struct core *c, struct instance *i, const struct task_outcome *o) {
 	i->row.failures++;
 	instance_set_state(c->fleet, i, INSTANCE_MISSING, o->cause, c->wall);
@@ -297,6 +367,7 @@ static void repair_done(struct core *c, struct instance *i, enum task_kind kind)
 	i->ready_since = c->mono;
 	finding_clear(c, FINDING_QUARANTINED, i->base, i->version->module->row.name, i->version->row.name);
 	instance_set_state(c->fleet, i, INSTANCE_READY, NULL, c->wall);
+	repair_into_traffic(c, i);
 }
 
 void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o) {
@@ -314,7 +385,9 @@ void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o
 	t->row.ended_at = c->wall;
 	text_set(&t->row.cause, o->ok ? NULL : o->cause);
 	task_set_state(c->fleet, t, o->ok ? TASK_SUCCEEDED : TASK_FAILED, c->wall);
-	if (o->ok)
+	if (task_is_hook(t))
+		hook_done(c, i, t, o);
+	else if (o->ok)
 		repair_done(c, i, t->row.kind);
 	else
 		repair_failed(c, i, o);

@@ -251,8 +251,9 @@ struct task { /* plan NULL: a repair. instance, base: NULL once they are removed
 	struct plan *plan;
 	struct instance *instance;
 	struct base *base;
-	mono_t due;                /* BACKOFF: when; SENT: time-out */
+	mono_t due;                /* BACKOFF: when; PENDING: not before, unless 0; SENT: when a hook is asked again */
 	mono_t sent;               /* live */
+	int64_t ask;               /* live: number of the hook's call under way; 0 = none */
 	bool queued;               /* live: in one of core's queues */
 	struct task_queue *parked; /* that queue, when it outlives a turn; NULL otherwise */
 	TAILQ_ENTRY(task) plan_link, instance_link, queue_link;

@@ -161,7 +161,12 @@ struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i,
 	};
 	struct task *t = fleet_task_add(e->fleet, p, i, &row);
 	c->open++;
-	e->task_ready(e->arg, t);
+	if (mono_before(e->mono, c->hold)) {
+		t->due = c->hold;
+		e->task_due(e->arg, t, t->due);
+	} else {
+		e->task_ready(e->arg, t);
+	}
 	return t;
 }
 
@@ -255,9 +260,7 @@ static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance
 		return true;
 	}
 	c->old_id = old->row.id;
-	chain_task(e, c, old, TASK_KIND_UNINSTALL, i->row.id);
-	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
-	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id);
+	chain_begin(e, c);
 	return true;
 }
 
@@ -271,7 +274,7 @@ bool chain_upgrade(struct plan_env *e, struct change *ch, struct instance *old, 
 	c->old_id = old->row.id;
 	c->new_id = i->row.id;
 	instance_set_wanted(e->fleet, old, false);
-	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id);
+	chain_begin(e, c);
 	return true;
 }
 
@@ -279,9 +282,25 @@ bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, i
 	struct chain *c = chain_new(ch->plan, ch, old->base, CHAIN_REMOVE, batch);
 	c->old_id = old->row.id;
 	instance_set_wanted(e->fleet, old, false);
-	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
-	chain_task(e, c, old, TASK_KIND_UNINSTALL, 0);
+	chain_begin(e, c);
 	return true;
+}
+
+static void leaves(struct plan_env *e, struct instance *old) {
+	if (old->row.state != INSTANCE_DRAINING) /* that one still answers whoever asks, until the command is sent */
+		instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
+}
+
+void chain_commands(struct plan_env *e, struct chain *c) {
+	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
+	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	bool goes = c->form == CHAIN_IN_PLACE || c->form == CHAIN_REMOVE;
+	if (goes) {
+		chain_task(e, c, old, TASK_KIND_UNINSTALL, new == NULL ? 0 : new->row.id);
+		leaves(e, old);
+	}
+	if (new != NULL)
+		chain_task(e, c, new, TASK_KIND_INSTALL, old == NULL ? 0 : old->row.id);
 }
 
 /* The old version's removal, after the new one is ready. */
@@ -293,12 +312,13 @@ static void chain_retire_old(struct plan_env *e, struct chain *c, struct instanc
 struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch, struct task *t) {
 	struct chain *c = chain_of_task(p, t);
 	struct instance *i = t->instance;
-	bool install = t->row.kind == TASK_KIND_INSTALL;
+	bool hook = task_is_hook(t), install = t->row.kind == TASK_KIND_INSTALL || (hook && i->row.wanted);
 	const struct instance *partner = t->row.partner_id == 0 ? NULL : fleet_instance(e->fleet, t->row.partner_id);
 	bool elsewhere = partner != NULL && partner->base != i->base;
 	if (c == NULL) {
 		/* In place the old one's removal may be over already: then it must not be removed once more after its successor came. */
-		bool removed = partner != NULL && partner->row.commanded == TASK_KIND_UNINSTALL && partner->row.state != INSTANCE_READY;
+		bool removed = partner != NULL && partner->row.commanded == TASK_KIND_UNINSTALL && partner->row.state != INSTANCE_READY &&
+		               partner->row.state != INSTANCE_DRAINING;
 		enum chain_form beside = removed ? CHAIN_IN_PLACE : CHAIN_INSTALL_FIRST;
 		enum chain_form form = install ? (t->row.partner_id != 0 && !elsewhere ? beside : CHAIN_INSTALL)
 		                               : (t->row.partner_id != 0 ? CHAIN_IN_PLACE : CHAIN_REMOVE);
@@ -309,30 +329,50 @@ struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch,
 	if (t->row.partner_id != 0 && !elsewhere)
 		*other = t->row.partner_id;
 	c->open++;
+	c->after |= t->row.kind == TASK_KIND_AFTER_SWAP;
+	chain_hold_again(e, c, t);
 	if (c->form == CHAIN_INSTALL)
 		move_adopt(e, c);
 	return c;
 }
 
-/* While it was on its way out nobody minded how it was. */
-static void seen_again(struct plan_env *e, struct instance *old) {
+void instance_seen_again(struct plan_env *e, struct instance *old) {
 	if (old->row.state != INSTANCE_READY || old->row.reported == NULL)
 		return;
 	enum held_meaning m = held_meaning(old->row.reported);
 	if (m == HELD_BESIDE)
 		instance_set_state(e->fleet, old, INSTANCE_STANDBY, NULL, e->wall);
 	else if (m == HELD_BROKEN || m == HELD_STOPPED)
-		instance_set_state(e->fleet, old, INSTANCE_FAILED, "it broke while its successor was being installed", e->wall);
+		instance_set_state(e->fleet, old, INSTANCE_FAILED, "it broke while it was being swapped", e->wall);
+}
+
+/* What is known of an instance whose removal was called off. */
+static void called_off(struct plan_env *e, struct instance *i) {
+	bool up = i->base->row.state == BASE_READY, active = i->row.reported != NULL && strcmp(i->row.reported, "activated") == 0;
+	instance_set_state(e->fleet, i, !up ? INSTANCE_UNKNOWN : active ? INSTANCE_READY : INSTANCE_MISSING, NULL, e->wall);
+}
+
+/* It goes on as it was, and takes traffic again. */
+static void stays(struct plan_env *e, struct chain *c, struct instance *old) {
+	called_off(e, old);
+	if (c->out && old->row.wanted && old->row.state == INSTANCE_READY && old->task == NULL &&
+	    hook_of(c->base->group, TASK_KIND_AFTER_SWAP) != NULL)
+		e->into_traffic(e->arg, old);
+	c->out = false;
 }
 
 void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	if (old == NULL || c->form == CHAIN_REMOVE || (new != NULL &&new->row.state == INSTANCE_READY))
+	bool serves = new != NULL &&new->row.state == INSTANCE_READY;
+	bool back = c->form == CHAIN_MOVE && old != NULL && old->row.state == INSTANCE_READY; /* there is one to fall back on */
+	if (old == NULL || c->form == CHAIN_REMOVE || (serves && !back))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
 	bool wanted = new != NULL &&new->row.wanted; /* a later plan may have taken the slot away */
+	if (serves) /* it is not in traffic: the old one stays, and repair removes this one */
+		instance_set_wanted(e->fleet, new, false);
 	struct group *g = old->base->group;
-	if (new != NULL &&new->task == NULL) {
+	if (new != NULL && !serves &&new->task == NULL) {
 		if (c->form == CHAIN_IN_PLACE)
 			instance_move_units(e->fleet, new, old);
 		fleet_instance_remove(e->fleet, new);
@@ -341,17 +381,13 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	}
 	instance_set_wanted(e->fleet, old, wanted);
-	seen_again(e, old);
+	instance_seen_again(e, old);
 	old->row.failures = 0; /* of its own install, when that was: it is put back at once */
-	if (c->form == CHAIN_IN_PLACE)
+	if (old->row.state == INSTANCE_DRAINING)
+		stays(e, c, old);
+	else if (c->form == CHAIN_IN_PLACE && !c->untouched)
 		instance_set_state(e->fleet, old, INSTANCE_MISSING, "the new version failed; this one is put back", e->wall);
 	e->freed(e->arg, g);
-}
-
-/* What is known of an instance whose removal was called off. */
-static void called_off(struct plan_env *e, struct instance *i) {
-	bool up = i->base->row.state == BASE_READY, active = i->row.reported != NULL && strcmp(i->row.reported, "activated") == 0;
-	instance_set_state(e->fleet, i, !up ? INSTANCE_UNKNOWN : active ? INSTANCE_READY : INSTANCE_MISSING, NULL, e->wall);
 }
 
 static void install_cancelled(struct plan_env *e, struct instance *new) {
@@ -373,17 +409,21 @@ static bool stands_in(const struct instance *old) {
 	return false;
 }
 
-void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c) {
+void chain_take_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
 	if (c->form == CHAIN_INSTALL && new != NULL)
 		install_cancelled(e, new);
-	else if (c->form == CHAIN_REMOVE && old != NULL && c->untouched)
+	else if (c->form == CHAIN_REMOVE && old != NULL && c->untouched && c->fault == FAULT_NONE) /* else repair goes on with it */
 		instance_set_wanted(e->fleet, old, !stands_in(old));
 	else
 		chain_give_back(e, c);
-	if (old != NULL && (c->untouched || old->row.state == INSTANCE_UNINSTALLING))
-		called_off(e, old);
+	if (old != NULL && (old->row.state == INSTANCE_UNINSTALLING || old->row.state == INSTANCE_DRAINING))
+		stays(e, c, old);
+}
+
+void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c) {
+	chain_take_back(e, c);
 	chain_free(p, c);
 }
 
@@ -402,7 +442,7 @@ bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *c
 /* What failed on this base counts for nothing yet: the slot is filled on another one. */
 static bool goes_elsewhere(struct plan_env *e, struct plan *p, struct chain *c, struct instance *new) {
 	char text[160];
-	if (!c->failed || c->ignored || c->form != CHAIN_INSTALL || new == NULL ||
+	if (!c->failed || c->ignored || c->after || c->form != CHAIN_INSTALL || new == NULL ||
 	    !may_go_elsewhere(e, p, c->change, change_goal(c->change), c->batch))
 		return false;
 	slot_mark_failed(p, c->key, 0, true);
@@ -413,16 +453,18 @@ static bool goes_elsewhere(struct plan_env *e, struct plan *p, struct chain *c, 
 }
 
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
-	if (c->failed)
-		together_failed(e, p, c);
 	struct batch *b = plan_batch(p, c->batch);
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (c->failed && (new == NULL || new->row.state != INSTANCE_READY))
+		together_failed(e, p, c);
 	bool retire = !c->failed && c->form == CHAIN_INSTALL_FIRST && old != NULL && new != NULL && old->task == NULL;
 	if (retire && old->row.state != INSTANCE_UNINSTALLING) {
 		chain_retire_old(e, c, old);
 		return;
 	}
+	if (!c->failed && chain_into_traffic(e, c))
+		return;
 	if (c->form == CHAIN_MOVE) {
 		move_end(e, p, c);
 		return;

@@ -268,7 +268,7 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 	if (!first && strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART &&
 	    i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
 		return PICK_HELD;
-	if (!first && !may_interrupt(p, ch, i)) {
+	if ((!first || hook_interrupts(i->base->group)) && !may_interrupt(p, ch, i)) {
 		l->wait.unavailable = true;
 		return PICK_HELD;
 	}

@@ -33,6 +33,9 @@ struct chain {
 	bool aside;     /* its batch does not wait for it */
 	bool ignored;   /* aside because somebody lets this slot be: it counts as failed already */
 	bool untouched; /* cancelled before the base heard of the old one's removal */
+	bool out;       /* beforeSwap was called: whoever stays is taken into traffic again */
+	bool after;     /* afterSwap was called, or is to be */
+	mono_t hold;    /* its commands are sent then: drainWait */
 	enum fault fault;
 	UT_hash_handle hh;
 };
@@ -127,16 +130,27 @@ bool chain_remove(struct plan_env *e, struct change *ch, struct instance *old, i
 struct chain *chain_adopt(struct plan_env *e, struct plan *p, struct change *ch, struct task *t); /* restore */
 struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum chain_form form, int64_t batch);
 struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner);
+void chain_commands(struct plan_env *e, struct chain *c); /* the tasks of its form */
 struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b, struct revision *to, int64_t replaces);
 bool slot_can_succeed(const struct instance *old, const struct revision *to); /* in place, now */
 /* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
 void chain_give_back(struct plan_env *e, struct chain *c);
-/* Its open tasks were cancelled: the slot is what it was, as far as the base did not hear otherwise. Frees the chain. */
+/* The slot is what it was, as far as the base did not hear otherwise. */
+void chain_take_back(struct plan_env *e, struct chain *c);
+/* Its open tasks were cancelled: takes it back and frees it. */
 void chain_cancelled(struct plan_env *e, struct plan *p, struct chain *c);
 /* May a failed install of a new instance be tried on another base? */
 bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *ch, struct revision *to, int64_t batch);
 /* A chain came to its end: counts it in its batch. */
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
+
+/* hook.c */
+void chain_begin(struct plan_env *e, struct chain *c);   /* out of traffic first where its group says so, then chain_commands() */
+void chain_drained(struct plan_env *e, struct chain *c); /* beforeSwap succeeded */
+void chain_hold_again(struct plan_env *e, struct chain *c, struct task *t); /* after a load: drainWait begins anew */
+bool chain_into_traffic(struct plan_env *e, struct chain *c);               /* afterSwap where it is due: the chain goes on with it */
+void hook_retry(struct plan_env *e, struct plan *p, struct slot_key key, int64_t batch); /* the slot of which only afterSwap failed */
+bool hook_interrupts(const struct group *g);
 
 /* move.c */
 struct chain *move_leave(struct plan *p, const struct chain *c);  /* the waiting half of a MOVE; NULL: its base is lost */

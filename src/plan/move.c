@@ -43,7 +43,7 @@ bool chain_move(struct plan_env *e, struct change *ch, struct instance *old, str
 	c->new_id = i->row.id;
 	pair(c, old);
 	instance_set_wanted(e->fleet, old, false);
-	chain_task(e, c, i, TASK_KIND_INSTALL, old->row.id); /* a partner on another base: that is how a load tells a move */
+	chain_commands(e, c); /* a partner on another base: that is how a load tells a move */
 	return true;
 }
 
@@ -76,8 +76,7 @@ static void leave_begin(struct plan_env *e, struct plan *p, struct chain *leave)
 		chain_free(p, leave);
 		return;
 	}
-	instance_set_state(e->fleet, old, INSTANCE_UNINSTALLING, NULL, e->wall);
-	chain_task(e, leave, old, TASK_KIND_UNINSTALL, 0);
+	chain_begin(e, leave);
 }
 
 /* The old one stays; neither its slot nor that other base is tried again by this plan, unless it says that a third one may be. */

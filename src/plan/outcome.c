@@ -22,8 +22,10 @@ static void installed(struct plan_env *e, struct plan *p, struct chain *c, struc
 	i->ready_since = e->mono;
 	i->row.failures = 0;
 	instance_set_state(e->fleet, i, INSTANCE_READY, NULL, e->wall);
-	if (c == NULL) /* nobody watches it: the plan is over, and after a reload does not even know how long it would have */
+	if (c == NULL) { /* nobody watches it: the plan is over, and after a reload does not even know how long it would have */
+		e->into_traffic(e->arg, i);
 		return;
+	}
 	mono_t until = mono_add(e->mono, p->live->s.min_ready_us);
 	if (mono_before(p->live->watched_until, until))
 		p->live->watched_until = until;
@@ -40,13 +42,16 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 	struct instance *i = t->instance;
 	char text[160];
 	t->row.duration_us = o->duration_us;
-	bool install = t->row.kind != TASK_KIND_UNINSTALL;
-	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", install ? "installed" : "removed", t->row.module, t->row.version,
-	    t->row.base, (long long)(o->duration_us / US_PER_MS));
+	bool hook = task_is_hook(t), install = t->row.kind != TASK_KIND_UNINSTALL;
+	const char *did = hook ? word_text(WORD_TASK_KIND, t->row.kind) : install ? "installed" : "removed";
+	snprintf(text, sizeof text, "%s %s:%s on %s in %lld ms", did, t->row.module, t->row.version, t->row.base,
+	    (long long)(o->duration_us / US_PER_MS));
 	close_task(e, t, TASK_SUCCEEDED);
 	p->row.tasks_done++;
 	fleet_touch(e->fleet, &p->o);
 	report_task(e, t, "task.succeeded", text);
+	if (hook)
+		return;
 	if (install)
 		installed(e, p, c, i);
 	else if (c == NULL || c->form != CHAIN_IN_PLACE || (c->open == 1 && !c->failed))
@@ -61,11 +66,14 @@ static void task_failed(struct plan_env *e, struct plan *p, struct chain *c, str
 	p->row.tasks_failed++;
 	fleet_touch(e->fleet, &p->o);
 	report_task(e, t, "task.failed", o->cause);
-	i->row.failures++;
-	instance_set_state(e->fleet, i, INSTANCE_FAILED, o->cause, e->wall);
+	if (!task_is_hook(t)) {
+		i->row.failures++;
+		instance_set_state(e->fleet, i, INSTANCE_FAILED, o->cause, e->wall);
+	}
 	if (c != NULL) {
 		c->failed = true;
 		c->fault = o->fault;
+		c->untouched |= t->row.kind == TASK_KIND_BEFORE_SWAP;
 	}
 }
 
@@ -110,13 +118,23 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 		task_succeeded(e, p, c, t, o);
 	else
 		task_failed(e, p, c, t, o);
+	if (t->row.kind == TASK_KIND_AFTER_SWAP)
+		instance_seen_again(e, t->instance);
 	if (c == NULL) {
 		evict_let_go(e, t);
 		return;
 	}
+	c->failed |= t->row.kind == TASK_KIND_AFTER_SWAP && t->instance->row.state == INSTANCE_FAILED;
+	c->out |= t->row.kind == TASK_KIND_BEFORE_SWAP;
 	if (--c->open > 0)
 		return;
-	if (c->failed)
+	if (o->ok && t->row.kind == TASK_KIND_BEFORE_SWAP && !c->failed) {
+		chain_drained(e, c);
+		return;
+	}
+	if (c->failed && c->untouched)
+		chain_take_back(e, c);
+	else if (c->failed)
 		chain_give_back(e, c);
 	else
 		drop_old_in_place(e, c);
@@ -124,10 +142,13 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 }
 
 static void task_again(struct plan_env *e, struct task *t) {
-	if (t == NULL || t->row.state != TASK_BACKOFF)
+	if (t == NULL || (t->row.state != TASK_BACKOFF && t->row.state != TASK_PENDING))
 		return;
-	t->row.attempt++;
-	task_set_state(e->fleet, t, TASK_PENDING, e->wall);
+	if (t->row.state == TASK_BACKOFF) {
+		t->row.attempt++;
+		t->due = (mono_t){ 0 };
+		task_set_state(e->fleet, t, TASK_PENDING, e->wall);
+	}
 	e->task_ready(e->arg, t);
 }
 
@@ -139,7 +160,7 @@ static struct task *open_task(const struct plan_env *e, int64_t instance_id) {
 /* In place the old one goes first, also at the next try: the other way round its removal would take the new one of the same version. */
 static void pair_again(struct plan_env *e, const struct chain *c, struct task *t) {
 	struct task *removal = open_task(e, c->old_id);
-	if (t != removal && removal != NULL && removal->row.state != TASK_BACKOFF) {
+	if (t != removal && removal != NULL && removal->row.state == TASK_SENT) {
 		t->due = mono_add(e->mono, BACKOFF_FIRST_US);
 		e->task_due(e->arg, t, t->due);
 		return;
@@ -149,7 +170,7 @@ static void pair_again(struct plan_env *e, const struct chain *c, struct task *t
 }
 
 void plan_task_due(struct plan_env *e, struct task *t) {
-	const struct chain *c = t->row.state != TASK_BACKOFF ? NULL : chain_of_task(t->plan, t);
+	const struct chain *c = chain_of_task(t->plan, t);
 	if (c != NULL && c->form == CHAIN_IN_PLACE)
 		pair_again(e, c, t);
 	else
@@ -161,7 +182,7 @@ static void untold_give_up(struct plan_env *e, struct plan *p, const struct base
 	struct task *t, *next;
 	for (t = TAILQ_FIRST(&p->tasks); t != NULL; t = next) {
 		next = TAILQ_NEXT(t, plan_link);
-		if (t->base != b || word_terminal(WORD_TASK, t->row.state) || t->row.state == TASK_SENT)
+		if (t->base != b || word_terminal(WORD_TASK, t->row.state) || (t->row.state == TASK_SENT && !task_is_hook(t)))
 			continue;
 		text_set(&t->row.cause, "its base was lost");
 		t->row.fault = FAULT_BASE;

@@ -35,7 +35,7 @@ struct plan_env {
 	    const struct version *v, const struct task *t, const char *text);
 	void (*wake)(void *arg, struct plan *p, mono_t at);     /* call plan_step no later than then */
 	void (*task_ready)(void *arg, struct task *t);          /* PENDING: send it as soon as its base can take it */
-	void (*task_due)(void *arg, struct task *t, mono_t at); /* BACKOFF: make it PENDING then (plan_task_due) */
+	void (*task_due)(void *arg, struct task *t, mono_t at); /* BACKOFF, or PENDING and held: plan_task_due() then */
 	void (*freed)(void *arg, struct group *g);              /* room may have grown */
 	void (*ended)(void *arg, struct plan *p);               /* terminal: the next queued one may start */
 	/* Ask the base to have that version's artifact; its answer goes to plan_prefetched() with the slot. False: it cannot be asked. */
@@ -43,6 +43,8 @@ struct plan_env {
 	/* A question over HTTP after the open commit: POST of `body` (JSON), or GET without one. Its number, which comes back with
 	 * plan_answered() once; 0: nobody can ask. */
 	int64_t (*ask)(void *arg, struct plan *p, const struct plan_ask *a);
+	/* afterSwap for one that stays, or that no plan watches any more: by repair. */
+	void (*into_traffic)(void *arg, struct instance *i);
 	/* onFailure undo: another plan takes back what this one did, which ends UNDONE. False: it cannot be taken back. */
 	bool (*undo)(void *arg, struct plan *p, const char *why);
 };
@@ -99,7 +101,15 @@ struct task_outcome {
 	int64_t duration_us;
 };
 void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_outcome *o);
-void plan_task_due(struct plan_env *e, struct task *t); /* its backoff is over */
+void plan_task_due(struct plan_env *e, struct task *t); /* its backoff, or drainWait, is over */
+/* Around a swap: a group's hooks are tasks of kind before_swap and after_swap (hook.c). */
+const char *hook_of(const struct group *g, enum task_kind kind); /* a URL, or the name of a command of its agents; NULL: none */
+bool hook_is_url(const char *hook);
+int64_t hook_timeout(const struct group *g);
+bool task_is_hook(const struct task *t);
+bool task_held(const struct task *t, mono_t now); /* PENDING, and not to be sent before t->due: drainWait */
+/* One that was taken as READY while it was on its way out or in: as its base last said. */
+void instance_seen_again(struct plan_env *e, struct instance *i);
 /* A base died for good: open chains there are given up; slots go elsewhere where they can. */
 void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b);
 /* An instance that a batch counted as done failed (crash, quarantine) while the batch was still watched. */

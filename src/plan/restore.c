@@ -40,6 +40,8 @@ static void task_awaited(struct plan_env *e, struct task *t) {
 	if (t->row.state == TASK_BACKOFF) {
 		t->due = mono_add(e->mono, US_PER_S);
 		e->task_due(e->arg, t, t->due);
+	} else if (task_held(t, e->mono)) {
+		e->task_due(e->arg, t, t->due);
 	} else if (t->row.state == TASK_PENDING) {
 		e->task_ready(e->arg, t);
 	}

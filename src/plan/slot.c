@@ -205,6 +205,7 @@ bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s) 
 		tolerate(p, x, false);
 		if (!whole_scope(s))
 			mark_clear(p, x->key, until);
+		hook_retry(e, p, x->key, x->batch);
 		slot_forget(p, x);
 	}
 	if (whole_scope(s))

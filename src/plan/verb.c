@@ -46,16 +46,28 @@ bool plan_confirm(struct plan_env *e, struct plan *p, int64_t number) {
 	return true;
 }
 
+/* What it came for is in: the slot is done, and repair takes it into traffic. */
+static void after_cancel(struct plan_env *e, struct plan *p, struct chain *c, struct instance *i) {
+	if (--c->open == 0)
+		chain_end(e, p, c);
+	e->into_traffic(e->arg, i);
+}
+
 void task_cancel(struct plan_env *e, struct plan *p, struct task *t) {
 	struct chain *c = chain_of_task(p, t);
 	t->row.ended_at = e->wall;
 	task_set_state(e->fleet, t, TASK_CANCELLED, e->wall);
+	if (c != NULL && t->row.kind == TASK_KIND_AFTER_SWAP) {
+		after_cancel(e, p, c, t->instance);
+		return;
+	}
 	if (c == NULL) {
 		evict_let_go(e, t);
 		return;
 	}
 	c->failed = true; /* what is still at the base ends there; then the slot is given back */
-	c->untouched |= t->row.kind == TASK_KIND_UNINSTALL && t->row.sent_at.us == 0;
+	c->untouched |= t->row.kind == TASK_KIND_BEFORE_SWAP || (t->row.kind == TASK_KIND_UNINSTALL && t->row.sent_at.us == 0);
+	c->out |= t->row.sent_at.us != 0 && t->row.kind == TASK_KIND_BEFORE_SWAP;
 	if (--c->open == 0)
 		chain_cancelled(e, p, c);
 }
@@ -63,7 +75,8 @@ void task_cancel(struct plan_env *e, struct plan *p, struct task *t) {
 void tasks_cancel_unsent(struct plan_env *e, struct plan *p) {
 	struct task *t;
 	TAILQ_FOREACH(t, &p->tasks, plan_link)
-		if (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF)
+		if (t->row.state == TASK_PENDING || t->row.state == TASK_BACKOFF ||
+		    (t->row.state == TASK_SENT && t->row.kind == TASK_KIND_BEFORE_SWAP)) /* nothing follows from its answer any more */
 			task_cancel(e, p, t);
 }
 

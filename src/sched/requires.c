@@ -208,7 +208,7 @@ const char *requirement_of(const struct place_req *r, const struct base *b, stru
 /* It is there, or may be: a removal under way has not ended, an install has begun. */
 static bool active(const struct instance *i) {
 	return i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
-	       i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN;
+	       i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN || i->row.state == INSTANCE_DRAINING;
 }
 
 static bool met_without(const struct instance *i, const struct requirement *r) {
@@ -309,7 +309,7 @@ static const struct instance *predecessor(const struct task *t) {
 }
 
 const struct instance *task_awaits(const struct task *t, bool forced, struct arena *a, struct requirement *ret) {
-	if (t->instance == NULL)
+	if (t->instance == NULL || t->row.kind == TASK_KIND_BEFORE_SWAP || t->row.kind == TASK_KIND_AFTER_SWAP)
 		return NULL;
 	if (t->row.kind == TASK_KIND_UNINSTALL)
 		return removal_awaits(t->instance, forced);

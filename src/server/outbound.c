@@ -1,7 +1,8 @@
-/* Questions of plans, by libcurl on the loop: short, small, and to nobody but whom the plan names. */
+/* Questions of plans and hooks, by libcurl on the loop: short, small, and to nobody but whom the plan names. */
 #include "server/outbound.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +83,9 @@ static void on_done(void *arg, const struct fetch_result *res, const struct err 
 
 static void http_start(struct outbound *o, const struct outbound_request *q, outbound_done done, void *arg) {
 	struct http *h = (struct http *)(void *)o;
-	static const char *const headers[] = { "Content-Type: application/json", "User-Agent: berthd", NULL };
+	char key[200];
+	const char *const headers[] = { "Content-Type: application/json", "User-Agent: berthd", q->key == NULL ? NULL : key, NULL };
+	snprintf(key, sizeof key, "Idempotency-Key: %s", q->key == NULL ? "" : q->key);
 	struct request *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		abort();
@@ -94,7 +97,7 @@ static void http_start(struct outbound *o, const struct outbound_request *q, out
 		.body = q->body,
 		.body_len = q->body == NULL ? 0 : strlen(q->body),
 		.connect_us = CONNECT_US,
-		.total_us = TOTAL_US,
+		.total_us = q->timeout_us > 0 ? q->timeout_us : TOTAL_US,
 		.max_body = MAX_ANSWER,
 		.no_redirect = true };
 	r->fetch = fetch_start(h->fetcher, &spec, on_done, r);

@@ -71,6 +71,9 @@ static void group_owner(struct changeset *cs) {
 static void group_limit(struct changeset *cs) {
 	FIRST(cs, base_group)->install_limit = -1;
 }
+static void group_wait(struct changeset *cs) {
+	FIRST(cs, base_group)->drain_wait_us = -1;
+}
 static void same_group(struct changeset *cs) {
 	SECOND(cs, base_group)->name = FIRST(cs, base_group)->name;
 	SECOND(cs, base_group)->tenant_id = FIRST(cs, base_group)->tenant_id;
@@ -199,6 +202,7 @@ static const struct refusal {
 	{ "version_name_unique", same_version },
 	{ "base_group_tenant_id_fkey", group_owner },
 	{ "base_group_limit_not_negative", group_limit },
+	{ "base_group_waits_not_negative", group_wait },
 	{ "base_group_name_unique", same_group },
 	{ "base_tenant_id_fkey", base_owner },
 	{ "base_group_id_fkey", base_of_group },

@@ -404,6 +404,18 @@ static int lone_bases(struct core *c, const struct setup *x, struct group *g, st
 	return 0;
 }
 
+/* Some groups take what answers out of traffic first. */
+static void hooks_set(const struct sim *s, struct row_base_group *g) {
+	static const int64_t waits[] = { 0, 0, 3 * US_PER_S };
+	if (s->seed % 4 == 1) {
+		g->before_swap = (char *)(uintptr_t) "http://hooks/out";
+		g->after_swap = (char *)(uintptr_t) "http://hooks/in";
+		g->hook_timeout_us = 10 * US_PER_S;
+	}
+	if (s->seed % 4 == 1 || s->seed % 8 == 2)
+		g->drain_wait_us = s->seed % 8 == 2 ? 3 * US_PER_S : waits[s->seed % 3];
+}
+
 static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 	struct fleet *f = core_fleet(c);
 	struct tenant *t = fleet_tenant(f, "default");
@@ -418,6 +430,7 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 		.etag = 1,
 		.created_at = core_now(c),
 		.updated_at = core_now(c) };
+	hooks_set(((const struct setup *)(const void *)op)->sim, &g);
 	struct group *group = fleet_group_add(f, t, &g);
 	g.name = (char *)(uintptr_t) "stock";
 	fleet_group_add(f, t, &g);

@@ -180,7 +180,8 @@ static bool ended(const struct foresight *x) {
 static void collect(const struct foresight *x, struct steps *ret) {
 	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_task); i++) {
 		const struct row_task *t = store_row(x->sim->store, TABLE_task, i);
-		if (t->plan_id == x->plan && t->state == TASK_SUCCEEDED)
+		bool command = t->kind == TASK_KIND_INSTALL || t->kind == TASK_KIND_UNINSTALL;
+		if (command && t->plan_id == x->plan && t->state == TASK_SUCCEEDED)
 			steps_add(ret, t->base, t->deployment, (int)t->batch, t->kind == TASK_KIND_INSTALL);
 	}
 }

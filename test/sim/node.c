@@ -492,10 +492,26 @@ static void question_over(void *arg) {
 	free(q);
 }
 
+/* A call of a hook that succeeded is not made again, and one for another try has another key. */
+static void hook_called(struct node *n, const char *key) {
+	struct row_task k = { 0 };
+	long long id = 0, attempt = 0;
+	const char *at = key == NULL ? NULL : strrchr(key, '-');
+	while (at != NULL && at > key && at[-1] != '-')
+		at--;
+	if (at == NULL || sscanf(at, "%lld-%lld", &id, &attempt) != 2)
+		return;
+	k.id = id;
+	const struct row_task *t = store_find(n->sim->store, TABLE_task, &k);
+	if (t == NULL || t->attempt != attempt || t->state != TASK_SENT)
+		sim_fail(n->sim, "%s calls the hook of task %lld (try %lld), which is %s (try %lld)", n->name, id, attempt,
+		    t == NULL ? "not in the ledger" : word_text(WORD_TASK, t->state), t == NULL ? 0 : (long long)t->attempt);
+}
+
 static void o_start(struct outbound *o, const struct outbound_request *r, outbound_done done, void *arg) {
 	struct node *n = (struct node *)(void *)((char *)o - offsetof(struct node, outbound));
 	struct question *q = calloc(1, sizeof *q);
-	(void)r;
+	hook_called(n, r->key);
 	*q = (struct question){ .node = n, .done = done, .arg = arg, .next = n->questions };
 	n->questions = q;
 	sim_after(n->sim, sim_delay(n->sim, US_PER_MS, 10 * US_PER_S), question_over, q);

@@ -223,10 +223,10 @@ static const struct row_instance *instance_before(const struct sim *s, const str
 	return store_find(s->store, TABLE_instance, r);
 }
 
-/* What stands in for it: beside it on its base, or what it is replaced by. */
+/* What stands in for it: beside it on its base, what it is replaced by, or what stays after all instead of being moved there. */
 static bool stands_in(const struct row_instance *x, const struct row_instance *old) {
 	return x->id != old->id && x->state == INSTANCE_READY && x->deployment_id == old->deployment_id &&
-	       (x->base_id == old->base_id || x->replaces == old->id);
+	       (x->base_id == old->base_id || x->replaces == old->id || (old->replaces == x->id && x->wanted));
 }
 
 static const struct row_instance *row_after(const struct changeset *cs, const struct row_instance *r) {
@@ -252,7 +252,9 @@ static void interrupted(struct sim *s, int64_t deployment) {
 
 /* It stopped being ready because it was taken away, not by itself. */
 static bool taken_away(const struct row_base_history *h) {
-	return h->ended_at.us != 0 && h->ended_as != NULL && strcmp(h->ended_as, word_text(WORD_INSTANCE, INSTANCE_UNINSTALLING)) == 0;
+	return h->ended_at.us != 0 && h->ended_as != NULL &&
+	       (strcmp(h->ended_as, word_text(WORD_INSTANCE, INSTANCE_UNINSTALLING)) == 0 ||
+	           strcmp(h->ended_as, word_text(WORD_INSTANCE, INSTANCE_DRAINING)) == 0);
 }
 
 static bool instance_taken_away(const struct changeset *cs, int64_t id) {

@@ -239,10 +239,21 @@ static bool goes_on(const struct sim *s, const struct row_task *t) {
 	return false;
 }
 
+/* What began in its time goes on: the slot was taken out of traffic. */
+static bool began_before(const struct sim *s, const struct row_task *t) {
+	for (size_t i = 0; i < store_rows(s->store, TABLE_task); i++) {
+		const struct row_task *x = store_row(s->store, TABLE_task, i);
+		if (x->plan_id == t->plan_id && x->batch == t->batch && x->base_id == t->base_id && x->deployment_id == t->deployment_id &&
+		    x->id < t->id && x->state == TASK_SUCCEEDED && (x->kind == TASK_KIND_BEFORE_SWAP || t->kind == TASK_KIND_AFTER_SWAP))
+			return true;
+	}
+	return false;
+}
+
 static void in_its_batch(struct sim *s, const struct row_task *t) {
 	for (struct row_batch key = { .plan_id = t->plan_id, .number = 1 }; key.number < t->batch; key.number++) {
 		const struct row_batch *b = store_find(s->store, TABLE_batch, &key);
-		if (b != NULL && b->state != BATCH_DONE && b->state != BATCH_FAILED && !goes_on(s, t))
+		if (b != NULL && b->state != BATCH_DONE && b->state != BATCH_FAILED && !goes_on(s, t) && !began_before(s, t))
 			sim_fail(s, "%s of batch %lld begins on %s before batch %lld is over", t->deployment, (long long)t->batch, t->base,
 			    (long long)key.number);
 	}
@@ -254,6 +265,53 @@ static void tries(struct sim *s, const struct row_task *t) {
 	if (a.known && t->attempt > a.s.retries + 1)
 		sim_fail(
 		    s, "task %lld is tried %lld times; retries are %lld", (long long)t->id, (long long)t->attempt, (long long)a.s.retries);
+}
+
+/* ---- hooks
+ * --------------------------------------------------------------------------------------------------------------------------------
+ */
+/* Whom a command that is sent takes away: what it removes, or what it installs beside. */
+static int64_t taken_by(const struct sim *s, const struct row_task *t) {
+	struct row_instance key = { .id = t->kind == TASK_KIND_UNINSTALL ? t->instance_id : t->partner_id };
+	const struct row_instance *i = store_find(s->store, TABLE_instance, &key);
+	bool answers = i != NULL && i->base_id == t->base_id && (i->state == INSTANCE_READY || i->state == INSTANCE_DRAINING);
+	return answers && (t->kind == TASK_KIND_UNINSTALL || t->kind == TASK_KIND_INSTALL) ? i->id : 0;
+}
+
+static bool takes_out(const struct row_task *x, int64_t old, const struct row_task *t) {
+	return x->kind == TASK_KIND_BEFORE_SWAP && x->state == TASK_SUCCEEDED && x->id < t->id &&
+	       (x->instance_id == old || x->partner_id == old);
+}
+
+static bool taken_out(const struct sim *s, const struct change_rows *now, int64_t old, const struct row_task *t) {
+	for (size_t i = 0; i < now->n_upserts; i++)
+		if (takes_out(now->upserts[i], old, t))
+			return true;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_task); i++)
+		if (takes_out(store_row(s->store, TABLE_task, i), old, t))
+			return true;
+	return false;
+}
+
+/* A repair that takes along what requires what it exchanges does so without asking. */
+static bool along(const struct sim *s, const struct row_task *t) {
+	struct row_version key = { .id = t->version_id };
+	const struct row_version *v = store_find(s->store, TABLE_version, &key);
+	return t->plan_id == 0 && v != NULL && v->requires != NULL && strlen(v->requires) > 2;
+}
+
+/* Nothing that answers is touched before its group's beforeSwap succeeded. */
+static void out_of_traffic(struct sim *s, const struct change_rows *now, const struct row_task *t) {
+	const struct row_task *before = store_find(s->store, TABLE_task, t);
+	struct row_base bk = { .id = t->base_id };
+	const struct row_base *b =
+	    t->state != TASK_SENT || (before != NULL && before->state == TASK_SENT) ? NULL : store_find(s->store, TABLE_base, &bk);
+	struct row_base_group gk = { .id = b == NULL ? 0 : b->group_id };
+	const struct row_base_group *g = b == NULL ? NULL : store_find(s->store, TABLE_base_group, &gk);
+	int64_t old = g == NULL || g->before_swap == NULL || t->deployment_id == 0 ? 0 : taken_by(s, t);
+	if (old != 0 && !taken_out(s, now, old, t) && !along(s, t))
+		sim_fail(s, "task %lld (%s of %s:%s on %s) is sent before beforeSwap of instance %lld succeeded", (long long)t->id,
+		    word_text(WORD_TASK_KIND, t->kind), t->module, t->version, t->base, (long long)old);
 }
 
 /* ---- a commit ---------------------------------------------------------------------------------------------------------------------------
@@ -286,6 +344,9 @@ void watch_plans_before(struct sim *s, const struct changeset *cs) {
 		soaks_on(s, store_find(s->store, TABLE_plan, p->upserts[i]), p->upserts[i]);
 		thawed(s, cs, store_find(s->store, TABLE_plan, p->upserts[i]), p->upserts[i]);
 	}
+	const struct change_rows *t = &cs->tables[TABLE_task];
+	for (size_t i = 0; i < t->n_upserts; i++)
+		out_of_traffic(s, t, t->upserts[i]);
 	for (size_t i = 0; i < b->n_upserts; i++)
 		gates_kept(s, cs, store_find(s->store, TABLE_batch, b->upserts[i]), b->upserts[i]);
 }

@@ -1,4 +1,4 @@
--- query_task_times: tasks of a module that succeeded, newest first, of the cell's last 20,000: how long one takes these days.
+-- query_task_times: installs and removals of a module that succeeded, newest first, of the cell's last 20,000: how long one takes these days.
 -- parameters: $1 module, $2 limit
 -- rows: columns of table task
 -- read
@@ -8,6 +8,6 @@ select
 	x.created_at, x.sent_at, x.ended_at
 from task x
 join version v on v.id = x.version_id
-where v.module_id = $1::bigint and x.state = 'succeeded' and x.duration_us > 0 and x.id > (select coalesce(max(id), 0) - 20000 from task)
+where v.module_id = $1::bigint and x.kind in ('install', 'uninstall') and x.state = 'succeeded' and x.duration_us > 0 and x.id > (select coalesce(max(id), 0) - 20000 from task)
 order by x.id desc
 limit $2::bigint

@@ -42,6 +42,11 @@ static bool on_prefetch(void *arg, struct plan *p, struct base *b, struct versio
 	return w->prefetching;
 }
 
+static void on_into_traffic(void *arg, struct instance *i) {
+	struct world *w = arg;
+	w->n_into_traffic++;
+}
+
 static bool on_undo(void *arg, struct plan *p, const char *why) {
 	struct world *w = arg;
 	w->n_undone++;
@@ -78,6 +83,7 @@ void world_init(struct world *w, int bases, int64_t limit) {
 		.ended = on_ended,
 		.prefetch = on_prefetch,
 		.ask = on_ask,
+		.into_traffic = on_into_traffic,
 		.undo = on_undo };
 }
 
@@ -111,8 +117,12 @@ void world_send(struct world *w, struct plan *p) {
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
 		if (t->row.state != TASK_PENDING || !t->base->connected)
 			continue;
-		t->instance->row.generation = ++t->base->row.generation;
+		if (task_held(t, w->e.mono))
+			continue;
 		task_set_state(w->f, t, TASK_SENT, w->e.wall);
+		if (task_is_hook(t))
+			continue;
+		t->instance->row.generation = ++t->base->row.generation;
 		instance_set_state(
 		    w->f, t->instance, t->row.kind == TASK_KIND_INSTALL ? INSTANCE_INSTALLING : INSTANCE_UNINSTALLING, NULL, w->e.wall);
 	}

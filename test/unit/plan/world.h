@@ -17,6 +17,7 @@ struct world {
 	struct base *bases[WORLD_BASES];
 	struct plan_env e;
 	struct rng rng;
+	int n_into_traffic;
 	int n_undone; /* times the engine asked for an undo */
 	bool undo_possible;
 	bool prefetching;          /* bases can be asked to fetch ahead */

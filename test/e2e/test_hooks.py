@@ -1,0 +1,157 @@
+"""Around a swap: who is called before and after, what is out of traffic meanwhile, and what a failing hook, a kill -9 and a person change."""
+import pytest
+
+import cell as cells
+from listener import Listener
+
+
+@pytest.fixture
+def balancer():
+    listener = Listener()
+    yield listener
+    listener.stop()
+
+
+def set_group(cell, **fields):
+    done = cell.api.patch("/v1/groups/demo", fields)
+    assert done.status == 200, done
+    return done.json
+
+
+@pytest.fixture
+def two(fleet, balancer):
+    fleet.begin(bases=2)
+    fleet.push("hello-1.0.0")
+    fleet.push("hello-2.0.0")
+    fleet.deploy("hello:1.0.0", replicas=2)
+    set_group(fleet, beforeSwap=balancer.url + "/out", afterSwap=balancer.url + "/in")
+    return fleet
+
+
+def upgrade(cell, version="2.0.0", **strategy):
+    return cell.deploy(f"hello:{version}", replicas=2, wait=0, strategy={"minReady": "0s", "batchCount": 2, "upgradePolicy": "in_place"} | strategy)["id"]
+
+
+def calls(balancer):
+    return [(a["hook"], a["base"], a["version"]) for a in balancer.asked]
+
+
+def tasks(cell, number):
+    """Kind and base in the order in which they ended."""
+    return [tuple(row) for row in cell.sql(f"select kind, base from task where plan_id = {number} and state = 'succeeded' order by ended_at, id")]
+
+
+def ready(cell, base):
+    """Whether a gateway that follows the view sends anything there."""
+    return any(e["ready"] for e in cell.api.get("/v1/endpoints", module="hello", base=base).json["endpoints"])
+
+
+def test_out_swap_in_one_base_after_the_other(two, balancer):
+    seen = {}
+
+    def say(asked):
+        if asked["hook"] == "beforeSwap":
+            seen[asked["base"]] = (ready(two, asked["base"]), two.module(asked["base"], "/hello").status)
+        else:
+            seen[asked["base"]] += (two.module(asked["base"], "/hello").body.decode(),)
+        return 200, {}, ""
+    balancer.say = say
+    number = upgrade(two)
+    plan = two.ended(number)
+    assert plan["state"] == "succeeded", plan
+    first, second = balancer.asked[0]["base"], balancer.asked[2]["base"]
+    assert calls(balancer) == [(hook, base, version) for base in (first, second) for hook, version in (("beforeSwap", "1.0.0"), ("afterSwap", "2.0.0"))]
+    assert first != second and seen == {base: (False, 200, seen[base][2]) for base in (first, second)}, seen
+    assert all("2.0.0" in s[2] for s in seen.values()), seen
+    asked = balancer.asked[0]
+    assert asked | {"plan": number, "batch": 1, "group": "demo", "deployment": "hello", "module": "hello", "fromVersion": "1.0.0", "toVersion": "2.0.0",
+                    "attempt": 1, "othersAtWork": 0} == asked, asked
+    keys = [h["Idempotency-Key"] for h in balancer.headers]
+    assert len(set(keys)) == 4, keys
+    kinds = [kind for kind, _ in tasks(two, number)]
+    assert kinds == ["before_swap", "uninstall", "install", "after_swap"] * 2, kinds
+    two.sound()
+
+
+def test_a_hook_that_fails_is_that_base_failing(two, balancer):
+    balancer.say = lambda asked: (409, {}, "the pool is too small") if asked["hook"] == "beforeSwap" else (200, {}, "")
+    number = upgrade(two)
+    cells.until(lambda: two.plan(number)["state"] == "paused")
+    failed = [t for t in two.plan(number)["tasks"] if t["state"] == "failed"]
+    assert [(t["kind"], t["fault"]) for t in failed] == [("before_swap", "hook")] and "answered 409: the pool is too small" in failed[0]["cause"], failed
+    base = failed[0]["base"]
+    assert two.on("hello", "1.0.0") == ["n1", "n2"] and two.module(base, "/hello").status == 200
+    cells.until(lambda: ("afterSwap", base, "1.0.0") in calls(balancer), what="what stayed is taken into traffic again")
+    balancer.say = lambda _: (200, {}, "")
+    assert two.berth("plan", "retry", number).returncode == 0
+    assert two.ended(number)["state"] == "succeeded" and two.on("hello", "2.0.0") == ["n1", "n2"]
+    # Only the way back into traffic fails: the module is in, the plan says what is missing, and a retry calls that hook alone.
+    balancer.say = lambda asked: (503, {}, "not now") if asked["hook"] == "afterSwap" else (200, {}, "")
+    number = upgrade(two, "1.0.0", retries=0)
+    cells.until(lambda: two.plan(number)["state"] == "paused")
+    before = len(balancer.asked)
+    balancer.say = lambda _: (200, {}, "")
+    assert two.berth("plan", "retry", number).returncode == 0
+    assert two.ended(number)["state"] == "succeeded" and two.on("hello", "1.0.0") == ["n1", "n2"]
+    assert [a["hook"] for a in balancer.asked[before:]] == ["afterSwap", "beforeSwap", "afterSwap"]
+    two.sound()
+
+
+def test_the_server_dies_while_it_is_called_and_while_it_waits(two, balancer):
+    set_group(two, drainWait="4s")
+    balancer.say = lambda _: (202, {"Retry-After": "1"}, "connections are ending")
+    number = upgrade(two)
+    cells.until(lambda: len(balancer.asked) >= 2)
+    said = two.berth("why", "hello").stdout
+    assert "before_swap of hello" in said and "was called and is not done" in said, said
+    two.one.process.kill()
+    before = len(balancer.asked)
+    two.one.start().ready()
+    cells.until(lambda: len(balancer.asked) > before, what="the same call once more")
+    assert len({h["Idempotency-Key"] for h in balancer.headers}) == 1, "one call, one key"
+    balancer.say = lambda _: (200, {}, "")
+    cells.until(lambda: any(w["rule"] == "drain" for w in two.plan(number).get("waitingFor", [])), what="drainWait")
+    base, called = balancer.asked[0]["base"], len(balancer.asked)
+    assert not ready(two, base) and two.module(base, "/hello").status == 200 and len(two.on("hello", "1.0.0")) == 1
+    two.one.process.kill()
+    two.one.start().ready()
+    plan = two.ended(number, 60)
+    assert plan["state"] == "succeeded", plan
+    assert [a["hook"] for a in balancer.asked[called:]] == ["afterSwap", "beforeSwap", "afterSwap"], "what was called was not called again"
+    assert len({h["Idempotency-Key"] for h in balancer.headers}) == 4
+    two.sound()
+
+
+def test_a_stop_puts_back_and_a_scale_in_goes_out_first(two, balancer):
+    set_group(two, drainWait="20s")
+    number = upgrade(two)
+    cells.until(lambda: any(w["rule"] == "drain" for w in two.plan(number).get("waitingFor", [])))
+    assert two.berth("plan", "stop", number).returncode == 0
+    cells.until(lambda: two.on("hello", "1.0.0") == ["n1", "n2"])
+    cells.until(lambda: [c[0] for c in calls(balancer)] == ["beforeSwap", "afterSwap"])
+    set_group(two, drainWait="1s", afterSwap="")
+    number = two.deploy("hello:1.0.0", replicas=1, wait=0)["id"]
+    assert two.ended(number)["state"] == "succeeded"
+    assert [kind for kind, _ in tasks(two, number)] == ["before_swap", "uninstall"]
+    cells.until(lambda: len(two.instances(module="hello")) == 1)
+    two.sound()
+
+
+def test_a_dry_run_says_what_is_called_and_how_long_it_waits(two, balancer):
+    set_group(two, drainWait="30s")
+    run = two.api.post("/v1/deployments?dryRun=true", {"name": "hello", "version": "2.0.0", "strategy": {"minReady": "0s", "batchCount": 2, "upgradePolicy": "in_place"}})
+    notes = " | ".join(run.json["notes"])
+    assert f"beforeSwap {balancer.url}/out, then 30s of drainWait" in notes and f"afterSwap {balancer.url}/in" in notes, run.json
+    assert any(note.startswith("takes about 1m") for note in run.json["notes"]), run.json
+    assert not balancer.asked
+
+
+def test_what_a_hook_may_be(two):
+    for fields, field in ((dict(beforeSwap="ftp://lb"), "/beforeSwap"), (dict(afterSwap="rm -rf /"), "/afterSwap"), (dict(beforeSwap="http://u:p@lb/"), "/beforeSwap"),
+                          (dict(drainWait="2h"), "/drainWait"), (dict(hookTimeout="1ms"), "/hookTimeout"), (dict(drainWait="-1s"), "/drainWait")):
+        refused = two.api.patch("/v1/groups/demo", fields)
+        assert refused.status == 400 and refused.json["errors"][0]["pointer"] == field, (fields, refused)
+    done = two.berth("group", "set", "demo", "--before-swap", "", "--after-swap", "lb-in", "--drain-wait", "10s", "--hook-timeout", "1m")
+    assert done.returncode == 0, done.stdout + done.stderr
+    group = two.api.get("/v1/groups/demo").json
+    assert group.get("beforeSwap", "") == "" and (group["afterSwap"], group["drainWait"], group["hookTimeout"]) == ("lb-in", "10s", "1m"), group
