@@ -80,6 +80,12 @@ static void on_answered(void *arg, const struct arklet_call_spec *spec, struct b
 	settle(a);
 }
 
+static void on_hook(void *arg, int64_t id, const struct brain_hook *h) {
+	struct agent *a = arg;
+	brain_hook_ended(a->brain, id, h, now());
+	settle(a);
+}
+
 static void on_started(void *arg, int64_t pid, int64_t pid_start, const struct err *err) {
 	struct agent *a = arg;
 	if (err != NULL) {
@@ -244,6 +250,9 @@ static void perform(struct agent *a, const struct brain_effect *e) {
 		break;
 	case BRAIN_CALL:
 		call(a, e);
+		break;
+	case BRAIN_HOOK:
+		hook_run(a->hooks, e, on_hook, a);
 		break;
 	case BRAIN_BASE_START:
 		supervise_start(a->supervise);
@@ -418,6 +427,8 @@ int agent_new(struct loop *l, const struct agent_options *o, char **command, str
 	if (rc == 0)
 		rc = who_make_brain(a, o, command != NULL, state, n, err);
 	if (rc == 0)
+		rc = hooks_new(l, a->id, o->hook, &a->hooks, err);
+	if (rc == 0)
 		rc = make_link(a, o, err);
 	if (rc == 0)
 		rc = make_ready(a, o, err);
@@ -462,6 +473,7 @@ void agent_free(struct agent *a) {
 	ready_free(a->ready);
 	fetcher_free(a->fetcher);
 	logs_free(a->logs);
+	hooks_free(a->hooks);
 	if (a->cq != NULL)
 		cq_shutdown(a->cq);
 	link_free(a->link);

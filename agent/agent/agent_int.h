@@ -8,6 +8,7 @@
 #include "arklet.h"
 #include "brain.h"
 #include "cache.h"
+#include "hook.h"
 #include "link.h"
 #include "logs.h"
 #include "loop/cq.h"
@@ -31,6 +32,7 @@ struct agent {
 	struct cq *cq;
 	struct link *link;
 	struct logs *logs;
+	struct hooks *hooks;
 	struct ready *ready;
 	struct timer timer;
 	struct deferred effects;

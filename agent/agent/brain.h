@@ -42,6 +42,7 @@ enum brain_effect_kind {
 	BRAIN_FETCH,      /* have `module`'s artifact in the cache, verified, then brain_fetched(id) */
 	BRAIN_PINS,       /* the wanted set changed: brain_pinned() tells what the cache must keep */
 	BRAIN_CALL,       /* `command` to arklet about `module` within `timeout_us`, then brain_answered(id) */
+	BRAIN_HOOK,       /* run the command called `hook` within `timeout_us`, then brain_hook_ended(id) */
 	BRAIN_BASE_START, /* then brain_base_started() or brain_base_failed() */
 	BRAIN_BASE_TERM,
 	BRAIN_BASE_KILL,
@@ -56,9 +57,10 @@ struct brain_effect {
 	const uint8_t *state;
 	size_t state_len;
 	enum arklet_command command;
-	const Berth__V1__WantedModule *module; /* of a call: NULL for those about no module */
+	const Berth__V1__WantedModule *module;         /* of a call: NULL for those about no module */
 	const Berth__V1__WantedModule *const *modules; /* of a batch */
 	size_t n_modules;
+	const char *hook, *hook_context, *hook_key, *hook_kind; /* kind: "before_swap" or "after_swap"; texts are never NULL */
 	int64_t timeout_us;
 	bool slow;
 	int status;
@@ -101,11 +103,19 @@ struct brain_answer {
 	unsigned commands;                  /* of ARKLET_HELP: bits */
 	const struct arklet_reply *items;   /* of ARKLET_BATCH_INSTALL, in the order of its modules */
 	size_t n_items;
-	int64_t memory_bytes;               /* of the base now; 0 unknown */
-	int64_t threads;                    /* of it; 0 unknown */
-	const char *output;                 /* its last lines, when something failed; or NULL */
+	int64_t memory_bytes; /* of the base now; 0 unknown */
+	int64_t threads;      /* of it; 0 unknown */
+	const char *output;   /* its last lines, when something failed; or NULL */
 };
 void brain_answered(struct brain *b, int64_t id, const struct brain_answer *a, mono_t now);
+
+struct brain_hook {
+	bool ok;
+	bool known;         /* false: there is no command of that name, so no retry helps */
+	const char *cause;  /* why not ok */
+	const char *output; /* its last lines, or NULL */
+};
+void brain_hook_ended(struct brain *b, int64_t id, const struct brain_hook *h, mono_t now);
 
 void brain_base_started(struct brain *b, int64_t pid, int64_t pid_start, mono_t now);
 void brain_base_failed(struct brain *b, const char *why, mono_t now); /* it could not even be started */

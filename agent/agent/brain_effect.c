@@ -113,6 +113,22 @@ int64_t effect_batch(struct brain *b, const Berth__V1__WantedModule *const *modu
 	return x->e.id;
 }
 
+static const char *text_copy(struct node *n, const char *s) {
+	return arena_strdup(n->arena, s == NULL ? "" : s);
+}
+
+int64_t effect_hook(struct brain *b, const struct op *op, const char *kind, int64_t timeout_us) {
+	struct node *n = node_new(BRAIN_HOOK);
+	n->e.id = ++b->last_id;
+	n->e.hook = text_copy(n, op->hook);
+	n->e.hook_context = text_copy(n, op->hook_context);
+	n->e.hook_key = text_copy(n, op->hook_key);
+	n->e.hook_kind = text_copy(n, kind);
+	n->e.timeout_us = timeout_us;
+	TAILQ_INSERT_TAIL(&b->ordered, n, link);
+	return n->e.id;
+}
+
 int64_t effect_fetch(struct brain *b, const Berth__V1__WantedModule *m) {
 	struct node *n = node_new(BRAIN_FETCH);
 	n->e.id = ++b->last_id;
@@ -152,7 +168,7 @@ static const struct brain_effect *write_state(struct brain *b, struct node *n) {
 /* Nobody waits for this call any more: the base died before it could be made. */
 static bool forsaken(const struct brain *b, const struct node *n) {
 	const struct op *op;
-	if (n->e.kind != BRAIN_CALL || n->e.id == b->base_call || n->e.id == b->help_call)
+	if ((n->e.kind != BRAIN_CALL && n->e.kind != BRAIN_HOOK) || n->e.id == b->base_call || n->e.id == b->help_call)
 		return false;
 	TAILQ_FOREACH(op, &b->ops, link)
 		if (op->call == n->e.id)

@@ -47,15 +47,16 @@ struct gone {
 };
 TAILQ_HEAD(gone_list, gone);
 
-enum op_kind { OP_INSTALL, OP_UNINSTALL, OP_SWITCH };
+enum op_kind { OP_INSTALL, OP_UNINSTALL, OP_SWITCH, OP_BEFORE_SWAP, OP_AFTER_SWAP };
 enum op_step {
 	OP_QUEUED,
 	OP_ASKING, /* queryAllBiz: what is there? */
 	OP_INSTALLING,
 	OP_REMOVING,
 	OP_SWITCHING,
+	OP_HOOKING, /* a command of ours runs */
 	OP_BATCHED, /* in one call with others; op_batch.c */
-	OP_PAUSED, /* until `at`, then `resume` */
+	OP_PAUSED,  /* until `at`, then `resume` */
 };
 enum op_fetch { FETCH_NONE, FETCH_WAITING, FETCH_THERE, FETCH_FAILED };
 
@@ -80,6 +81,7 @@ struct op {
 	int64_t command;     /* operations of one command run in its order */
 	int64_t generation, task;
 	Berth__V1__WantedModule *module;
+	char *hook, *hook_context, *hook_key;
 	char *remove_module, *remove_version; /* REMOVING something else than asked: what a wrong manifest installed */
 	enum op_fetch fetch;
 	int64_t fetch_us;
@@ -93,7 +95,7 @@ struct op {
 	int64_t memory_bytes;
 	int64_t metaspace_growth; /* -1: not known, or something else ran beside it */
 	bool alone;
-	bool single;  /* not in a batch: it was, and did not go in */
+	bool single; /* not in a batch: it was, and did not go in */
 	char *output;
 };
 TAILQ_HEAD(op_list, op);
@@ -183,6 +185,7 @@ void effect_drop_link(struct brain *b, bool slow);
 void effect_exit(struct brain *b, int status);
 int64_t effect_call(struct brain *b, enum arklet_command c, const Berth__V1__WantedModule *m, int64_t timeout_us);
 int64_t effect_batch(struct brain *b, const Berth__V1__WantedModule *const *modules, size_t n, int64_t timeout_us);
+int64_t effect_hook(struct brain *b, const struct op *op, const char *kind, int64_t timeout_us);
 int64_t effect_fetch(struct brain *b, const Berth__V1__WantedModule *m);
 void say(struct brain *b, enum log_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -228,7 +231,7 @@ void base_note(struct brain *b, const char *fmt, ...) __attribute__((format(prin
 int64_t base_identity(const struct brain *b);
 
 /* batches of a baseline */
-void batch_run(struct brain *b); /* begins one when there is what to put in */
+void batch_run(struct brain *b);         /* begins one when there is what to put in */
 bool batch_holds(const struct brain *b); /* what the base can do is being asked: restores wait */
 void batch_helped(struct brain *b, const struct brain_answer *a);
 void batch_answered(struct brain *b, int64_t call, const struct brain_answer *a);

@@ -34,9 +34,12 @@ static bool lease_holds(const struct brain *b) {
 }
 
 static enum op_kind kind_of(Berth__V1__TaskKind k) {
-	return k == BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL ? OP_UNINSTALL
-	       : k == BERTH__V1__TASK_KIND__TASK_KIND_SWITCH  ? OP_SWITCH
-	                                                      : OP_INSTALL;
+	static const enum op_kind of[] = { [BERTH__V1__TASK_KIND__TASK_KIND_INSTALL] = OP_INSTALL,
+		[BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL] = OP_UNINSTALL,
+		[BERTH__V1__TASK_KIND__TASK_KIND_SWITCH] = OP_SWITCH,
+		[BERTH__V1__TASK_KIND__TASK_KIND_BEFORE_SWAP] = OP_BEFORE_SWAP,
+		[BERTH__V1__TASK_KIND__TASK_KIND_AFTER_SWAP] = OP_AFTER_SWAP };
+	return of[k];
 }
 
 static void refuse_item(struct brain *b, const Berth__V1__CommandItem *i, const char *code, const char *cause) {
@@ -71,14 +74,19 @@ static void accept_item(struct brain *b, const Berth__V1__CommandItem *i, int64_
 	const Berth__V1__WantedModule *m = i->module;
 	Berth__V1__Outcome accepted = BERTH__V1__OUTCOME__INIT;
 	struct op *restoring = op_restoring(b, m->module, m->version);
-	if (restoring != NULL && !op_called(restoring))
+	enum op_kind kind = kind_of(i->kind);
+	bool hook = kind == OP_BEFORE_SWAP || kind == OP_AFTER_SWAP;
+	if (restoring != NULL && !op_called(restoring) && !hook)
 		op_free(b, restoring);
-	struct op *op = op_new(b, kind_of(i->kind), m);
+	struct op *op = op_new(b, kind, m);
 	op->command = command;
 	op->generation = i->generation;
 	op->task = i->task;
 	op->activate = op->kind == OP_INSTALL && i->activate;
 	op->doubtful = doubtful;
+	keep_text(&op->hook, i->hook);
+	keep_text(&op->hook_context, i->hook_context);
+	keep_text(&op->hook_key, i->hook_key);
 	int64_t timeout = pb_duration_us(i->timeout);
 	if (timeout > 0)
 		op->timeout_us = timeout < MAX_TIMEOUT_US ? timeout : MAX_TIMEOUT_US;
@@ -96,7 +104,7 @@ static void accept_item(struct brain *b, const Berth__V1__CommandItem *i, int64_
 
 static void take_item(struct brain *b, const Berth__V1__CommandItem *i, int64_t high, int64_t command) {
 	const Berth__V1__Outcome *known = state_outcome(b->state, i->generation);
-	bool known_kind = i->kind >= BERTH__V1__TASK_KIND__TASK_KIND_INSTALL && i->kind <= BERTH__V1__TASK_KIND__TASK_KIND_SWITCH;
+	bool known_kind = i->kind >= BERTH__V1__TASK_KIND__TASK_KIND_INSTALL && i->kind <= BERTH__V1__TASK_KIND__TASK_KIND_AFTER_SWAP;
 	if (op_by_generation(b, i->generation) != NULL)
 		return; /* at work: its outcome answers both */
 	if (known != NULL && known->has_ok && !MUTANT(obey_again))

@@ -39,6 +39,9 @@ struct op *op_new(struct brain *b, enum op_kind kind, const Berth__V1__WantedMod
 void op_free(struct brain *b, struct op *op) {
 	TAILQ_REMOVE(&b->ops, op, link);
 	drop(op->module);
+	free(op->hook);
+	free(op->hook_context);
+	free(op->hook_key);
 	free(op->remove_module);
 	free(op->remove_version);
 	free(op->output);

@@ -17,12 +17,19 @@
 #define MAX_CAUSE 2048
 #define MAX_OUTPUT 16384 /* last lines of a base, or a stack trace */
 
-static const char *const kind_names[] = { [OP_INSTALL] = "install", [OP_UNINSTALL] = "uninstall", [OP_SWITCH] = "switch" };
+static const char *const kind_names[] = { [OP_INSTALL] = "install",
+	[OP_UNINSTALL] = "uninstall",
+	[OP_SWITCH] = "switch",
+	[OP_BEFORE_SWAP] = "before_swap",
+	[OP_AFTER_SWAP] = "after_swap" };
 
 static Berth__V1__TaskKind task_kind(enum op_kind k) {
-	return k == OP_INSTALL     ? BERTH__V1__TASK_KIND__TASK_KIND_INSTALL
-	       : k == OP_UNINSTALL ? BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL
-	                           : BERTH__V1__TASK_KIND__TASK_KIND_SWITCH;
+	static const Berth__V1__TaskKind of[] = { [OP_INSTALL] = BERTH__V1__TASK_KIND__TASK_KIND_INSTALL,
+		[OP_UNINSTALL] = BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL,
+		[OP_SWITCH] = BERTH__V1__TASK_KIND__TASK_KIND_SWITCH,
+		[OP_BEFORE_SWAP] = BERTH__V1__TASK_KIND__TASK_KIND_BEFORE_SWAP,
+		[OP_AFTER_SWAP] = BERTH__V1__TASK_KIND__TASK_KIND_AFTER_SWAP };
+	return of[k];
 }
 
 /* ---- the end of an operation ---- */
@@ -227,6 +234,9 @@ void op_go(struct brain *b, struct op *op, enum op_step step) {
 		op->attempts++;
 		op->call = effect_call(b, ARKLET_SWITCH, op->module, time_left(b, op));
 		break;
+	case OP_HOOKING:
+		op->call = effect_hook(b, op, kind_names[op->kind], time_left(b, op));
+		break;
 	case OP_QUEUED:
 	case OP_BATCHED:
 	case OP_PAUSED:
@@ -235,7 +245,11 @@ void op_go(struct brain *b, struct op *op, enum op_step step) {
 }
 
 void op_begin(struct brain *b, struct op *op) {
-	static const enum op_step first[] = { [OP_INSTALL] = OP_INSTALLING, [OP_UNINSTALL] = OP_REMOVING, [OP_SWITCH] = OP_SWITCHING };
+	static const enum op_step first[] = { [OP_INSTALL] = OP_INSTALLING,
+		[OP_UNINSTALL] = OP_REMOVING,
+		[OP_SWITCH] = OP_SWITCHING,
+		[OP_BEFORE_SWAP] = OP_HOOKING,
+		[OP_AFTER_SWAP] = OP_HOOKING };
 	const struct held *h = held_find(b, op->module->module, op->module->version);
 	if (!op->began || op->restore) {
 		op->began = true;
@@ -243,7 +257,8 @@ void op_begin(struct brain *b, struct op *op) {
 		op->deadline = mono_add(b->now, op->restore ? RESTORE_TIMEOUT_US : op->timeout_us);
 	}
 	bool there = h != NULL && !h->absent;
-	op_go(b, op, op->doubtful || (op->kind == OP_INSTALL && there) ? OP_ASKING : first[op->kind]);
+	bool asks = (op->doubtful && first[op->kind] != OP_HOOKING) || (op->kind == OP_INSTALL && there);
+	op_go(b, op, asks ? OP_ASKING : first[op->kind]);
 }
 
 /* Whether the bytes on the base are known to be others than those asked for. What is wanted holds the digest that was installed. */
@@ -485,9 +500,28 @@ void op_answered(struct brain *b, struct op *op, const struct brain_answer *a) {
 	case OP_SWITCHING:
 		on_switched(b, op, a);
 		break;
+	case OP_HOOKING: /* brain_hook_ended */
 	case OP_QUEUED:
 	case OP_BATCHED:
 	case OP_PAUSED:
 		break;
 	}
+}
+
+void brain_hook_ended(struct brain *b, int64_t id, const struct brain_hook *h, mono_t now) {
+	struct op *op;
+	b->now = now;
+	TAILQ_FOREACH(op, &b->ops, link)
+		if (op->step == OP_HOOKING && op->call == id)
+			break;
+	if (op == NULL)
+		return; /* its base died meanwhile, and it is called once more */
+	op->call = 0;
+	if (h->output != NULL)
+		keep_text(&op->output, h->output);
+	if (h->ok)
+		op_succeed(b, op, "SUCCESS", "");
+	else
+		op_fail(b, op, h->known ? "hook" : "no_hook", BERTH__V1__FAULT__FAULT_HOOK, h->known, h->cause);
+	report_seal(b);
 }

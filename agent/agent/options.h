@@ -11,7 +11,7 @@
 struct agent_options {
 	char *token, *token_file, *tls_ca, *tls_cert, *tls_key, *id, *tenant, *group, *zone, *runtime, *address, *arklet, *base_url, *data,
 	    *ready_listen, *ready_port_file, *log_level, *log_format;
-	char **server, **label, **taint;
+	char **server, **label, **taint, **hook;
 	int64_t limit, arklet_port, http_port, parallel, min_ready, stop_wait, cache_size, max_artifact, reserve;
 	bool tls, show_config, version, help;
 };

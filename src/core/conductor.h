@@ -218,6 +218,7 @@ void asks_end(struct core *c);
 /* hook.c */
 struct outbound_answer;
 bool hook_calls_url(const struct task *t); /* a hook that is no command of an agent */
+void hook_fill(const struct core *c, const struct task *t, Berth__V1__CommandItem *x, struct arena *a); /* for one that is */
 void hook_ask(struct core *c, struct task *t);
 void hook_ask_again(struct core *c, struct task *t); /* SENT and not under way: after a load, or a 202 */
 void hook_answered(struct core *c, int64_t task_id, int64_t number, const struct outbound_answer *a);

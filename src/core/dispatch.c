@@ -89,7 +89,9 @@ static Berth__V1__CommandItem *item_new(struct core *c, const struct task *t, st
 	x->generation = t->row.generation;
 	x->task = t->row.id;
 	x->activate = t->row.kind == TASK_KIND_INSTALL;
-	x->timeout = duration_new(timeout, a);
+	x->timeout = duration_new(task_is_hook(t) ? hook_timeout(t->base->group) : timeout, a);
+	if (task_is_hook(t))
+		hook_fill(c, t, x, a);
 	x->module = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
 	wanted_fill(c, t->instance, x->module, a);
 	const struct instance *old =

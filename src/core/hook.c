@@ -64,6 +64,16 @@ bool hook_calls_url(const struct task *t) {
 	return task_is_hook(t) && (hook == NULL || hook_is_url(hook)); /* one taken away meanwhile is answered here, too */
 }
 
+static char *key(const struct core *c, const struct task *t, struct arena *a) {
+	return arena_printf(a, "%s-%lld-%lld", c->cell, (long long)t->row.id, (long long)t->row.attempt);
+}
+
+void hook_fill(const struct core *c, const struct task *t, Berth__V1__CommandItem *x, struct arena *a) {
+	x->hook = arena_strdup(a, hook_of(t->base->group, (enum task_kind)t->row.kind));
+	x->hook_context = context(t, a);
+	x->hook_key = key(c, t, a);
+}
+
 static int64_t time_left(const struct core *c, const struct task *t) {
 	int64_t left = hook_timeout(t->base->group) - mono_diff(c->mono, t->sent);
 	return left < LEAST_US ? LEAST_US : left;
@@ -87,11 +97,9 @@ void hook_ask(struct core *c, struct task *t) {
 		t->sent = c->mono;
 	struct effect *x = effect_add(c, EFFECT_ASK, NULL);
 	struct outbound_request *r = arena_alloc(a, sizeof *r);
-	*r = (struct outbound_request){ .method = "POST",
-		.url = arena_strdup(a, hook),
-		.body = context(t, a),
-		.key = arena_printf(a, "%s-%lld-%lld", c->cell, (long long)t->row.id, (long long)t->row.attempt),
-		.timeout_us = time_left(c, t) };
+	*r = (struct outbound_request){
+		.method = "POST", .url = arena_strdup(a, hook), .body = context(t, a), .key = key(c, t, a), .timeout_us = time_left(c, t)
+	};
 	x->message = r;
 	x->seq = t->ask = ++c->last_ask;
 	x->task_id = t->row.id;

@@ -332,6 +332,9 @@ static void check_artifact(struct direct *g, const struct brain_effect *e) {
 	offer_check(g->link.drive->offers, m->url != NULL && *m->url != '\0' ? url : m->sha256, url, on_offer, g, e->id);
 }
 
+static const struct brain_hook no_hooks = { .cause =
+	                                        "this base has no agent, so nobody can run a command there; give its group a URL as hook" };
+
 static void perform(struct direct *g, const struct brain_effect *e) {
 	switch (e->kind) {
 	case BRAIN_PERSIST:
@@ -349,6 +352,9 @@ static void perform(struct direct *g, const struct brain_effect *e) {
 		break;
 	case BRAIN_CALL:
 		call(g, e);
+		break;
+	case BRAIN_HOOK:
+		brain_hook_ended(g->brain, e->id, &no_hooks, now());
 		break;
 	case BRAIN_SAY:
 		say(g, e->level, e->text);

@@ -1,4 +1,6 @@
 """Around a swap: who is called before and after, what is out of traffic meanwhile, and what a failing hook, a kill -9 and a person change."""
+import json
+
 import pytest
 
 import cell as cells
@@ -155,3 +157,46 @@ def test_what_a_hook_may_be(two):
     assert done.returncode == 0, done.stdout + done.stderr
     group = two.api.get("/v1/groups/demo").json
     assert group.get("beforeSwap", "") == "" and (group["afterSwap"], group["drainWait"], group["hookTimeout"]) == ("lb-in", "10s", "1m"), group
+
+
+def test_a_command_that_the_agent_runs(fleet, tmp_path):
+    """By name: the agent knows what to run, the server only what it is called."""
+    fleet.begin(bases=0)
+    fleet.push("hello-1.0.0")
+    fleet.push("hello-2.0.0")
+    log = tmp_path / "calls"
+    script = tmp_path / "hook.sh"
+    script.write_text(f'#!/bin/sh\necho "$BERTH_HOOK $BERTH_BASE $BERTH_HOOK_KEY $(cat)" >> {log}\nif [ -e {tmp_path}/broken ]; then echo "a first line"; echo "the pool is full"; exit 3; fi\n')
+    script.chmod(0o755)
+    fleet.join(["n1"], options=("--hook", f"lb={script} x;exit $?", "--hook", "slow=sleep 60"))
+    fleet.join(["n2"])
+    for name in ("n1", "n2"):
+        fleet.base_ready(name)
+    fleet.deploy("hello:1.0.0", replicas=2)
+    set_group(fleet, beforeSwap="lb", afterSwap="lb", hookTimeout="20s")
+    # n2 has no such hook: its slot fails, at once and with what to do about it; n1's went through.
+    number = upgrade(fleet, batchCount=1, onFailure="continue")
+    plan = fleet.ended(number)
+    assert plan["state"] == "succeeded_with_failures", plan
+    failed, = [t for t in plan["tasks"] if t["state"] == "failed"]
+    assert (failed["base"], failed["kind"], failed["fault"]) == ("n2", "before_swap", "hook") and "has no hook lb; start it with --hook lb=COMMAND" in failed["cause"], failed
+    assert fleet.on("hello", "2.0.0") == ["n1"] and fleet.on("hello", "1.0.0") == ["n2"]
+    calls = [line.split(" ", 3) for line in log.read_text().splitlines()]
+    assert [(c[0], c[1]) for c in calls] == [("before_swap", "n1"), ("after_swap", "n1")], calls
+    assert json.loads(calls[0][3])["toVersion"] == "2.0.0" and calls[0][2] != calls[1][2]
+    # One that exits with something else than 0, and one that does not end.
+    (tmp_path / "broken").touch()
+    number = upgrade(fleet, "1.0.0", retries=0, onFailure="pause")
+    cells.until(lambda: fleet.plan(number)["state"] == "paused")
+    failed, = [t for t in fleet.plan(number)["tasks"] if t["state"] == "failed"]
+    assert failed["cause"] == "exit code 3: the pool is full" and "a first line" in failed["output"], failed
+    assert fleet.on("hello", "2.0.0") == ["n1"]
+    (tmp_path / "broken").unlink()
+    set_group(fleet, beforeSwap="slow", hookTimeout="1s")
+    assert fleet.api.post(f"/v1/plans/{number}:retry", {}).status == 200
+    cells.until(lambda: any("hookTimeout" in t.get("cause", "") for t in fleet.plan(number)["tasks"]))
+    set_group(fleet, beforeSwap="lb", hookTimeout="20s")
+    cells.until(lambda: fleet.plan(number)["state"] == "paused")
+    assert fleet.berth("plan", "retry", number).returncode == 0
+    assert fleet.ended(number)["state"] == "succeeded" and fleet.on("hello", "1.0.0") == ["n1", "n2"]
+    fleet.sound()

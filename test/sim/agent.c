@@ -106,6 +106,20 @@ static void fetched(void *arg) {
 	free(c);
 }
 
+/* What the base's owner set up to run. */
+static void hooked(void *arg) {
+	struct chore *c = arg;
+	if (hangs(c, hooked))
+		return;
+	if (alive(c)) {
+		bool ok = !sim_chance(c->a->sim, c->a->sim->f.install_fail);
+		struct brain_hook h = { .ok = ok, .known = true, .cause = ok ? NULL : "exit code 1" };
+		brain_hook_ended(c->a->brain, c->id, &h, now_of(c->a));
+		pump(c->a);
+	}
+	free(c);
+}
+
 static void persisted(void *arg) {
 	struct chore *c = arg;
 	struct agent *a = c->a;
@@ -251,6 +265,9 @@ static void perform(struct agent *a, const struct brain_effect *e) {
 		return;
 	case BRAIN_CALL:
 		call(a, e);
+		return;
+	case BRAIN_HOOK:
+		sim_after(a->sim, sim_delay(a->sim, 500, 3 * US_PER_S), hooked, chore_new(a, e->id));
 		return;
 	case BRAIN_BASE_START:
 		machine_die(a->machine);

@@ -408,8 +408,9 @@ static int lone_bases(struct core *c, const struct setup *x, struct group *g, st
 static void hooks_set(const struct sim *s, struct row_base_group *g) {
 	static const int64_t waits[] = { 0, 0, 3 * US_PER_S };
 	if (s->seed % 4 == 1) {
-		g->before_swap = (char *)(uintptr_t) "http://hooks/out";
-		g->after_swap = (char *)(uintptr_t) "http://hooks/in";
+		bool url = s->seed % 8 == 1; /* else a command of the agents */
+		g->before_swap = (char *)(uintptr_t)(url ? "http://hooks/out" : "out");
+		g->after_swap = (char *)(uintptr_t)(url ? "http://hooks/in" : "in");
 		g->hook_timeout_us = 10 * US_PER_S;
 	}
 	if (s->seed % 4 == 1 || s->seed % 8 == 2)

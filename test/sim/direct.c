@@ -174,6 +174,7 @@ static void follow_phase(struct direct *g) {
  */
 static void perform(struct direct *g, const struct brain_effect *e) {
 	static const struct brain_fetched there = { .ok = true };
+	static const struct brain_hook nobody = { .cause = "nobody can run it" };
 	switch (e->kind) {
 	case BRAIN_PERSIST:
 		brain_persisted(g->brain, true, now_of(g)); /* the ledger is its disk */
@@ -190,6 +191,9 @@ static void perform(struct direct *g, const struct brain_effect *e) {
 		return;
 	case BRAIN_CALL:
 		call(g, e);
+		return;
+	case BRAIN_HOOK:
+		brain_hook_ended(g->brain, e->id, &nobody, now_of(g));
 		return;
 	case BRAIN_SAY:
 		sim_trace(sim_of(g), "%s by %s: %s", g->name, node_name(g->node), e->text);

@@ -31,7 +31,8 @@ struct world {
 	size_t n_biz;
 	int installs, uninstalls, switches, starts, kills, dropped, exit_status, fetches;
 	bool exited, hold_calls, hold_fetches, refuse_install, deactivate_new, unreachable, lose_answer, ignore_term;
-	int64_t held_call, held_fetch;
+	int64_t held_call, held_fetch, held_hook;
+	int hooks;
 	enum arklet_command held_command;
 	const Berth__V1__WantedModule *held_module;
 	const Berth__V1__Report *reports[MAX_LOG];
@@ -237,6 +238,10 @@ static void perform(struct world *w, const struct brain_effect *e) {
 		break;
 	case BRAIN_CALL:
 		on_call(w, e);
+		break;
+	case BRAIN_HOOK:
+		w->hooks++;
+		w->held_hook = e->id;
 		break;
 	case BRAIN_BASE_START:
 		w->starts++;
@@ -1131,16 +1136,43 @@ START_TEST(a_fetch_that_failed_is_tried_again_at_the_welcome) {
 }
 END_TEST
 
-TEST_SUITE("agent/brain", old_news_is_not_repeated_after_a_hello, a_fetch_that_failed_is_tried_again_at_the_welcome,
-    two_versions_that_claim_the_route_do_not_chase_each_other, says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores,
-    a_list_that_cannot_be_read_is_asked_for_ever_more_slowly, a_baseline_goes_in_by_one_batch_where_the_base_can,
-    what_a_batch_did_not_put_in_is_installed_alone, what_is_required_is_in_before_the_batch_that_requires_it, joins_and_becomes_ready,
-    installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice,
-    obeys_only_within_the_lease, repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death,
-    restores_from_disk_without_server, restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost,
-    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
-    failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
-    kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
-    other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
-    repairs_alone_while_the_server_is_away, stops_with_a_goodbye, refused_for_good_before_joining_leaves,
-    refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
+/* Run by name, once; what there is no command for helps nobody to try again. */
+START_TEST(a_hook_is_run_and_its_end_is_the_outcome) {
+	static const struct brain_hook ends[] = { { .ok = true, .known = true },
+		{ .known = true, .cause = "exit code 3", .output = "full" }, { .cause = "no such hook" } };
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "hello", "1.0.0");
+	for (int k = 0; k < 3; k++) {
+		struct item i = { BERTH__V1__TASK_KIND__TASK_KIND_BEFORE_SWAP, 2 + k, wanted("hello", "1.0.0", 2 + k), false };
+		command(w, 5, &i, 1);
+		command(w, 5, &i, 1); /* while it runs */
+		ck_assert_int_eq(w->hooks, k + 1);
+		ck_assert_ptr_null(outcome(w, 2 + k, NULL));
+		brain_hook_ended(w->brain, w->held_hook + 1000, &ends[k], w->now); /* of another life */
+		brain_hook_ended(w->brain, w->held_hook, &ends[k], w->now);
+		settle(w);
+		const Berth__V1__Outcome *o = outcome(w, 2 + k, NULL);
+		ck_assert(o != NULL && o->ok == ends[k].ok && o->kind == i.kind);
+		ck_assert(o->ok || (o->fault == BERTH__V1__FAULT__FAULT_HOOK && o->retryable == ends[k].known));
+		command(w, 5, &i, 1); /* it is known what came of it */
+		ck_assert_int_eq(w->hooks, k + 1);
+	}
+	ck_assert_int_eq(w->installs, 1);
+	world_free(w);
+}
+END_TEST
+
+TEST_SUITE("agent/brain", a_hook_is_run_and_its_end_is_the_outcome, old_news_is_not_repeated_after_a_hello,
+    a_fetch_that_failed_is_tried_again_at_the_welcome, two_versions_that_claim_the_route_do_not_chase_each_other,
+    says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores, a_list_that_cannot_be_read_is_asked_for_ever_more_slowly,
+    a_baseline_goes_in_by_one_batch_where_the_base_can, what_a_batch_did_not_put_in_is_installed_alone,
+    what_is_required_is_in_before_the_batch_that_requires_it, joins_and_becomes_ready, installs_after_it_is_durable,
+    full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice, obeys_only_within_the_lease,
+    repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server,
+    restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
+    keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
+    crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
+    third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
+    command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed, repairs_alone_while_the_server_is_away,
+    stops_with_a_goodbye, refused_for_good_before_joining_leaves, refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
