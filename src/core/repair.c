@@ -106,7 +106,7 @@ static void removal(struct core *c, struct instance *i, const struct instance *p
 }
 
 void repair_into_traffic(struct core *c, struct instance *i) {
-	if (hook_of(i->base->group, TASK_KIND_AFTER_SWAP) != NULL && i->task == NULL && i->row.state == INSTANCE_READY)
+	if (hook_of(i->base->group, TASK_KIND_AFTER_SWAP) != NULL && i->task == NULL && i->row.wanted && i->row.state == INSTANCE_READY)
 		repair_task(c, i, TASK_KIND_AFTER_SWAP, NULL);
 }
 

@@ -369,7 +369,7 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	if (old == NULL || c->form == CHAIN_REMOVE || (serves && !back))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
 	bool wanted = new != NULL &&new->row.wanted; /* a later plan may have taken the slot away */
-	if (serves) /* it is not in traffic: the old one stays, and repair removes this one */
+	if (serves)                                  /* it is not in traffic: the old one stays, and repair removes this one */
 		instance_set_wanted(e->fleet, new, false);
 	struct group *g = old->base->group;
 	if (new != NULL && !serves &&new->task == NULL) {

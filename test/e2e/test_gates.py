@@ -1,4 +1,5 @@
 """Gates between batches, with somebody real to ask: what holds, refuses and lets through, over a kill -9 as well."""
+import json
 import re
 import subprocess
 import sys

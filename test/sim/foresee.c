@@ -209,6 +209,14 @@ static bool disturbed(const struct foresight *x, const struct row_plan *p) {
 	return false;
 }
 
+/* How long a hook takes nobody knows before, so which of two bases is next may come otherwise. */
+static bool hooked(const struct foresight *x) {
+	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_base_group); i++)
+		if (((const struct row_base_group *)store_row(x->sim->store, TABLE_base_group, i))->before_swap != NULL)
+			return true;
+	return false;
+}
+
 /* An install that had nothing to do: what it was to bring lay there, and nobody had told Berth. */
 static bool there_already(const struct foresight *x) {
 	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_task); i++) {
@@ -223,7 +231,7 @@ static bool there_already(const struct foresight *x) {
 static void compare(struct foresight *x) {
 	struct steps did = { .n = 0 };
 	const struct row_plan *p = plan_row(x);
-	if (p == NULL || p->state != PLAN_SUCCEEDED || x->n_waiting > 0 || disturbed(x, p) || there_already(x))
+	if (p == NULL || p->state != PLAN_SUCCEEDED || x->n_waiting > 0 || disturbed(x, p) || there_already(x) || hooked(x))
 		return;
 	collect(x, &did);
 	bool same = steps_same(&x->told, &did);

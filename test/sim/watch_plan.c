@@ -300,8 +300,20 @@ static bool along(const struct sim *s, const struct row_task *t) {
 	return t->plan_id == 0 && v != NULL && v->requires != NULL && strlen(v->requires) > 2;
 }
 
+/* It answered no more, and not because it was taken out of traffic. */
+static bool stopped(const struct changeset *cs, int64_t instance) {
+	const struct change_rows *h = &cs->tables[TABLE_base_history];
+	for (size_t i = 0; i < h->n_upserts; i++) {
+		const struct row_base_history *r = h->upserts[i];
+		bool by_us = r->ended_as != NULL && (strcmp(r->ended_as, "draining") == 0 || strcmp(r->ended_as, "uninstalling") == 0);
+		if (r->instance_id == instance && r->ended_at.us != 0 && !by_us)
+			return true;
+	}
+	return false;
+}
+
 /* Nothing that answers is touched before its group's beforeSwap succeeded. */
-static void out_of_traffic(struct sim *s, const struct change_rows *now, const struct row_task *t) {
+static void out_of_traffic(struct sim *s, const struct changeset *cs, const struct row_task *t) {
 	const struct row_task *before = store_find(s->store, TABLE_task, t);
 	struct row_base bk = { .id = t->base_id };
 	const struct row_base *b =
@@ -309,7 +321,7 @@ static void out_of_traffic(struct sim *s, const struct change_rows *now, const s
 	struct row_base_group gk = { .id = b == NULL ? 0 : b->group_id };
 	const struct row_base_group *g = b == NULL ? NULL : store_find(s->store, TABLE_base_group, &gk);
 	int64_t old = g == NULL || g->before_swap == NULL || t->deployment_id == 0 ? 0 : taken_by(s, t);
-	if (old != 0 && !taken_out(s, now, old, t) && !along(s, t))
+	if (old != 0 && !taken_out(s, &cs->tables[TABLE_task], old, t) && !along(s, t) && !stopped(cs, old))
 		sim_fail(s, "task %lld (%s of %s:%s on %s) is sent before beforeSwap of instance %lld succeeded", (long long)t->id,
 		    word_text(WORD_TASK_KIND, t->kind), t->module, t->version, t->base, (long long)old);
 }
@@ -346,7 +358,7 @@ void watch_plans_before(struct sim *s, const struct changeset *cs) {
 	}
 	const struct change_rows *t = &cs->tables[TABLE_task];
 	for (size_t i = 0; i < t->n_upserts; i++)
-		out_of_traffic(s, t, t->upserts[i]);
+		out_of_traffic(s, cs, t->upserts[i]);
 	for (size_t i = 0; i < b->n_upserts; i++)
 		gates_kept(s, cs, store_find(s->store, TABLE_batch, b->upserts[i]), b->upserts[i]);
 }
