@@ -216,12 +216,30 @@ static void plan_verbs(struct api_op *op, const struct plan *x, struct arena *a,
 			m->verbs[m->n_verbs++] = arena_strdup(a, plan_verb_name((enum plan_verb)v));
 }
 
-/* What somebody decided about single bases, with the reason they gave. */
+/* What is to be known of how one version comes in the place of another; NULL: nothing. */
+static const char *change_note(const struct change *ch, struct arena *a) {
+	const struct module *of = ch->deployment == NULL ? NULL : ch->deployment->module;
+	const struct version *old = of == NULL || ch->row.from_version == NULL ? NULL : fleet_version(of, ch->row.from_version);
+	const struct version *to = of == NULL || ch->row.to_version == NULL ? NULL : fleet_version(of, ch->row.to_version);
+	struct strategy s;
+	if (old == NULL || to == NULL || ch->row.accompanies)
+		return NULL;
+	change_strategy(ch, &s);
+	return s.upgrade_policy == UPGRADE_POLICY_IN_PLACE ? NULL : explain_labels(old, to, a);
+}
+
+/* And what somebody decided about single bases, with the reason they gave. */
 static void plan_notes(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
 	struct plan_memo memo;
+	const struct change *ch;
 	if (memo_parse(x->row.options, &memo, NULL) != 0)
 		return;
-	m->notes = arena_alloc(a, (memo.n_marks + 3) * sizeof *m->notes);
+	m->notes = arena_alloc(a, (memo.n_marks + m->n_changes + 3) * sizeof *m->notes);
+	TAILQ_FOREACH(ch, &x->changes, link) {
+		const char *text = change_note(ch, a);
+		if (text != NULL)
+			m->notes[m->n_notes++] = arena_strdup(a, text);
+	}
 	if (memo.now != 0)
 		m->notes[m->n_notes++] = arena_strdup(a, "goes back at once, whatever maxUnavailable says");
 	if (memo.undoes != 0)

@@ -289,6 +289,7 @@ static void take(struct adopting *x, const struct set *s, struct deployment *d, 
 		return; /* it is there, as one on its way out */
 	instance_set_state(c->fleet, i, state_now(f), NULL, c->wall);
 	i->ready_since = c->mono;
+	i->in_memory = true;
 	struct event_facts e = { .kind = "finding.adopted", .base = b, .deployment = d, .version = r->version, .instance = i };
 	core_event(c, &e, "%s:%s on %s was adopted by deployment %s", f->row.module, f->row.version, b->row.name, d->row.name);
 	not_restorable(c, i);

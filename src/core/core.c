@@ -521,6 +521,7 @@ void core_loaded(struct core *c) {
 		base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 		b->memory_told = base_memory_parse(b->row.memory, &b->memory);
 		b->memory_life = b->row.incarnation;
+		base_memory_counts(b);
 	}
 	for (const struct finding *x = fleet_findings_first(c->fleet); x != NULL; x = TAILQ_NEXT(x, link))
 		if (x->row.kind == FINDING_NOT_RESTORABLE)

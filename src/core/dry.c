@@ -39,6 +39,7 @@ struct part {
 	const struct change *change; /* NULL: it is so already */
 	int64_t ready;               /* before */
 	int replaced, interrupted, taken_along;
+	const char *labels_only; /* a note, or NULL */
 };
 
 struct dry {
@@ -291,6 +292,8 @@ static void note(struct dry *d, const struct task *t) {
 	if (p == NULL)
 		return;
 	p->replaced += install && here;
+	if (install && here && other->row.state == INSTANCE_READY && p->labels_only == NULL)
+		p->labels_only = explain_labels(other->version, t->instance->version, d->arena);
 	p->interrupted += gap;
 	p->taken_along += !install && p->change != NULL && p->change->row.accompanies;
 }
@@ -491,6 +494,8 @@ static void tell_part(const struct dry *d, const struct part *p, struct arena *a
 	const char *name = p->deployment->module->row.name;
 	if (p->interrupted > 0)
 		tell_no_way_back(d, p, a, x);
+	if (p->labels_only != NULL)
+		say(x, arena_strdup(a, p->labels_only));
 	if (p->taken_along > 0)
 		say(x, arena_printf(a, "%s requires %s: it is taken down before and brought back after it on each base",
 		           p->deployment->row.name, d->changes[0].module));
@@ -527,7 +532,7 @@ static void tell_people(struct dry *d, struct arena *a, struct dry_run *x) {
 	const char *name = d->changes[0].module;
 	char took[48];
 	struct strategy s;
-	x->notes = arena_alloc(a, (4 * d->n_parts + 7) * sizeof *x->notes);
+	x->notes = arena_alloc(a, (5 * d->n_parts + 7) * sizeof *x->notes);
 	if (d->plan == NULL) {
 		say(x, "everything already is so: nothing would be done");
 		return;

@@ -58,6 +58,27 @@ static const char *hook_named(const struct task *t) {
 	return hook == NULL ? "a hook that its group had" : hook;
 }
 
+/* It is to stand beside its successor for a while, and its base has no room for both. */
+static void explain_crowded(struct core *c, const struct plan *p, const struct instance *i, struct listing *l) {
+	const struct change *ch = change_of(p, i->deployment);
+	const struct revision *to = ch == NULL ? NULL : fleet_revision(i->deployment, ch->row.to_revision);
+	struct place_report rep = { 0 };
+	if (to == NULL)
+		return;
+	struct place_req req = { .group = i->deployment->group,
+		.deployment = i->deployment,
+		.module = i->deployment->module,
+		.version = to->version,
+		.units = to->version->row.units,
+		.old = i };
+	place_explain(c->fleet, &req, i->base, l->a, &rep);
+	for (size_t k = 0; k < rep.n; k++)
+		if (strcmp(rep.refusals[k].rule, "full") == 0 || strcmp(rep.refusals[k].rule, "metaspace") == 0)
+			add(l, rep.refusals[k].rule, 1, rep.refusals[k].command,
+			    "%s:%s goes from %s once its successor stands beside it (install_first), and for both there is no room: %s",
+			    i->version->module->row.name, i->version->row.name, i->base->row.name, rep.refusals[k].text);
+}
+
 static void explain_tasks(const struct core *c, const struct plan *p, const struct plan_wait *w, struct listing *l) {
 	const struct task *t;
 	char d[48];
@@ -170,6 +191,9 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		    "%s:%s cannot follow on %s: what the next version requires is not there, and modules that require %s are",
 		    behind->version->module->row.name, behind->version->row.name, behind->base->row.name,
 		    behind->version->module->row.name);
+	const struct instance *crowded = w.crowded == 0 ? NULL : fleet_instance(c->fleet, w.crowded);
+	if (crowded != NULL)
+		explain_crowded(c, p, crowded, l);
 	if (w.order)
 		add(l, "requires", 1, "", "modules that require each other on one base wait for their turn there");
 	if (w.repair)
@@ -294,6 +318,14 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 	if (d->plan == NULL && d->n_wanted < want)
 		explain_room(c, d, want - d->n_wanted, &l);
 	return listed(&l, ret);
+}
+
+const char *explain_labels(const struct version *old, const struct version *to, struct arena *a) {
+	if (to->row.runtime != RUNTIME_ARK || !versions_side_by_side(old, to))
+		return NULL;
+	return arena_printf(a,
+	    "labels only: where %s %s is installed beside %s, switchBiz marks it activated, and both answer until the old one is gone",
+	    to->module->row.name, to->row.name, old->row.name);
 }
 
 size_t explain_placement(struct core *c, const struct deployment *d, const struct base *only, struct arena *a, struct refusal **ret,

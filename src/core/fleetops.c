@@ -34,6 +34,12 @@ static void base_changed(struct core *c, struct base *b) {
 	fleet_touch(c->fleet, &b->o);
 }
 
+/* What every base is to have, and this one could not be given. */
+static void lacks_look(struct core *c, struct base *b) {
+	if (b->row.state == BASE_READY)
+		peer_join(c, b);
+}
+
 int change_base(struct core *c, const struct core_who *who, struct base *b, bool has_limit, int64_t limit, const char *labels,
     const char *taints, struct err *err) {
 	struct event_facts f = { .kind = "base.changed", .base = b };
@@ -54,6 +60,7 @@ int change_base(struct core *c, const struct core_who *who, struct base *b, bool
 		room_freed(c, b->group);
 	}
 	base_changed(c, b);
+	lacks_look(c, b);
 	return 0;
 }
 
@@ -69,8 +76,7 @@ int change_cordon(struct core *c, const struct core_who *who, struct base *b, bo
 	base_changed(c, b);
 	if (cordon)
 		return 0;
-	if (b->row.state == BASE_READY)
-		peer_join(c, b); /* what every base is to have, and this one could not be given */
+	lacks_look(c, b);
 	room_freed(c, b->group);
 	return 0;
 }
@@ -205,6 +211,8 @@ int change_group_check(const struct tenant *t, const struct group *self, const s
 
 int change_group(struct core *c, const struct core_who *who, struct group *g, const struct row_base_group *row, struct err *err) {
 	struct event_facts f = { .kind = "group.changed" };
+	bool roomier = row->install_limit > g->row.install_limit || row->metaspace_limit != g->row.metaspace_limit;
+	struct base *b;
 	(void)who;
 	if (observe_check(c, g, row->mode, err) != 0 || change_group_check(g->tenant, g, row, err) != 0)
 		return err->code;
@@ -239,6 +247,9 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	mode_set(c, g, row->mode);
 	if (thaws)
 		thawed(c);
+	if (roomier)
+		TAILQ_FOREACH(b, &g->bases, group_link)
+			lacks_look(c, b);
 	room_freed(c, g);
 	return 0;
 }

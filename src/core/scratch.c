@@ -139,7 +139,11 @@ static int copy_instance(struct scratch *s, const struct instance *i, struct err
 	row.replaces = 0;
 	if (row.wanted && coming)
 		row.state = INSTANCE_READY;
-	return r != 0 ? r : load(s, TABLE_instance, &row, err);
+	if (r == 0)
+		r = load(s, TABLE_instance, &row, err);
+	if (r == 0)
+		fleet_instance(s->to, row.id)->in_memory = i->in_memory;
+	return r;
 }
 
 /* What is not in its row: what it was found to be (quarantine keeps a version off it), and what is known of it in memory only. */

@@ -241,6 +241,7 @@ struct instance {
 	struct task_queue tasks; /* of it in memory, open or not */
 	mono_t ready_since;      /* live */
 	mono_t retry_at;         /* live: of its repair */
+	bool in_memory;          /* live: what it takes is in what its base told last */
 	TAILQ_ENTRY(instance) base_link, deployment_link;
 	UT_hash_handle hh_id;
 };
@@ -368,7 +369,9 @@ char *base_memory_print(const struct base_memory *m, struct arena *a); /* as row
 bool base_memory_parse(const char *json, struct base_memory *ret);
 /* outdated: measured before or while modules came or went. It is shown, and says nothing of what the modules of now need. */
 void base_memory_learn(struct base *b, const struct base_memory *m, bool outdated);
-/* Metaspace it holds on to with the modules of now: not what the next collection could give back. -1: not known. */
+void base_memory_counts(struct base *b); /* what is there now is in what it told */
+/* Metaspace it holds on to with the modules of now, and with those that are on their way there: not what the next collection could give
+ * back. -1: not known. */
 int64_t base_metaspace_needed(const struct base *b);
 const struct install_cost *module_cost(const struct module *m, const struct group *g); /* NULL: never installed there */
 void module_cost_note(

@@ -144,13 +144,35 @@ void module_cost_note(struct fleet *f, struct module *m, const struct group *g, 
 /* ---- both ------------------------------------------------------------------------------------------------------------------------------
  */
 
-static int64_t modules_cost(const struct base *b) {
+static bool is_there(const struct instance *i) {
+	return i->row.state != INSTANCE_PENDING && i->row.state != INSTANCE_MISSING && i->row.state != INSTANCE_FAILED &&
+	       i->row.state != INSTANCE_INSTALLING;
+}
+
+static bool is_counted(const struct instance *i) {
+	return is_there(i) && i->in_memory;
+}
+
+/* On its way there, or decided to be; or there, and the base did not say since what it uses now. In place the one that comes stands for
+ * the one that goes as long as that is there. */
+static bool is_on_top(const struct instance *i) {
+	const struct instance *x;
+	if (i->row.state == INSTANCE_INSTALLING || is_there(i))
+		return !is_counted(i);
+	if (!i->row.wanted || i->row.state != INSTANCE_PENDING)
+		return false;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x != i && x->version->module == i->version->module && is_there(x))
+			return false;
+	return true;
+}
+
+static int64_t modules_cost(const struct base *b, bool (*counts)(const struct instance *)) {
 	const struct instance *i;
 	int64_t sum = 0;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
 		const struct install_cost *x = module_cost(i->version->module, b->group);
-		bool in = i->row.state != INSTANCE_PENDING && i->row.state != INSTANCE_MISSING && i->row.state != INSTANCE_FAILED;
-		sum += x != NULL && in ? x->metaspace_bytes : 0;
+		sum += x != NULL && counts(i) ? x->metaspace_bytes : 0;
 	}
 	return sum;
 }
@@ -165,7 +187,7 @@ static bool on_its_way(const struct base *b) {
 }
 
 void base_memory_learn(struct base *b, const struct base_memory *m, bool outdated) {
-	int64_t own = m->metaspace_used - modules_cost(b), was = b->memory.metaspace_own;
+	int64_t own = m->metaspace_used - modules_cost(b, is_there), was = b->memory.metaspace_own;
 	bool first = !b->memory_told || b->memory_life != b->row.incarnation || was < 0;
 	b->memory = *m;
 	b->memory_told = true;
@@ -176,12 +198,20 @@ void base_memory_learn(struct base *b, const struct base_memory *m, bool outdate
 		b->memory.metaspace_own = first ? -1 : was;
 	else
 		b->memory.metaspace_own = !first && was < own ? was : own < 0 ? 0 : own;
+	if (!outdated)
+		base_memory_counts(b);
+}
+
+void base_memory_counts(struct base *b) {
+	struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		i->in_memory = is_there(i);
 }
 
 int64_t base_metaspace_needed(const struct base *b) {
 	const struct base_memory *m = &b->memory;
 	if (!b->memory_told || m->metaspace_used < 0)
 		return -1;
-	int64_t needed = m->metaspace_own < 0 ? m->metaspace_used : m->metaspace_own + modules_cost(b);
-	return needed < m->metaspace_used ? needed : m->metaspace_used;
+	int64_t needed = m->metaspace_own < 0 ? m->metaspace_used : m->metaspace_own + modules_cost(b, is_counted);
+	return (needed < m->metaspace_used ? needed : m->metaspace_used) + modules_cost(b, is_on_top);
 }

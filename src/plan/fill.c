@@ -139,18 +139,25 @@ bool may_interrupt(struct plan *p, const struct change *ch, const struct instanc
 	return interrupts(p, ch, i, target_of(p, ch));
 }
 
-bool side_by_side(struct plan *p, const struct change *ch, const struct instance *old, const struct revision *to) {
+/* Can the new version be installed beside the old one, if there is room for both? */
+static bool goes_beside(struct plan *p, const struct change *ch, const struct instance *old, const struct revision *to) {
 	if (strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_IN_PLACE || old->row.state != INSTANCE_READY)
 		return false;
 	if (requirers_break(old, to->version))
 		return false; /* those that require the old one must be gone before the new one is the active one */
-	if (old->version == to->version || strcmp(old->version->row.name, to->version->row.name) == 0)
-		return false; /* arklet knows a module by name and version: other arguments need the old one gone first */
-	bool ark = to->version->row.runtime == RUNTIME_ARK;
-	const char *op = old->version->row.context_path, *np = to->version->row.context_path;
-	if (ark && op != NULL && np != NULL && strcmp(op, np) == 0)
-		return false; /* one context path, one version: the second cannot start in a JVM */
-	return base_free(old->base) >= to->version->row.units;
+	return versions_side_by_side(old->version, to->version);
+}
+
+/* Both are held for a while then: room is asked for as for one more module. In place what goes makes room for what comes, so nothing is
+ * asked: metaspace, too, is recorded per module, and one version of it is taken to need what another does. */
+static bool room_beside(struct plan_env *e, const struct change *ch, const struct instance *old, const struct revision *to) {
+	struct place_req r = { .group = ch->deployment->group,
+		.deployment = ch->deployment,
+		.module = ch->deployment->module,
+		.version = to->version,
+		.units = to->version->row.units,
+		.old = old };
+	return place_has_room(e->fleet, &r, old->base);
 }
 
 enum pick { PICK_DONE, PICK_NONE, PICK_HELD };
@@ -264,10 +271,11 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 		l->wait.lacking = need == NEED_COMES ? l->wait.lacking : i->row.id;
 		return PICK_HELD;
 	}
-	bool first = side_by_side(p, ch, i, to);
-	if (!first && strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST && p->row.kind != PLAN_KIND_RESTART &&
-	    i->row.state == INSTANCE_READY && base_free(i->base) < to->version->row.units)
+	bool beside = goes_beside(p, ch, i, to), first = beside && room_beside(e, ch, i, to);
+	if (beside && !first && strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST) {
+		l->wait.crowded = i->row.id;
 		return PICK_HELD;
+	}
 	if ((!first || hook_interrupts(i->base->group)) && !may_interrupt(p, ch, i)) {
 		l->wait.unavailable = true;
 		return PICK_HELD;

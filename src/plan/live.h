@@ -177,8 +177,6 @@ struct base *room_for(struct plan_env *e, struct plan *p, const struct change *c
 void room_forget(struct plan_live *l);
 /* Would as many as wanted minus max_unavailable still serve without it? */
 bool may_interrupt(struct plan *p, const struct change *ch, const struct instance *i);
-/* Can the new version be installed beside the old one? */
-bool side_by_side(struct plan *p, const struct change *ch, const struct instance *old, const struct revision *to);
 
 /* verb.c: it is not wanted any more; its chain ends when nothing of it is at the base. */
 void task_cancel(struct plan_env *e, struct plan *p, struct task *t);

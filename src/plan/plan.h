@@ -160,9 +160,10 @@ bool plan_evicts_now(const struct plan *p, const struct base *b); /* its removal
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
 /* no_room: of deployment room_id; lacking: an instance that cannot follow where it is, because what the new version requires is not there;
- * order: for what is required, or for those that require it, on the same base. */
+ * crowded: one whose base has no room for both versions, and install_first was asked for; order: for what is required, or for those that
+ * require it, on the same base. */
 struct plan_wait {
-	int64_t room_id, lacking;
+	int64_t room_id, lacking, crowded;
 	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order, grace;
 	int64_t unplaced;
 	mono_t until;

@@ -102,6 +102,8 @@ static const char *place_value(const struct explanation *x, const struct tally *
 		return arena_printf(x->a, "%d", t->asked);
 	if (strcmp(key, "bases") == 0)
 		return t->asked == 1 ? "base" : "bases";
+	if (strcmp(key, "hold") == 0)
+		return t->refused == 1 ? "base already holds" : "bases already hold";
 	if (strcmp(key, "group") == 0)
 		return r->group->row.name;
 	if (strcmp(key, "deployment") == 0)

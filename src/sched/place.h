@@ -31,6 +31,10 @@ struct place_req {
  * ("+b7") do not count. */
 int version_cmp(const char *a, const char *b);
 
+/* Can both stand on one base at once, if there is room? Not what arklet cannot tell apart by name and version, nor two versions on one
+ * context path in a JVM: there the second cannot start. */
+bool versions_side_by_side(const struct version *old, const struct version *to);
+
 /* Speeds up many choices in a row for one request: bases refused once are not looked at again, as long as one cursor is used. Zero it
  * first; drop it when bases may have got room or lost what spoke against them. Never needed for correctness. */
 struct place_cursor {
@@ -44,6 +48,9 @@ struct place_cursor {
 struct base *place_choose(const struct fleet *f, const struct place_req *r, struct place_cursor *cursor); /* NULL: nothing fits */
 bool place_fits(
     const struct fleet *f, const struct place_req *r, const struct base *b, const char **ret_rule); /* ret_rule: first rule that refuses */
+
+/* Room for one more beside what that base has, in units and in metaspace (rules "full" and "metaspace"), and nothing else. */
+bool place_has_room(const struct fleet *f, const struct place_req *r, const struct base *b);
 
 struct place_refusal {
 	const char *rule;

@@ -115,6 +115,12 @@ static bool rule_context_path(const struct fleet *f, const struct place_req *r, 
 	return false;
 }
 
+bool versions_side_by_side(const struct version *old, const struct version *to) {
+	const char *op = old->row.context_path, *np = to->row.context_path;
+	bool one_path = to->row.runtime == RUNTIME_ARK && op != NULL && np != NULL && strcmp(op, np) == 0;
+	return old != to && strcmp(old->row.name, to->row.name) != 0 && !one_path;
+}
+
 /* ---- room ---- */
 
 static bool rule_full(const struct fleet *f, const struct place_req *r, const struct base *b) {
@@ -135,6 +141,10 @@ static bool metaspace_of(const struct place_req *r, const struct base *b, struct
 static bool rule_metaspace(const struct fleet *f, const struct place_req *r, const struct base *b) {
 	struct metaspace m;
 	return b->group->row.metaspace_limit > 0 && metaspace_of(r, b, &m) && m.needed + m.cost > m.max / 100 * m.percent;
+}
+
+bool place_has_room(const struct fleet *f, const struct place_req *r, const struct base *b) {
+	return !rule_full(f, r, b) && !rule_metaspace(f, r, b);
 }
 
 #define MIB(bytes) ((double)(bytes) / (1024 * 1024))

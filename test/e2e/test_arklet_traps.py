@@ -273,7 +273,18 @@ def test_a_dry_run_tells_that_one_context_path_goes_in_place(cell, group):
         assert [(p["base"], p.get("interrupted", False)) for p in told["forecast"]["peaks"]] == [(f"{group}-1", in_place)], told
         assert (f"{module} is uninstalled before it is installed on each base" in told["notes"]) == in_place, told["notes"]
         assert told["forecast"]["lowestReady"] == (0 if in_place else 1) and told["forecast"]["samples"] == 1, told
+        assert any(n.startswith("labels only") for n in told["notes"]) != in_place, told["notes"]
     assert base.held() == {f"{group}-m:1.0.0": "activated"}
+
+
+def test_a_plan_whose_switch_moves_labels_only_says_so(cell, group):
+    add(cell, group, script.Arklet(), f"{group}-1")
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0", path="shop"), 1, group=group))
+    beside = ended(cell, cell.deploy(push(cell, f"{group}-m", "2.0.0", path="shop2"), 1, group=group))
+    note = f"labels only: where {group}-m 2.0.0 is installed beside 1.0.0, switchBiz marks it activated, and both answer until the old one is gone"
+    assert cell.plan(beside["id"])["notes"] == [note] and note in cell.berth("plan", "show", beside["id"]).stdout
+    in_place = ended(cell, cell.deploy(push(cell, f"{group}-m", "3.0.0", path="shop2"), 1, group=group))
+    assert "notes" not in cell.plan(in_place["id"])
 
 
 def test_two_modules_on_one_context_path_are_never_on_one_base(cell, group):

@@ -61,3 +61,44 @@ def test_what_memory_pressure_would_give_back_does_not_count(cell, group, until)
     set_group(cell, group, metaspaceLimit=75)
     ended(cell, cell.deploy(f"{group}-n:1.0.0", "all", group=group))
     assert base.held() == other.held() == {f"{group}-m:4.0.0": "activated", f"{group}-n:1.0.0": "activated"}
+
+
+def upgraded(cell, group, version, path, **strategy):
+    return cell.deploy(push(cell, f"{group}-m", version, path=path), 1, group=group, wait=1, strategy={"minReady": "0s"} | strategy)
+
+
+def test_an_upgrade_side_by_side_asks_for_room_for_both(cell, group, until):
+    """In place what goes makes room for what comes, and is never refused: a base at its limit can still be upgraded."""
+    base = jvm(cell, group, "0", m=5)
+    ended(cell, upgraded(cell, group, "1.0.0", "shop"))
+    until(lambda: memory(cell, f"{group}-0").get("metaspaceUsed") == 65 * MIB, 20, "the next health is told")
+    set_group(cell, group, metaspaceLimit=68)
+    waits = upgraded(cell, group, "2.0.0", "shop2", upgradePolicy="install_first")
+    why = cell.berth("why", f"{group}-m").stdout
+    assert f"{group}-m:1.0.0 goes from {group}-0 once its successor stands beside it (install_first)" in why, why
+    assert f"65.0 MiB needed now and 5.0 for it, of 68.0 at 68 % of 100.0 on {group}-0" in why, why
+    assert base.held() == {f"{group}-m:1.0.0": "activated"} and cell.plan(waits["id"])["waitingFor"][0]["rule"] == "metaspace"
+    set_group(cell, group, metaspaceLimit=72)
+    ended(cell, cell.ended(waits["id"]))
+    until(lambda: memory(cell, f"{group}-0").get("metaspaceUsed") == 70 * MIB, 20, "the next health is told")
+    set_group(cell, group, metaspaceLimit=60)
+    ended(cell, upgraded(cell, group, "3.0.0", "shop3", upgradePolicy="auto"))  # in place where there is no room for both
+    assert base.held() == {f"{group}-m:3.0.0": "activated"}
+    order = [a.command for a in base.log if a.command in ("installBiz", "uninstallBiz")]
+    assert order == ["installBiz", "installBiz", "uninstallBiz", "uninstallBiz", "installBiz"]
+
+
+def test_a_base_that_joins_gets_what_all_have_only_within_the_limit(cell, group, until):
+    first = jvm(cell, group, "0", m=5, n=4)
+    for m in ("m", "n"):
+        ended(cell, cell.deploy(push(cell, f"{group}-{m}", "1.0.0"), "all", group=group))
+    set_group(cell, group, metaspaceLimit=70)
+    tight = jvm(cell, group, "tight", used=64, m=5, n=4)  # one of them fits
+    assert len(first.held()) == 2
+    until(lambda: len(tight.held()) == 1, 20, "one is in")
+    lacks = next(m for m in ("m", "n") if f"{group}-{m}:1.0.0" not in tight.held())
+    until(lambda: "MiB needed now" in cell.berth("why", f"{group}-{lacks}").stdout, 20, "the numbers are told")
+    why = cell.berth("why", f"{group}-{lacks}").stdout
+    assert f"base {group}-tight lacks it: 1 where it would pass the metaspace limit" in why, why
+    set_group(cell, group, metaspaceLimit=90)
+    until(lambda: len(tight.held()) == 2, 30, "with more room the other one comes")

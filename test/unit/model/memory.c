@@ -129,5 +129,34 @@ START_TEST(what_was_measured_before_a_change_is_shown_only) {
 }
 END_TEST
 
+START_TEST(what_is_on_its_way_counts_once) {
+	struct world w;
+	struct instance *old, *new;
+	world_init(&w);
+	module_cost_note(w.f, w.m, w.g, 1, MIB(5));
+	says(&w, MIB(60));
+	ck_assert_int_eq(fleet_instance_add(w.f, w.b, NULL, w.v, &(struct row_instance){ .wanted = true, .units = 1 }, &old, NULL), 0);
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65)); /* decided */
+	instance_set_state(w.f, old, INSTANCE_INSTALLING, NULL, (wall_t){ 2 });
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65)); /* and told to */
+	says(&w, MIB(62));                                     /* half of its classes are there */
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65));
+	instance_set_state(w.f, old, INSTANCE_READY, NULL, (wall_t){ 3 });
+	base_memory_learn(w.b, &(struct base_memory){ .metaspace_used = MIB(62), .metaspace_max = MIB(100), .uptime_us = 1 }, true);
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65));
+	says(&w, MIB(65));
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65));
+	struct version *next = fleet_version_add(w.f, w.m, w.v->artifact, &(struct row_version){ .name = mut("2"), .units = 1 });
+	ck_assert_int_eq(fleet_instance_add(w.f, w.b, NULL, next, &(struct row_instance){ .wanted = true, .units = 1 }, &new, NULL), 0);
+	instance_set_wanted(w.f, old, false);
+	instance_set_state(w.f, old, INSTANCE_UNINSTALLING, NULL, (wall_t){ 4 });
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65)); /* in place: what goes makes room for what comes */
+	fleet_instance_remove(w.f, old);
+	instance_set_state(w.f, new, INSTANCE_INSTALLING, NULL, (wall_t){ 5 });
+	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65));
+	fleet_free(w.f);
+}
+END_TEST
+
 TEST_SUITE("model/memory", memory_goes_there_and_back, costs_are_means_and_survive_a_load, softly_reachable_classes_are_not_needed,
-    what_was_measured_before_a_change_is_shown_only)
+    what_was_measured_before_a_change_is_shown_only, what_is_on_its_way_counts_once)
