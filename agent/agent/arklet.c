@@ -139,6 +139,7 @@ void arklet_call(struct arklet *k, const struct arklet_call_spec *spec) {
 		.body_len = body.len,
 		.connect_us = CONNECT_US,
 		.total_us = spec->timeout_us,
+		.answer_idle_us = ARKLET_ANSWER_IDLE_US,
 		.max_body = ARKLET_MAX_REPLY,
 		.fresh_connection = true,
 		.no_redirect = true };

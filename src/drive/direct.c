@@ -236,6 +236,7 @@ static void call(struct direct *g, const struct brain_effect *e) {
 		.body_len = body.len,
 		.connect_us = CONNECT_US,
 		.total_us = e->timeout_us,
+		.answer_idle_us = ARKLET_ANSWER_IDLE_US,
 		.max_body = ARKLET_MAX_REPLY,
 		.fresh_connection = true,
 		.no_redirect = true };

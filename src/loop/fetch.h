@@ -21,6 +21,7 @@ struct fetch_spec {
 	int (*read_body)(void *arg, char *buf,
 	    size_t n); /* or streamed: bytes put in buf, 0 = end, -1 = abort; body_len = total or SIZE_MAX (chunked) */
 	int64_t connect_us, idle_us, total_us; /* time-outs; 0 = none. idle: no byte either way for so long */
+	int64_t answer_idle_us;                /* the same once the answer has begun: for servers that think long and then say it all */
 	size_t max_body;                       /* answer larger than this fails with E_TOO_LARGE; 0 = 16 MiB, or no limit with on_body */
 	bool fresh_connection;                 /* one request per connection */
 	bool no_redirect; /* default: follow up to 5, same scheme; libcurl keeps back no more than Authorization and Cookie from another

@@ -33,6 +33,11 @@ static size_t on_write(char *p, size_t size, size_t n, void *arg) {
 static size_t on_header(char *p, size_t size, size_t n, void *arg) {
 	struct fetch *x = arg;
 	x->last_byte = clock_mono(&clock_real);
+	if (x->answer_idle_us > 0) { /* its first line: from now on it is read in one go */
+		x->idle_us = x->answer_idle_us;
+		x->answer_idle_us = 0;
+		timer_set(&x->idle, x->idle_us);
+	}
 	return size * n;
 }
 
@@ -195,6 +200,7 @@ struct fetch *fetch_easy_new(const struct fetch_spec *spec) {
 	x->read_body = spec->read_body;
 	x->on_body = spec->on_body;
 	x->idle_us = spec->idle_us;
+	x->answer_idle_us = spec->answer_idle_us;
 	x->started = x->last_byte = clock_mono(&clock_real);
 	set_callbacks(x);
 	set_connection(x, spec);

@@ -24,7 +24,7 @@ struct fetch {
 	struct buf body;
 	uint64_t bytes, uploaded;
 	size_t max_body;
-	int64_t idle_us;
+	int64_t idle_us, answer_idle_us; /* the latter 0 once it counts */
 	mono_t started, last_byte;
 	struct timer idle;
 	int (*read_body)(void *arg, char *buf, size_t n);

@@ -30,6 +30,8 @@ const char *arklet_command_name(enum arklet_command c); /* "installBiz": the pat
 #define ARKLET_MAX_REPLY (8u << 20)   /* bytes of an answer that are worth reading */
 #define ARKLET_MAX_PARTS (128u << 10) /* values in it: each takes memory and time that its bytes do not show */
 #define ARKLET_MAX_BIZ 1024           /* modules in one list */
+/* An answer is made whole before its first byte leaves: one that stops in between comes from a base that is frozen or gone. */
+#define ARKLET_ANSWER_IDLE_US INT64_C(10000000)
 
 enum arklet_state {
 	ARKLET_UNRESOLVED,

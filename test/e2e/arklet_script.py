@@ -74,6 +74,7 @@ class Arklet:
         self.identity, self.generation = identity, generation
         self.biz = {}                 # (name, version): {"state", "path"}
         self.log, self.failing, self.slow, self.order = [], {}, {}, []  # order: of modules as they came up
+        self.stall = None             # a command whose answer stops after its first line, once
         self.hang = self.lose_answer = self.many_ref = self.keep_broken = False
         self.activates = self.stop_throws = False  # activate.new.module=true; a stop handler that throws
         self.word = {}                # states by words of its own, for state
@@ -153,8 +154,12 @@ class Arklet:
                 if answer is None:    # the connection stays open, for ever as far as the client knows
                     threading.Timer(120, s.close).start()
                     return
-                s.sendall(answer)
-                s.close()
+                stalls, self.stall = self.stall and f"/{self.stall}" == target, None if f"/{self.stall}" == target else self.stall
+                s.sendall(answer[:answer.index(b"{") + 9] if stalls else answer)
+                if stalls:
+                    self.stalled = s  # stays open as long as this base is there
+                else:
+                    s.close()
             except OSError:
                 s.close()
 

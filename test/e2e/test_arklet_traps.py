@@ -4,6 +4,7 @@ arklet's in test_hostile_arklet.py, real JVMs in test_koupleless.py."""
 import hashlib
 import json
 import threading
+import time
 
 import pytest
 
@@ -103,6 +104,17 @@ def test_checklist_timeouts_a_base_that_never_answers_holds_up_nobody(cell, grou
     ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
     assert base.held() == {f"{group}-m:1.0.0": "activated"}
     assert cell.api.get(f"/v1/bases/{group}-hangs:ready").status == 503
+
+
+def test_checklist_timeouts_an_answer_that_stops_in_between_is_given_up_and_asked_about(cell, group):
+    """An install may be silent for minutes; what has begun to answer may not. A base frozen in its answer costs 10 s, not the time-out."""
+    base = script.Arklet()
+    add(cell, group, base, f"{group}-1")
+    base.stall = "installBiz"
+    began = time.monotonic()
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, wait=0))
+    assert 9 < time.monotonic() - began < 35, "its task time-out is 120 s"
+    assert len(base.asked("installBiz")) == 1 and base.held() == {f"{group}-m:1.0.0": "activated"} and base.stall is None
 
 
 def test_checklist_timeouts_a_slow_poll_during_an_install_is_not_death(cell, group, until):

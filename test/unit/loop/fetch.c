@@ -17,7 +17,7 @@
 
 /* A server that answers each connection with the next canned text and closes; it keeps what it was asked. */
 struct canned {
-	const char *answers[8]; /* NULL-terminated; "" = say nothing and wait until the client leaves */
+	const char *answers[8]; /* NULL-terminated; "" = say nothing and wait until the client leaves; so after a '~' at the end, too */
 	int fd, port;
 	pthread_t thread;
 	struct buf asked;
@@ -47,17 +47,17 @@ static void *serve(void *arg) {
 	struct canned *c = arg;
 	char byte;
 	for (size_t i = 0; c->answers[i] != NULL; i++) {
+		size_t len = strcspn(c->answers[i], "~");
 		int fd = accept(c->fd, NULL, NULL);
 		if (fd < 0)
 			return NULL;
 		struct timeval tv = { .tv_sec = 5 };
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
 		read_request(fd, &c->asked);
-		if (c->answers[i][0] == '\0')
+		send(fd, c->answers[i], len, MSG_NOSIGNAL);
+		if (len == 0 || c->answers[i][len] == '~')
 			while (recv(fd, &byte, 1, 0) > 0)
 				;
-		else
-			send(fd, c->answers[i], strlen(c->answers[i]), MSG_NOSIGNAL);
 		close(fd);
 	}
 	return NULL;
@@ -248,6 +248,24 @@ START_TEST(bodies_stream_out) {
 }
 END_TEST
 
+START_TEST(an_answer_that_has_begun_does_not_stop_in_between) {
+	start("", "HTTP/1.1 200 OK\r\n\r\n{\"code\":~", NULL);
+	struct outcome silent = { 0 }, stalled = { 0 };
+	struct fetch_spec s = { .method = "GET", .url = url("/"), .answer_idle_us = 50 * US_PER_MS, .total_us = 400 * US_PER_MS };
+	fetch_one(&s, &silent); /* it may think as long as it likes */
+	ck_assert_int_eq(silent.code, E_TIMEOUT);
+	ck_assert_ptr_null(strstr(silent.text, "idle"));
+	s.total_us = 20 * US_PER_S;
+	fetch_one(&s, &stalled);
+	ck_assert_int_eq(stalled.code, E_TIMEOUT);
+	ck_assert_ptr_nonnull(strstr(stalled.text, "idle"));
+	ck_assert(stalled.sent);
+	outcome_free(&silent);
+	outcome_free(&stalled);
+	stop();
+}
+END_TEST
+
 START_TEST(time_outs_and_sizes_are_kept) {
 	start("", "", "HTTP/1.1 200 OK\r\n\r\n0123456789");
 	struct outcome total = { 0 }, idle = { 0 }, large = { 0 };
@@ -360,5 +378,5 @@ START_TEST(cancelling_completes_once_and_later) {
 END_TEST
 
 TEST_SUITE("loop/fetch", a_header_less_answer_is_read_to_its_end, ranges_methods_and_headers_go_out, answers_stream_and_stop,
-    bodies_stream_out, time_outs_and_sizes_are_kept, failures_say_whether_anything_was_sent, redirects_lose_the_token_elsewhere,
-    cancelling_completes_once_and_later)
+    bodies_stream_out, time_outs_and_sizes_are_kept, an_answer_that_has_begun_does_not_stop_in_between,
+    failures_say_whether_anything_was_sent, redirects_lose_the_token_elsewhere, cancelling_completes_once_and_later)
