@@ -26,7 +26,7 @@ struct adopting {
 	struct core *c;
 	const struct core_who *who;
 	struct arena *a;
-	bool dry;
+	bool dry, by_policy;
 	struct base **bases; /* that have something wanted now */
 	size_t n_bases;
 };
@@ -42,7 +42,7 @@ static bool asked_for(const struct adopt_spec *s, const struct finding *x) {
 	if (s->finding != NULL)
 		return x == s->finding;
 	return adoptable(x) && x->row.ignored_at.us == 0 && x->base->group == s->group &&
-	       (s->module == NULL || strcmp(x->row.module, s->module) == 0);
+	       (s->module == NULL || strcmp(x->row.module, s->module) == 0) && (!s->by_policy || policy_may_act(x));
 }
 
 static int prefer(const struct finding *a, const struct finding *b) {
@@ -148,6 +148,13 @@ static const char *hindrance(struct adopting *x, const struct set *s, const stru
 	return NULL;
 }
 
+/* A person may adopt more than a deployment wants, and is told; a policy does not make a surplus that the next plan would remove. */
+static bool would_have_more(const struct adopting *x, const struct set *s, size_t n, const struct finding *f) {
+	const struct deployment *d = s->there;
+	int64_t want = d == NULL ? -1 : d->current->row.replicas;
+	return x->by_policy && want >= 0 && d->n_wanted + (int64_t)n >= want && stands_there(s, f->base) == NULL;
+}
+
 /* One per base; what is left out is told. */
 static void choose(struct adopting *x, struct set *s) {
 	struct finding **kept = arena_alloc(x->a, (s->n + 1) * sizeof(struct finding *));
@@ -157,6 +164,9 @@ static void choose(struct adopting *x, struct set *s) {
 		const char *why = hindrance(x, s, f);
 		if (why != NULL)
 			note(x, s, "%s: it stays a finding", why);
+		else if (would_have_more(x, s, n, f))
+			note(x, s, "deployment %s would have more instances than it wants: %s:%s on %s stays a finding", s->name,
+			    f->row.module, f->row.version, f->base->row.name);
 		else if (n > 0 && kept[n - 1]->base == f->base)
 			note(x, s, "%s holds %s:%s beside %s: it stays a finding", f->base->row.name, f->row.module, f->row.version,
 			    kept[n - 1]->row.version);
@@ -250,15 +260,12 @@ static void not_restorable(struct core *c, const struct instance *i) {
 	agenda_add(&c->agenda, mono_add(c->mono, LOOK_US), AGENDA_FINDING, x->row.id);
 }
 
-void not_restorable_look(struct core *c, int64_t id) {
-	const struct finding *x = fleet_finding(c->fleet, id);
-	const struct module *m = x == NULL || x->base == NULL ? NULL : fleet_module(x->tenant, x->row.module);
+void not_restorable_look(struct core *c, const struct finding *x) {
+	const struct module *m = x->base == NULL ? NULL : fleet_module(x->tenant, x->row.module);
 	const struct version *v = m == NULL ? NULL : fleet_version(m, x->row.version);
 	const struct instance *i = v == NULL ? NULL : base_instance_of(x->base, v);
-	if (x == NULL)
-		return;
 	if (i != NULL && i->row.wanted && !version_restorable(v))
-		agenda_add(&c->agenda, mono_add(c->mono, LOOK_US), AGENDA_FINDING, id);
+		agenda_add(&c->agenda, mono_add(c->mono, LOOK_US), AGENDA_FINDING, x->row.id);
 	else
 		finding_clear(c, FINDING_NOT_RESTORABLE, x->base, x->row.module, x->row.version);
 }
@@ -380,7 +387,7 @@ static size_t set_length(struct finding *const *v, size_t n) {
 
 int change_adopt(struct core *c, const struct core_who *who, const struct adopt_spec *spec, struct arena *a, struct adoption **ret,
     size_t *ret_n, struct err *err) {
-	struct adopting x = { .c = c, .who = who, .a = a, .dry = spec->dry };
+	struct adopting x = { .c = c, .who = who, .a = a, .dry = spec->dry, .by_policy = spec->by_policy };
 	struct finding **v;
 	if (spec->finding != NULL && !adoptable(spec->finding))
 		return err_set(err, E_STATE, "finding %lld is \"%s\"; only unmanaged modules and version drift can be adopted",
@@ -436,5 +443,7 @@ int change_ignore(struct core *c, const struct core_who *who, struct finding *f,
 	text_set(&f->row.ignore_reason, ignore ? who->reason : NULL);
 	fleet_touch(c->fleet, &f->o);
 	core_event(c, &e, ignore ? "let be: %s" : "no longer let be: %s", f->row.detail);
+	if (!ignore)
+		policy_found(c, f);
 	return 0;
 }

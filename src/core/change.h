@@ -118,6 +118,7 @@ struct adopt_spec {
 	const struct group *group;
 	const char *module;
 	bool dry;
+	bool by_policy; /* only what the group's policy may act on now, and no more than the deployment wants */
 };
 struct adopted {
 	const char *base, *version;

@@ -68,6 +68,7 @@ static void on_ended(void *arg, struct plan *p) {
 	struct core *c = arg;
 	struct change *ch;
 	bool awaited = false;
+	policy_plan_ended(c, p);
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct instance *i;
 		awaited |= ch->deployment->n_queued > 0;

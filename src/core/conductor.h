@@ -280,9 +280,16 @@ const struct plan *eviction_of(const struct finding *x);                        
 void evictions_due(struct core *c, const struct base *b); /* what is to go from there, looked at again */
 void evicted(struct core *c, const struct task *t);       /* its removal succeeded: nothing is found there any more */
 
+/* policy.c: what a group's unmanagedPolicy does by itself; nothing where that is "report" */
+void policy_found(struct core *c, struct finding *x);         /* it is new, or is not let be any more */
+void policy_changed(struct core *c, const struct group *g);   /* so did what holds it up there; and after a load */
+void policy_due(struct core *c, struct finding *x);           /* AGENDA_FINDING */
+void policy_plan_ended(struct core *c, const struct plan *p); /* of kind evict */
+bool policy_may_act(const struct finding *x);                 /* now */
+
 /* adopt.c */
 struct version *version_of_finding(struct core *c, const char *actor, const struct finding *f); /* made without an artifact when unknown */
-void not_restorable_look(struct core *c, int64_t finding); /* AGENDA_FINDING: over when its instance went, or has its artifact */
+void not_restorable_look(struct core *c, const struct finding *x); /* AGENDA_FINDING: over when its instance went, or has its artifact */
 
 /* fleetops.c */
 void base_inherit(struct base *b); /* labels of its group that it does not have; its zone from the group's zone key, unless it has one */

@@ -261,6 +261,7 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 	struct task *t;
 	struct base *b;
 	struct instance *i;
+	struct finding *found;
 	switch (x->kind) {
 	case AGENDA_PLAN:
 		if ((p = fleet_plan(c->fleet, x->id)) != NULL)
@@ -290,7 +291,12 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 		repair_instance(c, i);
 		return;
 	case AGENDA_FINDING:
-		not_restorable_look(c, x->id);
+		if ((found = fleet_finding(c->fleet, x->id)) == NULL)
+			return;
+		if (found->row.kind == FINDING_NOT_RESTORABLE)
+			not_restorable_look(c, found);
+		else
+			policy_due(c, found);
 		return;
 	}
 }
@@ -523,9 +529,11 @@ void core_loaded(struct core *c) {
 		b->memory_life = b->row.incarnation;
 		base_memory_counts(b);
 	}
-	for (const struct finding *x = fleet_findings_first(c->fleet); x != NULL; x = TAILQ_NEXT(x, link))
+	for (struct finding *x = fleet_findings_first(c->fleet); x != NULL; x = TAILQ_NEXT(x, link)) {
 		if (x->row.kind == FINDING_NOT_RESTORABLE)
 			agenda_add(&c->agenda, c->mono, AGENDA_FINDING, x->row.id);
+		policy_found(c, x);
+	}
 	if (fleet_tenant(c->fleet, "default") == NULL)
 		fleet_tenant_add(c->fleet, "default", c->wall);
 	brake_restore(c);

@@ -139,8 +139,10 @@ int change_freeze(struct core *c, const struct core_who *who, struct group *g, b
 	fleet_touch(c->fleet, &g->o);
 	core_event(
 	    c, &f, freeze ? "group %s is frozen: no plan starts there; what runs goes on" : "group %s is not frozen any more", g->row.name);
-	if (!freeze)
+	if (!freeze) {
 		thawed(c);
+		policy_changed(c, g);
+	}
 	return 0;
 }
 
@@ -245,6 +247,7 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	fleet_touch(c->fleet, &g->o);
 	core_event(c, &f, "group %s changed", g->row.name);
 	mode_set(c, g, row->mode);
+	policy_changed(c, g);
 	if (thaws)
 		thawed(c);
 	if (roomier)

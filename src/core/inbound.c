@@ -515,7 +515,8 @@ static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModul
 	if (i != NULL)
 		kind = FINDING_VERSION_DRIFT;
 	x = fleet_finding_find(c->fleet, kind, b, h->module, h->version);
-	if (x == NULL && !budget_held(c, b))
+	bool known = x != NULL;
+	if (!known && !budget_held(c, b))
 		return;
 	if (i != NULL)
 		x = finding_raise(c, kind, b, h->module, h->version, i->deployment, NULL, "base %s holds %s:%s beside the wanted %s",
@@ -524,6 +525,8 @@ static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModul
 		x = finding_raise(c, kind, b, h->module, h->version, NULL, NULL, "base %s holds %s:%s, which nobody told Berth about",
 		    b->row.name, h->module, h->version);
 	unmanaged_note(c, x, h);
+	if (!known)
+		policy_found(c, x);
 }
 
 static bool in_list(Berth__V1__HeldModule *const *held, size_t n, const struct instance *i) {

@@ -267,6 +267,7 @@ struct finding {
 	struct tenant *tenant;
 	struct base *base;
 	struct plan *plan; /* live: the last one that evicts it; may have ended */
+	mono_t look_at;    /* live: when its group's policy looks at it; 0 = not */
 	char *key;
 	TAILQ_ENTRY(finding) link, base_link;
 	UT_hash_handle hh_id, hh_key;

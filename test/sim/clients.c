@@ -420,6 +420,7 @@ static void hooks_set(const struct sim *s, struct row_base_group *g) {
 static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 	struct fleet *f = core_fleet(c);
 	struct tenant *t = fleet_tenant(f, "default");
+	const struct setup *x = (const struct setup *)op;
 	if (fleet_group(t, "g") != NULL)
 		return 0;
 	struct row_base_group g = { .name = (char *)(uintptr_t) "g",
@@ -427,7 +428,7 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 		.install_limit = 3,
 		.placement = PLACEMENT_SPREAD,
 		.upgrade_policy = UPGRADE_POLICY_AUTO,
-		.unmanaged_policy = UNMANAGED_REPORT,
+		.unmanaged_policy = UNMANAGED_REPORT + (int)(x->sim->seed % 4),
 		.etag = 1,
 		.created_at = core_now(c),
 		.updated_at = core_now(c) };
