@@ -138,9 +138,12 @@ static int join(struct beat_op *o, struct tenant *t, const struct token *tok, st
 	struct group *g = bad ? NULL : tok == NULL ? group_open(o, t) : known != NULL ? known->group : group_by_token(o, t, tok);
 	if (g == NULL)
 		return not_let_in(o, err);
+	struct arena *a = o->in.arena;
+	struct pair application = { arena_strdup(a, "application"), arena_strdup(a, o->beat.name != NULL ? o->beat.name : "") };
 	struct direct_spec s = { .name = o->name,
+		.labels = name_valid(NAME_PLAIN, application.value) ? pairs_print(&application, 1, a) : NULL,
 		.url = o->url,
-		.identity = arena_printf(o->in.arena, BOOT "%s", o->beat.identity),
+		.identity = arena_printf(a, BOOT "%s", o->beat.identity),
 		.group = known != NULL ? known->group : g };
 	struct base *b;
 	return change_base_add(o->api->core, &o->core.who, &s, &b, err);
@@ -177,6 +180,21 @@ static const struct base *asker(const struct beat_op *o, const struct tenant *t)
 	return found;
 }
 
+static const char *peer_ip(const struct beat_op *o) {
+	const char *peer = o->in.peer != NULL ? o->in.peer : "", *colon = strrchr(peer, ':');
+	return arena_strndup(o->in.arena, peer, colon != NULL ? (size_t)(colon - peer) : strlen(peer));
+}
+
+/* A base that is in needs no token that is still valid: renewing one throws nobody out. But links to its modules are not for everybody who
+ * guesses its name: the question comes from the address at which it was found. */
+static bool asks_itself(const struct beat_op *o, const struct base *b) {
+	const char *ip = peer_ip(o), *from;
+	if (b == NULL || b->row.arklet_url == NULL || *ip == '\0')
+		return false;
+	from = arena_printf(o->in.arena, strchr(ip, ':') != NULL && *ip != '[' ? "http://[%s]:" : "http://%s:", ip);
+	return strncmp(b->row.arklet_url, from, strlen(from)) == 0;
+}
+
 static int by_priority(const void *x, const void *y) {
 	const struct instance *a = *(const struct instance *const *)x, *b = *(const struct instance *const *)y;
 	int64_t p = a->version->row.priority, q = b->version->row.priority;
@@ -210,9 +228,10 @@ static int baseline_apply(struct core *c, struct core_op *op, struct err *err) {
 	}
 	const struct token *tok = token_of(o);
 	const struct tenant *t = tok != NULL ? tok->tenant : fleet_tenant(core_fleet(c), "default");
-	if (t == NULL || (tok == NULL && (o->in.token != NULL || !any_open(t))))
+	const struct base *b = t == NULL ? NULL : asker(o, t);
+	bool open = t != NULL && tok == NULL && o->in.token == NULL && any_open(t);
+	if (t == NULL || (tok == NULL && !open && !asks_itself(o, b)))
 		return not_let_in(o, err);
-	const struct base *b = asker(o, t);
 	const struct instance **list = arena_alloc(o->in.arena, ((size_t)(b != NULL ? b->n_instances : 0) + 1) * sizeof *list), *i;
 	size_t n = 0;
 	BUF_AUTO out = BUF_INIT;
@@ -245,8 +264,7 @@ static bool loopback(const char *ip) {
 /* The address it gives for itself, as the original controller has it; where that can only be meant on its own machine, the one it called
  * from. */
 static const char *url_of(struct beat_op *o) {
-	const char *peer = o->in.peer != NULL ? o->in.peer : "", *colon = strrchr(peer, ':'), *ip = o->beat.ip;
-	const char *from = arena_strndup(o->in.arena, peer, colon != NULL ? (size_t)(colon - peer) : strlen(peer));
+	const char *ip = o->beat.ip, *from = peer_ip(o);
 	if ((ip == NULL || (loopback(ip) && !loopback(from))) && *from != '\0')
 		ip = from;
 	bool v6 = ip != NULL && strchr(ip, ':') != NULL && *ip != '[';

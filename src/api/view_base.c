@@ -167,9 +167,22 @@ static Berth__V1__BaseMemory *view_memory(const struct base *b, struct arena *a)
 	return m;
 }
 
+/* The name its heartbeat brought is its label "application"; stock bases send a placeholder there, and their health has the real one. */
+static char *display_name(const struct base *b, struct arena *a) {
+	struct pair *labels;
+	size_t n;
+	if (pairs_parse(b->row.labels, a, &labels, &n, NULL) != 0)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(labels[i].key, "application") == 0)
+			return view_text(labels[i].value, a);
+	return b->memory_told ? view_text(b->memory.application, a) : NULL;
+}
+
 Berth__V1__Base *view_base(const struct base *x, struct arena *a) {
 	Berth__V1__Base *m = PB_NEW(Berth__V1__Base, berth__v1__base, a);
 	m->id = view_text(x->row.name, a);
+	m->display_name = display_name(x, a);
 	m->tenant = view_text(x->tenant->row.name, a);
 	m->group = view_text(x->group->row.name, a);
 	PUT(m, state, (Berth__V1__BaseState)x->row.state);

@@ -2,6 +2,7 @@
 test_checklist_…, with the checklist's own words in CHECKLIST. What the memory of a JVM brings is in test_base_memory.py, answers that are no
 arklet's in test_hostile_arklet.py, real JVMs in test_koupleless.py."""
 import hashlib
+import http.client
 import json
 import threading
 import time
@@ -505,7 +506,19 @@ def test_a_first_heartbeat_comes_before_the_port_is_open_and_the_name_is_a_place
     base.up()
     cell.base_ready(name_of(base), 30)
     until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}").json.get("memory", {}).get("application") == "lab-base", 20, "/health has its name")
-    assert "TO_BE_IMPLEMENTED" not in json.dumps(cell.api.get(f"/v1/bases/{name_of(base)}").json)
+    shown = cell.api.get(f"/v1/bases/{name_of(base)}").json
+    assert "TO_BE_IMPLEMENTED" not in json.dumps(shown) and shown["displayName"] == "lab-base" and shown["id"] == name_of(base)
+    assert "lab-base" in cell.berth("base", "list", "--group", group, "-o", "wide").stdout
+
+
+def test_the_name_that_a_heartbeat_brings_is_shown_and_is_a_label(cell, group):
+    base = script.Arklet(identity=f"base-{group}")
+    named = base.beat()
+    named["baseMetadata"]["name"] = "checkout"
+    assert cell.join_rest.call("POST", f"/join/{cell.join_token(group)}/heartbeat", named).status == 200
+    cell.base_ready(name_of(base), 20)
+    shown = cell.api.get(f"/v1/bases/{name_of(base)}").json
+    assert shown["displayName"] == "checkout" == shown["labels"]["application"], shown
 
 
 def test_an_identity_that_changes_with_each_heartbeat_is_replaced_by_the_address(cell, group):
@@ -643,7 +656,27 @@ def test_checklist_query_baseline_and_its_links(cell, group, until):
     assert cell.join_rest.call("GET", "/" + path[:-1] + ("0" if path[-1] != "0" else "1")).status == 401
     assert cell.join_rest.call("GET", "/" + path.replace("expires=", "expires=9")).status == 401
     assert cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question | {"identity": "nobody"}).json == []
-    assert cell.join_rest.call("POST", "/queryBaseline", question).status == 401
+    assert cell.join_rest.call("POST", "/queryBaseline", question | {"identity": "nobody"}).status == 401
+
+
+def test_checklist_query_baseline_is_answered_to_a_joined_base_whose_token_was_renewed(cell, group, until):
+    """Asked from where the base was found; who only guesses its name, from elsewhere, needs a token. Linux answers to all of 127.0.0.0/8."""
+    token = cell.join_token(group)
+    base = script.Arklet(identity=f"base-{group}")
+    assert beat(cell, token, base).status == 200
+    cell.base_ready(name_of(base), 20)
+    ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
+    name = next(t["name"] for t in cell.api.get("/v1/tokens", limit=1000).json["tokens"] if t.get("group") == group)
+    assert cell.api.call("DELETE", f"/v1/tokens/{name}").status == 200
+    question = {"identity": base.identity, "port": base.port, "name": "TO_BE_IMPLEMENTED", "version": "1.0.0", "clusterName": "default"}
+    assert beat(cell, token, base).status == 200
+    answer = cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question)
+    assert answer.status == 200 and [b["bizName"] for b in answer.json] == [f"{group}-m"], answer
+    port = int(cell.one.ports["join"].rpartition(":")[2])
+    elsewhere = http.client.HTTPConnection("127.0.0.1", port, timeout=10, source_address=("127.0.0.9", 0))
+    elsewhere.request("POST", f"/join/{token}/queryBaseline", json.dumps(question), {"Content-Type": "application/json"})
+    assert elsewhere.getresponse().status == 401
+    assert cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question | {"identity": "nobody"}).status == 401
 
 
 def test_checklist_the_baseline_is_replayed_and_a_failed_replace_leaves_no_base_empty(cell, group, until):
