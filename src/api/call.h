@@ -100,6 +100,12 @@ struct api {
 	size_t openapi_len;
 };
 
+/* manifest.c: 0, and what `want` leaves out is in the row; or what its file says does not go with it. A package is for its base to check.
+ */
+int manifest_apply(struct api_op *op, const char *module, const Berth__V1__Version *want, struct row_version *row, struct err *err);
+bool manifest_missing(const struct api_op *op, const Berth__V1__Version *want); /* its bytes are in the ledger only; at step 0 */
+void manifest_bring(struct api_op *op);                                         /* a `then`: they come, and it is applied at step 1 */
+
 /* api.c */
 #define MAX_REASON 1024           /* bytes of why somebody does something */
 void op_again(struct api_op *op); /* apply once more, with op->step set by the caller */

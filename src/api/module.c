@@ -2,11 +2,9 @@
  * a group with mutableVersions; then it becomes a new revision of that version. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "api/blob.h"
+#include "api/call.h"
 #include "base/name.h"
-#include "proto/modfile.h"
 #include "sched/requires.h"
 
 #define MAX_UNITS 100000
@@ -246,42 +244,6 @@ static int version_put(struct api_op *op, struct module *m, const Berth__V1__Ver
 	return 0;
 }
 
-/* ---- what the file says of itself ---- */
-
-static bool runtime_of_kind(enum modfile_kind kind, int runtime) {
-	return runtime == (kind == MODFILE_ARK ? RUNTIME_ARK : kind == MODFILE_NODE ? RUNTIME_NODE : RUNTIME_NATIVE);
-}
-
-/* Bases go by what is in the file, an arklet without a word: another name there is refused before any base sees it, and what the caller
- * left out is taken from there. Only where the bytes are at hand (they are, right after an upload or a fetch) and cheap to read: a
- * compressed package is for its base to check. */
-static int file_apply(struct api_op *op, const char *module, const Berth__V1__Version *want, struct row_version *row, struct err *err) {
-	const struct artifact *art = fleet_artifact(op->tenant, want->artifact);
-	struct modfile m;
-	char magic[2];
-	int fd = art == NULL || op->api->blobs == NULL ? -1 : blob_cached(op->api->blobs, art->row.sha256, art->row.size_bytes);
-	if (fd < 0)
-		return 0;
-	bool jar = pread(fd, magic, sizeof magic, 0) == sizeof magic && memcmp(magic, "PK", sizeof magic) == 0;
-	close(fd);
-	if (!jar)
-		return 0;
-	struct err why = ERR_INIT;
-	if (modfile_read_path(op->arena, arena_printf(op->arena, "%s/%s", op->api->blobs->dir, art->row.sha256), &m, &why) != 0)
-		return row->runtime == RUNTIME_ARK ? err_field(err, E_INVALID, "/artifact", "%s", why.text) : 0;
-	if (strcmp(m.name, module) != 0 || strcmp(m.version, row->name) != 0)
-		return err_field(err, E_INVALID, strcmp(m.name, module) != 0 ? "/module" : "/version",
-		    "the jar's manifest says %s:%s, not %s:%s: a base would install what the manifest says", m.name, m.version, module,
-		    row->name);
-	if (want->has_runtime && want->runtime != 0 && !runtime_of_kind(m.kind, row->runtime))
-		return err_field(err, E_INVALID, "/runtime", "the file is a module of runtime %s", modfile_kind_name(m.kind));
-	row->runtime = RUNTIME_ARK;
-	row->context_path = row->context_path != NULL ? row->context_path : arena_strdup(op->arena, m.context_path);
-	row->priority = want->has_priority ? row->priority : m.priority;
-	row->units = want->has_units ? row->units : m.units;
-	return 0;
-}
-
 static int mutable_by_group(struct api_op *op, const char *name, bool *ret, struct err *err) {
 	if (name == NULL || *name == '\0')
 		return 0;
@@ -308,11 +270,15 @@ int op_version_create(struct api_op *op, struct err *err) {
 	if (rc == 0)
 		rc = version_row(op, want, &row, err);
 	if (rc == 0)
-		rc = file_apply(op, r->module, want, &row, err);
+		rc = refuse_dry_run(op, err);
+	if (rc == 0 && manifest_missing(op, want)) {
+		op->then = manifest_bring;
+		return 0;
+	}
+	if (rc == 0)
+		rc = manifest_apply(op, r->module, want, &row, err);
 	if (rc == 0)
 		rc = mutable_by_group(op, r->group, &mutable, err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
 	if (rc != 0)
 		return rc;
 	struct module *m = fleet_module(op->tenant, r->module);

@@ -238,6 +238,22 @@ def test_a_stack_trace_is_kept_with_the_task_and_with_a_module_the_base_keeps(ce
     until(lambda: [x for x in cell.api.get("/v1/findings", base=f"{group}-1").json.get("findings", []) if x["reportedState"] == "broken"], 15, "seen")
 
 
+def test_a_manifest_is_read_also_when_the_bytes_have_left_the_cache(cell, group):
+    """Of an upload to another server, of a URL whose file is long gone there: the ledger has the bytes."""
+    m = f"{group}-m"
+    jar = script.jar(m, "1.0.0", path="shop", priority=7)
+    digest = hashlib.sha256(jar).hexdigest()
+    with script.files({"m.jar": jar}) as url:
+        assert cell.api.post("/v1/artifacts", {"url": f"{url}/m.jar"}).status == 201
+    cached = cell.one.data / "artifacts" / digest
+    for version, module, status in (("2.0.0", m, 400), ("1.0.0", f"{group}-other", 400), ("1.0.0", m, 201)):
+        cached.unlink()
+        made = cell.api.post(f"/v1/modules/{module}/versions", {"version": version, "artifact": digest})
+        assert made.status == status, made
+        assert status == 201 or f"manifest says {m}:1.0.0" in made.json["detail"], made
+    assert (made.json["runtime"], made.json["contextPath"], made.json["priority"]) == ("ark", "/shop", 7), made.json
+
+
 def test_an_artifact_that_cannot_be_fetched_leaves_the_old_version_alone(cell, group, until):
     """Bases of this group fetch from where their files are; that server has lost one since it was registered."""
     set_group(cell, group, originArtifacts=True)
