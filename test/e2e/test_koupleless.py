@@ -229,6 +229,23 @@ def test_thirty_upgrades(shop):
     thirty_upgrades(shop, "j1", j1, j1.data / "work")
 
 
+def evicted(f, base, name, until):
+    """What somebody installed by hand on that base goes, and is not found there any more."""
+    found, = until(lambda: f.api.get("/v1/findings", base=name).json["findings"], 60, "it is found")
+    assert (found["kind"], found["module"]) == ("unmanaged", "biz1"), found
+    done = f.berth("finding", "evict", found["id"], "--grace", "1s", "--reason", "left over")
+    assert done.returncode == 0, done.stderr
+    until(lambda: base.arklet.modules() == {}, 30, "it is gone")
+    assert base.web.status("/biz1/version") == 404
+    until(lambda: not f.api.get("/v1/findings", base=name).json["findings"], 30, "so is the finding")
+
+
+def test_what_somebody_installed_by_hand_is_evicted_through_the_agent(shop, until):
+    j1 = shop.agents["j1"]
+    assert j1.arklet.install("biz1", "1.0.0", jvm.jar("biz1:1.0.0"))["code"] == "SUCCESS"
+    evicted(shop, j1, "j1", until)
+
+
 def test_agent_beside_a_base_that_something_else_starts(shop, until):
     """Observe, adopt, manage, through an agent, with a module that was there before. Beside j1, on one host."""
     base = jvm.Jvm(shop, "legacy").start().up()
@@ -401,13 +418,7 @@ def test_forget_leaves_its_modules_running(plain):
 def test_by_address_what_somebody_installed_by_hand_is_evicted(plain, until):
     plain.s1.arklet.install("biz1", "1.0.0", jvm.jar("biz1:1.0.0"))  # or it is there already, let go by a test before
     assert plain.s1.arklet.modules() == {"biz1:1.0.0": "activated"}
-    found, = until(lambda: plain.api.get("/v1/findings", base="s1").json["findings"], 60, "it is found")
-    assert (found["kind"], found["module"]) == ("unmanaged", "biz1")
-    done = plain.berth("finding", "evict", found["id"], "--grace", "1s", "--reason", "left over")
-    assert done.returncode == 0, done.stderr
-    until(lambda: plain.s1.arklet.modules() == {}, 30, "it is gone")
-    assert plain.s1.web.status("/biz1/version") == 404
-    until(lambda: not plain.api.get("/v1/findings", base="s1").json["findings"], 30, "so is the finding")
+    evicted(plain, plain.s1, "s1", until)
 
 
 def test_a_base_nobody_changed_is_adopted_upgraded_restarted_drained_forgotten(plain, until):
@@ -486,6 +497,30 @@ def test_by_heartbeat_two_bases_on_one_host_deploy_upgrade_and_survive(plain, un
         b.process.kill()
     for name in names:
         assert plain.berth("base", "forget", name).returncode == 0
+
+
+def test_by_heartbeat_observe_adopt_manage_evict_forget(plain, until):
+    """The hand-over of a base of which nobody told Berth anything: it came by its heartbeats, with a module that somebody had installed."""
+    plain.group("heard", 10)
+    assert plain.berth("group", "set", "heard", "--mode", "observe").returncode == 0
+    endpoint = f"http://{plain.one.ports['join']}/join/{plain.join_token('heard')}"
+    base = jvm.Jvm(plain, "heard0", f"-Dkoupleless.arklet.http.heartbeat.endpoint={endpoint}", "-Dlab.heartbeat.ip=127.0.0.1").start()
+    assert base.up().arklet.install("biz1", "1.0.0", jvm.jar("biz1:1.0.0"))["code"] == "SUCCESS"
+    name = f"127.0.0.1-{base.ark_port}"
+    found, = until(lambda: plain.api.get("/v1/findings", group="heard").json.get("findings"), 60, "it joined, and what it had is found")
+    assert (found["base"], found["kind"], found["module"], found["version"]) == (name, "unmanaged", "biz1", "1.0.0"), found
+    assert plain.api.get(f"/v1/bases/{name}").json["displayName"] not in ("", "TO_BE_IMPLEMENTED", name)
+    push(plain, jvm.jar("biz1:1.0.0"))
+    assert plain.berth("finding", "adopt", "--group", "heard").returncode == 0
+    deployment, = plain.api.get("/v1/deployments", group="heard").json["deployments"]
+    assert plain.berth("group", "set", "heard", "--mode", "manage").returncode == 0
+    deploy(plain, jvm.jar("biz1:2.0.0"), "--name", deployment["name"], "--min-ready", "0s", group="heard")
+    assert base.web.says("/biz1/version", "biz1 2.0.0") and base.arklet.modules() == {"biz1:2.0.0": "activated"}
+    away(plain, deployment["name"])
+    assert base.arklet.install("biz1", "1.0.0", jvm.jar("biz1:1.0.0"))["code"] == "SUCCESS"
+    evicted(plain, base, name, until)
+    base.process.kill()
+    assert plain.berth("base", "forget", name).returncode == 0
 
 
 def test_by_address_in_place_failure_puts_the_old_version_back(plain, until):

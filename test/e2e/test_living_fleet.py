@@ -4,7 +4,7 @@ import json
 
 import arklet_script as script
 import cell as cells
-from test_arklet_traps import add, cell, ended, group, push, set_group  # noqa: F401
+from test_arklet_traps import add, beat, cell, ended, group, name_of, push, set_group  # noqa: F401
 
 
 def living(cell, group, *modules, count=1, **options):
@@ -189,6 +189,30 @@ def test_observe_adopt_manage_forget(cell, group, until):
     done = len(commanded(base))
     assert cell.berth("base", "forget", f"{group}-0").returncode == 0
     assert base.held() == {f"{m}:2.0.0": "activated"} and len(commanded(base)) == done
+
+
+def test_a_base_that_came_by_its_heartbeats_is_observed_adopted_managed(cell, group, until):
+    """Nobody told Berth of it: no address, no file; the heartbeat brings it, polling finds what it holds."""
+    set_group(cell, group, mode="observe")
+    m = f"{group}-m"
+    base = script.Arklet(identity=f"heard-{group}")
+    base.biz[(m, "1.0.0")] = {"state": "activated", "path": "/shop"}
+    assert beat(cell, cell.join_token(group), base).status == 200
+    cell.base_ready(name_of(base), 20)
+    found, = until(lambda: findings(cell, base=name_of(base)), 15, "found")
+    assert (found["kind"], found["contextPath"]) == ("unmanaged", "/shop") and commanded(base) == []
+    push(cell, m, "1.0.0", path="shop")
+    assert cell.berth("finding", "adopt", "--group", group).returncode == 0
+    assert cell.on(m, "1.0.0") == [name_of(base)] and commanded(base) == []
+    set_group(cell, group, mode="manage")
+    ended(cell, cell.deploy(push(cell, m, "2.0.0", path="shop"), 1, group=group))
+    assert base.held() == {f"{m}:2.0.0": "activated"}
+    base.restart()
+    until(lambda: base.held() == {f"{m}:2.0.0": "activated"}, 30, "put back after a restart")
+    base.biz[("stray", "1")] = {"state": "activated", "path": "/"}
+    stray, = until(lambda: findings(cell, base=name_of(base)), 15, "found")
+    ended(cell, evict(cell, stray["id"]).json)
+    assert base.held() == {f"{m}:2.0.0": "activated"}
 
 
 # ---- eviction -------------------------------------------------------------------------------------------------------------------------
