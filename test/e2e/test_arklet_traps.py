@@ -481,6 +481,17 @@ def beat(cell, token, base, path="/heartbeat", **more):
     return cell.join_rest.call("POST", (f"/join/{token}" if token else "") + path, base.beat(**more))
 
 
+def test_the_address_for_bases_answers_what_bases_ask_and_nothing_else(cell):
+    """--join-listen stands open to bases, over plain HTTP: neither the API nor the page, with the admin's token or without."""
+    token = {"Authorization": f"Bearer {cell.token}"}
+    for method, path in (("GET", "/"), ("GET", "/v1/bases"), ("GET", "/v1/bases/x:ready"), ("POST", "/v1/groups"), ("GET", "/metrics"),
+                         ("GET", "/openapi.json"), ("GET", "/v1/events"), ("POST", "/v1/tokens"), ("PUT", "/v1/artifacts/" + "0" * 64)):
+        for headers in ({}, token):
+            answer = cell.join_rest.call(method, path, {} if method != "GET" else None, headers=headers)
+            assert answer.status in (401, 404, 405), (method, path, answer)
+        assert answer.status != 401 or path.startswith("/v1/artifacts"), (method, path, "a token is of no use here")
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_checklist_heartbeats_in_both_shapes_with_unknown_keys_and_a_farewell(cell, group, until, early):
     token = cell.join_token(group)
