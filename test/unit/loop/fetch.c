@@ -27,7 +27,8 @@ static struct canned canned;
 static struct loop *loop;
 static struct fetcher *fetcher;
 
-/* The request ends with its head, or with "END" when it has a body. */
+/* The request ends with its head, or with "END" when it has a body, or with the last chunk: closed with that unread, the connection would
+ * be reset, answer and all. */
 static void read_request(int fd, struct buf *into) {
 	size_t from = into->len;
 	char piece[4096];
@@ -38,7 +39,8 @@ static void read_request(int fd, struct buf *into) {
 		buf_add(into, piece, (size_t)n);
 		const char *p = into->data + from;
 		bool body = strncmp(p, "POST", 4) == 0 || strncmp(p, "PUT", 3) == 0;
-		if (strstr(p, "\r\n\r\n") != NULL && (!body || strstr(p, "END") != NULL))
+		const char *end = strstr(p, "Transfer-Encoding: chunked") != NULL ? "\r\n0\r\n\r\n" : "END";
+		if (strstr(p, "\r\n\r\n") != NULL && (!body || strstr(p, end) != NULL))
 			return;
 	}
 }
@@ -47,13 +49,13 @@ static void *serve(void *arg) {
 	struct canned *c = arg;
 	char byte;
 	for (size_t i = 0; c->answers[i] != NULL; i++) {
-		size_t len = strcspn(c->answers[i], "~");
 		int fd = accept(c->fd, NULL, NULL);
 		if (fd < 0)
 			return NULL;
 		struct timeval tv = { .tv_sec = 5 };
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
 		read_request(fd, &c->asked);
+		size_t len = strcspn(c->answers[i], "~");
 		send(fd, c->answers[i], len, MSG_NOSIGNAL);
 		if (len == 0 || c->answers[i][len] == '~')
 			while (recv(fd, &byte, 1, 0) > 0)
