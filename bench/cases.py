@@ -40,9 +40,9 @@ ONE = json.dumps(body("@", module="bench-#"))
 MODULES = 50  # more than BODY_MODULES of bench/request.h
 
 
-def fleet_on(subject, count, streams=1, *how, group="bench"):
+def fleet_on(subject, count, streams=1, *how, group="bench", limit=60):
     """Agents that are connected, their bases ready."""
-    driver = agents(subject, subject.group(group), count, streams, *how, prefix=group)
+    driver = agents(subject, subject.group(group, limit), count, streams, *how, prefix=group)
     driver.ask("welcome", "welcomed")
     driver.ask("ready", "ready")
     return driver
@@ -119,14 +119,17 @@ def posts(address, token, count, name):
 
 
 def rest_rate(size):
-    """Deploys per second from 64 keep-alive clients, each durable before its answer; agents leave their commands unanswered."""
-    rate = pair("", "deploys/s")
+    """Deploys per second from 64 keep-alive clients, each durable before its answer; agents leave their commands unanswered. Once more on
+    bases that have room for a thousand modules each."""
+    rate, on_wide = pair("", "deploys/s"), Figure("berthd, wide bases", "deploys/s")
 
     def once(s, fleet):
         posts(s.server.rest, s.token, size.posts, "rec")
-    with recorded("rest_recorded", 600, 100, once, DEPLOYS, "mute") as twin, Subject("rest") as s:
+    with (recorded("rest_recorded", 600, 100, once, DEPLOYS, "mute") as twin, Subject("rest") as s,
+          Subject("rest_wide") as wide):
         s.modules(MODULES)
-        with fleet_on(s, 600, 100, "mute"):
+        wide.modules(MODULES)
+        with fleet_on(s, 600, 100, "mute"), fleet_on(wide, 600, 100, "mute", limit=1000):
             for run in range(size.runs):
                 twin.clear()
                 with Program("floor_rest", *twin.urls) as floor:
@@ -135,7 +138,9 @@ def rest_rate(size):
                         rate[0].add(posts(address, "-", size.posts, "floor"))
                 with Watch(berthd=s.pid) as watch:
                     rate[1].add(posts(s.server.rest, s.token, size.posts, f"run{run}"))
-    return {"rest_rate": rate[1].median / rate[0].median}, details(*rate, floor=floor_watch, berthd=watch)
+                on_wide.add(posts(wide.server.rest, wide.token, size.posts, f"run{run}"))
+    return ({"rest_rate": rate[1].median / rate[0].median, "rest_rate_wide": on_wide.median / rate[0].median},
+            details(*rate, on_wide, floor=floor_watch, berthd=watch))
 
 
 WAVE = 10  # modules that go to every base at once

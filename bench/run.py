@@ -17,6 +17,7 @@ GOALS = [
     ("deploy_p50", "<=", 2.0, cases.deploy),
     ("deploy_p99", "<=", 3.0, cases.deploy),
     ("rest_rate", ">=", 0.60, cases.rest_rate),
+    ("rest_rate_wide", ">=", 0.60, cases.rest_rate),
     ("place_rate", ">=", 0.80, cases.place_rate),
     ("heartbeat_rate", ">=", 0.70, cases.heartbeat_rate),
     ("register_rate", ">=", 0.80, cases.register_rate),

@@ -1,4 +1,4 @@
-/* Groups, bases, zones and buckets: who may take how much, kept so that a placement never scans the fleet. */
+/* Groups, bases and zones: who may take how much. level.c keeps it so that a placement never scans the fleet. */
 #include "model/fleet_internal.h"
 
 #include "base/err.h"
@@ -24,11 +24,7 @@ bool base_open(const struct base *b) {
 	return b->row.state == BASE_READY && !b->row.cordoned;
 }
 
-bool bucketed(const struct base *b) {
-	return base_open(b);
-}
-
-/* ---- zones and buckets ---- */
+/* ---- zones ---- */
 
 static const char *zone_name(const struct base *b) {
 	return b->row.zone == NULL ? "" : b->row.zone;
@@ -39,8 +35,6 @@ static struct zone *zone_open(struct group *g, int slot, const char *name) {
 	if (z == NULL)
 		abort();
 	z->name = text_dup(name);
-	for (int i = 0; i < FREE_BUCKETS; i++)
-		TAILQ_INIT(&z->free[i]);
 	return g->zones[slot] = z;
 }
 
@@ -62,33 +56,10 @@ static void zone_leave(struct group *g, int slot) {
 	struct zone *z = g->zones[slot];
 	if (--z->n_bases > 0)
 		return;
+	levels_free(z);
 	free(z->name);
 	free(z);
 	g->zones[slot] = NULL;
-}
-
-static void bucket_set(struct base *b, int bucket) {
-	if (b->bucket == bucket)
-		return;
-	struct zone *z = b->group->zones[b->zone];
-	if (b->bucket >= 0) {
-		TAILQ_REMOVE(&z->free[b->bucket], b, free_link);
-		if (TAILQ_EMPTY(&z->free[b->bucket]))
-			z->free_mask &= ~(UINT64_C(1) << b->bucket);
-	}
-	b->bucket = bucket;
-	if (bucket >= 0) {
-		b->place = ++b->group->last_place;
-		TAILQ_INSERT_TAIL(&z->free[bucket], b, free_link);
-		z->free_mask |= UINT64_C(1) << bucket;
-	}
-}
-
-static int bucket_of(const struct base *b) {
-	if (!bucketed(b))
-		return -1;
-	int64_t left = base_free(b);
-	return left < FREE_BUCKETS ? (int)left : FREE_BUCKETS - 1;
 }
 
 /* The ceiling follows from limit and use: a limit lowered under what is used, or an adoption beyond it, leaves the ceiling at what is used,
@@ -100,7 +71,7 @@ void base_refresh(struct fleet *f, struct base *b) {
 		b->row.units_ceiling = ceiling;
 		fleet_touch(f, &b->o);
 	}
-	bucket_set(b, bucket_of(b));
+	level_enter(b);
 }
 
 void base_add_units(struct fleet *f, struct base *b, int64_t units) {
@@ -144,7 +115,7 @@ static void base_enter(struct base *b, struct group *g) {
 	b->group = g;
 	b->row.group_id = g->row.id;
 	b->zone = zone_slot(g, zone_name(b));
-	b->bucket = -1;
+	b->level = NULL;
 	g->zones[b->zone]->n_bases++;
 	zone_count(b, 1);
 	struct base *before = TAILQ_LAST(&g->bases, base_queue);
@@ -161,7 +132,7 @@ static void base_enter(struct base *b, struct group *g) {
 static void base_leave(struct base *b) {
 	instances_count(b, false);
 	base_count(b, -1);
-	bucket_set(b, -1);
+	level_leave(b);
 	zone_count(b, -1);
 	zone_leave(b->group, b->zone);
 	TAILQ_REMOVE(&b->group->bases, b, group_link);
@@ -175,7 +146,7 @@ void base_rezone(struct fleet *f, struct base *b) {
 	if (slot == b->zone)
 		return;
 	instances_count(b, false);
-	bucket_set(b, -1);
+	level_leave(b);
 	zone_count(b, -1);
 	zone_leave(g, b->zone);
 	b->zone = slot;
@@ -190,7 +161,7 @@ void base_link(struct fleet *f, struct base *b, struct group *g) {
 	TAILQ_INIT(&b->instances);
 	TAILQ_INIT(&b->outbox);
 	base_enter(b, g);
-	bucket_set(b, bucket_of(b));
+	level_enter(b);
 	ADD_ID(f->bases, b);
 	ADD_TEXT(b->tenant->bases, b, name);
 }

@@ -169,9 +169,7 @@ static int base_units_check(const struct base *b, struct err *err) {
 	    LL(used));
 	if (used < 0)
 		BROKEN("base %s uses %lld units", b->row.name, LL(used));
-	int64_t left = base_free(b);
-	int bucket = !bucketed(b) ? -1 : left < FREE_BUCKETS ? (int)left : FREE_BUCKETS - 1;
-	SAME(b->bucket, bucket, "bucket of base %s", b->row.name);
+	SAME(b->level == NULL ? -1 : b->level->free, base_open(b) ? base_free(b) : -1, "level of base %s", b->row.name);
 	return 0;
 }
 
@@ -201,16 +199,21 @@ static int base_check(const struct fleet *f, const struct group *g, const struct
 
 static int zone_check(const struct group *g, int slot, struct err *err) {
 	const struct zone *z = g->zones[slot];
-	for (int k = 0; k < FREE_BUCKETS; k++) {
+	for (size_t k = 0; k < z->n_levels; k++) {
+		const struct level *l = z->levels[k];
 		const struct base *b;
-		bool mask = (z->free_mask >> k & 1) != 0;
-		if (mask == TAILQ_EMPTY(&z->free[k]))
-			BROKEN("group %s, zone \"%s\": bucket %d is %s, its mask bit says otherwise", g->row.name, z->name, k,
-			    mask ? "empty" : "filled");
-		TAILQ_FOREACH(b, &z->free[k], free_link)
-			if (b->bucket != k || b->group != g || b->zone != slot)
-				BROKEN("base %s stands in bucket %d of group %s, zone \"%s\", but believes in bucket %d", b->row.name, k,
-				    g->row.name, z->name, b->bucket);
+		uint64_t last = 0;
+		if (TAILQ_EMPTY(&l->bases) || (k > 0 && l->free <= z->levels[k - 1]->free))
+			BROKEN("group %s, zone \"%s\": level %lld is empty or out of order", g->row.name, z->name, LL(l->free));
+		TAILQ_FOREACH(b, &l->bases, free_link) {
+			if (b->level != l || b->group != g || b->zone != slot)
+				BROKEN("base %s stands in level %lld of group %s, zone \"%s\", but believes otherwise", b->row.name,
+				    LL(l->free), g->row.name, z->name);
+			if (b->place <= last)
+				BROKEN("level %lld of group %s, zone \"%s\" is not in order at base %s", LL(l->free), g->row.name, z->name,
+				    b->row.name);
+			last = b->place;
+		}
 	}
 	return 0;
 }

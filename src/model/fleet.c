@@ -134,8 +134,10 @@ static void groups_free(struct fleet *f) {
 	struct group *g, *tg;
 	HASH_ITER(hh_id, f->groups, g, tg) {
 		for (int i = 0; i < GROUP_ZONES; i++) {
-			if (g->zones[i] != NULL)
-				free(g->zones[i]->name);
+			if (g->zones[i] == NULL)
+				continue;
+			levels_free(g->zones[i]);
+			free(g->zones[i]->name);
 			free(g->zones[i]);
 		}
 		HASH_DELETE(hh_id, f->groups, g);

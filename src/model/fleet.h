@@ -90,19 +90,22 @@ struct version {
 	UT_hash_handle hh_id;
 };
 
-/* Bases of a group that may take new instances (ready, not cordoned), per zone, bucketed by free units; bucket FREE_BUCKETS-1
- * holds all above. Zones beyond GROUP_ZONES-1 share the last slot: zone names come from outside. */
-#define FREE_BUCKETS 64
+/* Zones beyond GROUP_ZONES-1 share the last slot: zone names come from outside. */
 #define GROUP_ZONES 32
 
 TAILQ_HEAD(base_queue, base);
+/* Bases of a zone that may take new instances (ready, not cordoned) and have as many units free; in the order in which they came to it. */
+struct level {
+	int64_t free;
+	struct base_queue bases;
+};
 struct zone {
 	char *name;
 	int n_bases;
-	int n_here, n_gone; /* connected as far as we know (restoring, ready); gone unasked (base_set_gone) */
-	bool brake;         /* P10: nothing that is lost here is replaced by itself; live, core keeps a finding of it */
-	struct base_queue free[FREE_BUCKETS];
-	uint64_t free_mask;
+	int n_here, n_gone;    /* connected as far as we know (restoring, ready); gone unasked (base_set_gone) */
+	bool brake;            /* P10: nothing that is lost here is replaced by itself; live, core keeps a finding of it */
+	struct level **levels; /* by free units, fewest first; none is empty */
+	size_t n_levels, cap_levels;
 };
 struct group {
 	struct object o;
@@ -137,8 +140,9 @@ struct base {
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
 	TAILQ_HEAD(, finding) findings;
 	int n_findings;
-	int zone, bucket; /* slot in group->zones (follows row.zone at fleet_touch); in its free[], -1 = none */
-	uint64_t place;   /* in the list of its bucket: grows from head to tail */
+	int zone;            /* slot in group->zones (follows row.zone at fleet_touch) */
+	struct level *level; /* where it stands there; NULL: it takes nothing new */
+	uint64_t place;      /* in the list of its level: grows from head to tail */
 	/* live only, not in the ledger */
 	bool connected, seen_queued, command_queued, restoring, prefetches;
 	bool gone;            /* counts in its zone's n_gone */
@@ -434,6 +438,8 @@ void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);
 void base_set_gone(struct base *b, bool gone);
 struct zone *base_zone(const struct base *b); /* shared by all zones beyond GROUP_ZONES - 1 */
+/* Position of its first level with at least so many units free; n_levels: none has. */
+size_t zone_level_at(const struct zone *z, int64_t free_units);
 void base_set_absence(struct fleet *f, struct base *b, int64_t us);
 void base_set_install_failures(struct fleet *f, struct base *b, int64_t n);
 int64_t base_limit(const struct base *b);            /* in force */

@@ -76,8 +76,11 @@ int absent(struct err *err, const char *what, int64_t id, const char *refers, in
 void token_link(struct fleet *f, struct token *t, struct tenant *tenant);
 void base_link(struct fleet *f, struct base *b, struct group *g);
 void base_add_units(struct fleet *f, struct base *b, int64_t units);
-void base_refresh(struct fleet *f, struct base *b); /* ceiling and bucket from limit, units, state */
+void base_refresh(struct fleet *f, struct base *b); /* ceiling and level from limit, units, state */
 void base_rezone(struct fleet *f, struct base *b);
+void level_enter(struct base *b); /* the level of what it has free now, which may be none */
+void level_leave(struct base *b);
+void levels_free(struct zone *z);
 void instance_count(struct instance *i);
 void instance_uncount(struct instance *i);
 void holders_count(struct base *b, int sign); /* the base as a whole enters or leaves its zone */
@@ -93,7 +96,6 @@ void deployment_recount(struct deployment *d); /* n_updated, after the current r
 void plan_count(struct plan *p);
 void plan_uncount(struct plan *p);
 bool plan_live_state(enum plan_state s); /* unfinished and not queued */
-bool bucketed(const struct base *b);
 void idem_sort(struct fleet *f);
 
 void module_costs_read(struct module *m); /* from its row */

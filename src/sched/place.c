@@ -1,10 +1,10 @@
-/* The choice: per zone the best bucket that has a base no rule refuses, then the best of those. The cost does not grow with the fleet, only
+/* The choice: per zone the best level that has a base no rule refuses, then the best of those. The cost does not grow with the fleet, only
  * with bases that rules other than room refuse; a cursor saves looking at those again. */
 #include "sched/rules.h"
 
 #include <string.h>
 
-/* How many bases are asked within one bucket once one fits: enough that small fleets get the exact tie-break. */
+/* How many bases are asked within one level once one fits: enough that small fleets get the exact tie-break. */
 #define COMPARED 32
 
 enum placement place_policy(const struct place_req *r) {
@@ -39,21 +39,23 @@ static bool better(const struct place_req *r, const struct base *b, const struct
 	return b != NULL && (best == NULL || place_rank(r, b, place_zone_load(r, b->zone), best, place_zone_load(r, best->zone)) < 0);
 }
 
-/* Where to go on in this bucket: behind the base that was refused last; if it moved, behind where it stood. */
-static struct base *scan_start(const struct fleet *f, const struct group *g, int zone, int bucket, const struct place_position *at) {
+/* Where to go on in this level: behind the base that was refused last; if it moved, behind where it stood. */
+static struct base *scan_start(const struct fleet *f, const struct level *l, const struct place_position *at) {
 	struct base *b = at->after == 0 ? NULL : fleet_base_by_id(f, at->after);
-	if (b != NULL && b->group == g && b->zone == zone && b->bucket == bucket && b->place == at->place)
+	if (b != NULL && b->level == l && b->place == at->place)
 		return TAILQ_NEXT(b, free_link);
-	b = TAILQ_FIRST(&g->zones[zone]->free[bucket]);
+	b = TAILQ_FIRST(&l->bases);
 	while (b != NULL && b->place <= at->place)
 		b = TAILQ_NEXT(b, free_link);
 	return b;
 }
 
-static struct base *bucket_best(const struct fleet *f, const struct place_req *r, int zone, int bucket, struct place_position *at) {
+static struct base *level_best(const struct fleet *f, const struct place_req *r, const struct level *l, struct place_position *at) {
 	struct base *best = NULL, *b;
 	int asked = 0; /* from the first that fits on */
-	for (b = scan_start(f, r->group, zone, bucket, at); b != NULL && asked < COMPARED; b = TAILQ_NEXT(b, free_link)) {
+	if (!at->begun || at->free != l->free)
+		*at = (struct place_position){ .begun = true, .free = l->free };
+	for (b = scan_start(f, l, at); b != NULL && asked < COMPARED; b = TAILQ_NEXT(b, free_link)) {
 		bool refused = rule_first(f, r, b, 0) < n_rules;
 		asked += best != NULL || !refused;
 		if (refused && best == NULL) { /* nothing before it fits */
@@ -73,15 +75,18 @@ static bool zone_exhausted(const struct place_req *r, int zone) {
 	return d != NULL && d->group == r->group && r->old == NULL && d->zone_holders[zone] >= r->group->zones[zone]->n_bases;
 }
 
+/* Pack: from the level with the least room that does upwards; spread: from the emptiest bases downwards. */
 static struct base *zone_best(const struct fleet *f, const struct place_req *r, bool pack, int zone, struct place_position *at) {
+	const struct zone *z = r->group->zones[zone];
 	if (zone_exhausted(r, zone))
 		return NULL;
-	int lowest = r->units < 0 ? 0 : r->units < FREE_BUCKETS ? (int)r->units : FREE_BUCKETS - 1;
-	for (; at->passed < FREE_BUCKETS - lowest; at->passed++, at->after = 0, at->place = 0) {
-		int bucket = pack ? lowest + at->passed : FREE_BUCKETS - 1 - at->passed;
-		if ((r->group->zones[zone]->free_mask >> bucket & 1) == 0)
-			continue;
-		struct base *b = bucket_best(f, r, zone, bucket, at);
+	size_t from = zone_level_at(z, r->units), end = z->n_levels;
+	if (at->begun && pack && at->free > r->units)
+		from = zone_level_at(z, at->free);
+	if (at->begun && !pack)
+		end = zone_level_at(z, at->free + 1);
+	for (size_t k = from; k < end; k++) {
+		struct base *b = level_best(f, r, z->levels[pack ? k : end - 1 - (k - from)], at);
 		if (b != NULL)
 			return b;
 	}

@@ -39,8 +39,9 @@ bool versions_side_by_side(const struct version *old, const struct version *to);
  * first; drop it when bases may have got room or lost what spoke against them. Never needed for correctness. */
 struct place_cursor {
 	struct place_position {
-		int passed;    /* buckets */
-		int64_t after; /* in the next one: the base refused last, and its place when that was */
+		bool begun;
+		int64_t free;  /* the level it is at: those before it are passed */
+		int64_t after; /* there: the base refused last, and its place when that was */
 		uint64_t place;
 	} zone[GROUP_ZONES];
 };

@@ -427,8 +427,8 @@ static void spoil_holders(struct world *w) {
 static void spoil_version(struct world *w) {
 	w->v->n_revisions++;
 }
-static void spoil_bucket(struct world *w) {
-	w->b->bucket = 1;
+static void spoil_level(struct world *w) {
+	w->b->level = NULL;
 }
 static void spoil_instance_version(struct world *w) {
 	TAILQ_FIRST(&w->b->instances)->row.version_id = 1;
@@ -441,7 +441,7 @@ START_TEST(check_finds_what_is_spoilt) {
 	} c[] = {
 		{ spoil_units, "units_used of base n1 (sum of its instances): it is 3, should be 2" },
 		{ spoil_ceiling, "units_ceiling of base n1 (limit 5, used 2): it is 6, should be 5" },
-		{ spoil_state, "bucket of base n1: it is 3, should be -1" },
+		{ spoil_state, "level of base n1: it is 3, should be -1" },
 		{ spoil_zone, "base n1 counts in zone \"a\", its row says \"b\": fleet_touch was forgotten" },
 		{ spoil_limit, "units_ceiling of base n1 (limit 9, used 2): it is 5, should be 9" },
 		{ spoil_wanted, "n_wanted of deployment hello: it is 1, should be 0" },
@@ -455,7 +455,7 @@ START_TEST(check_finds_what_is_spoilt) {
 		{ spoil_queued, "n_queued over all deployments: it is 1, should be 0" },
 		{ spoil_holders, "bases that hold deployment hello in zone slot 0: it is 0, should be 1" },
 		{ spoil_version, "n_revisions over all versions: it is 2, should be 1" },
-		{ spoil_bucket, "bucket of base n1: it is 1, should be 3" },
+		{ spoil_level, "level of base n1: it is -1, should be 3" },
 		{ spoil_instance_version, "instance 1 is linked to another version than its row says" },
 	};
 	for (size_t i = 0; i < sizeof c / sizeof *c; i++) {

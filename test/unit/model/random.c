@@ -411,7 +411,8 @@ static void derived(const struct fleet *f, struct buf *b) {
 		    g->n_deployments, g->n_cordoned, g->n_state[BASE_READY], g->n_instances, g->n_ready_instances, (long long)g->units_used,
 		    (long long)g->units_limit);
 	for (const struct base *x = f->bases; x != NULL; x = x->hh_id.next)
-		buf_printf(b, "base %s %d bucket %d inflight %d\n", x->row.name, x->n_instances, x->bucket, x->inflight);
+		buf_printf(b, "base %s %d free %lld inflight %d\n", x->row.name, x->n_instances,
+		    x->level == NULL ? -1 : (long long)x->level->free, x->inflight);
 	for (const struct deployment *d = f->deployments; d != NULL; d = d->hh_id.next)
 		buf_printf(b, "deployment %s %d %d %d %d %d plan %lld queued %d completed %d\n", d->row.name, d->n_instances, d->n_wanted,
 		    d->n_ready, d->n_updated, d->n_serving, d->plan == NULL ? 0 : (long long)d->plan->row.id, d->n_queued,

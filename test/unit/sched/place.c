@@ -85,7 +85,7 @@ static void join(struct world *w, struct base *b) {
 	b->group->n_state[b->row.state]--;
 	b->row.state = BASE_JOINING;
 	b->group->n_state[b->row.state]++;
-	base_set_limit(w->f, b, base_limit(b) + 1); /* its bucket is found anew */
+	base_set_limit(w->f, b, base_limit(b) + 1); /* its level is found anew */
 }
 static void restore(struct world *w, struct base *b) {
 	base_set_state(w->f, b, BASE_RESTORING, NULL, (wall_t){ 2 });
@@ -335,7 +335,7 @@ START_TEST(group_says_the_policy_when_nobody_else_does) {
 }
 END_TEST
 
-START_TEST(large_limits_share_the_last_bucket) {
+START_TEST(large_limits_are_told_apart) {
 	struct world w;
 	world_init(&w, 200);
 	fill(&w, base_make(&w, "n1", "a"), 100);
@@ -352,7 +352,7 @@ START_TEST(large_limits_share_the_last_bucket) {
 }
 END_TEST
 
-/* The base that was refused last goes to another bucket and comes back behind everybody: those behind its old place are still asked. */
+/* The base that was refused last goes to another level: those behind its old place are still asked. */
 START_TEST(a_cursor_survives_the_move_of_its_base) {
 	struct world w;
 	struct place_cursor c = { 0 };
@@ -363,7 +363,8 @@ START_TEST(a_cursor_survives_the_move_of_its_base) {
 		put(&w, base_make(&w, name, "a"), w.d, w.v);
 	}
 	struct base *last = fleet_base(w.t, "n3"), *free_one = base_make(&w, "n4", "a");
-	free_one->row.cordoned = true; /* in the bucket, and refused: the cursor passes n1 to n4 */
+	fill(&w, free_one, 1);
+	free_one->row.cordoned = true; /* in the level, and refused: the cursor passes n1 to n4 */
 	ck_assert_ptr_null(place_choose(w.f, &w.r, &c));
 	free_one->row.cordoned = false;
 	c = (struct place_cursor){ 0 };
@@ -456,6 +457,106 @@ START_TEST(choices_follow_the_explanation) {
 }
 END_TEST
 
+/* ---- the choice against a look at every base ---- */
+
+static struct base *best_of_all(struct world *w) {
+	struct base *best = NULL, *b;
+	TAILQ_FOREACH(b, &w->g->bases, group_link)
+		if (place_fits(w->f, &w->r, b, NULL) &&
+		    (best == NULL || place_rank(&w->r, b, place_zone_load(&w->r, b->zone), best, place_zone_load(&w->r, best->zone)) < 0))
+			best = b;
+	return best;
+}
+
+/* Room that grows and shrinks, bases that come, close and change zone, on limits from one unit to a hundred thousand. */
+static void happen(struct world *w, struct rng *rng) {
+	static const int64_t limits[] = { 1, 5, 62, 63, 64, 65, 200, 5000, 100000 };
+	struct base *b = fleet_base_by_id(w->f, 1 + (int64_t)rng_below(rng, 25));
+	char zone[16];
+	switch (rng_below(rng, 5)) {
+	case 0:
+		base_set_limit(w->f, b, limits[rng_below(rng, sizeof limits / sizeof *limits)]);
+		break;
+	case 1:
+		base_set_cordoned(w->f, b, !b->row.cordoned, "looked at");
+		break;
+	case 2:
+		snprintf(zone, sizeof zone, "z%d", (int)rng_below(rng, 4));
+		text_set(&b->row.zone, zone);
+		fleet_touch(w->f, &b->o);
+		break;
+	case 3:
+		if (b->n_instances > 0)
+			fleet_instance_remove(w->f, TAILQ_FIRST(&b->instances));
+		break;
+	default:
+		if (base_free(b) > 0)
+			fill(w, b, 1 + (int64_t)rng_below(rng, (uint64_t)base_free(b)));
+	}
+}
+
+START_TEST(every_choice_is_the_best_of_all) {
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct rng rng;
+		struct world w;
+		struct err err = ERR_INIT;
+		rng_init(&rng, seed);
+		random_fleet(&w, &rng);
+		w.r.policy = seed % 2 == 0 ? PLACEMENT_SPREAD : PLACEMENT_PACK;
+		for (int i = 0; i < 60; i++) {
+			struct place_cursor once = { 0 };
+			happen(&w, &rng);
+			struct base *b = place_choose(w.f, &w.r, &once), *best = best_of_all(&w);
+			ck_assert_msg(b == best, "seed %llu, choice %d: %s, the best is %s", (unsigned long long)seed, i,
+			    b == NULL ? "-" : b->row.name, best == NULL ? "-" : best->row.name);
+			if (b != NULL && rng_below(&rng, 2) == 0)
+				put(&w, b, w.d, w.v);
+		}
+		ck_assert_msg(fleet_check(w.f, &err) == 0, "seed %llu: %s", (unsigned long long)seed, err.text);
+		fleet_free(w.f);
+	}
+}
+END_TEST
+
+static bool count_asked(const struct base *b, void *arg) {
+	++*(int *)arg;
+	return false;
+}
+
+/* As many bases are asked on wide bases as on narrow ones: one module after the other goes round, and none is refused by those before. */
+START_TEST(wide_bases_are_no_dearer) {
+	static const int64_t limits[] = { 40, 100, 100000 };
+	for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+		struct world w;
+		int asked = 0;
+		world_init(&w, limits[k]);
+		w.r.excluded = count_asked;
+		w.r.arg = &asked;
+		for (int i = 0; i < 100; i++) {
+			char name[16];
+			snprintf(name, sizeof name, "n%d", i);
+			base_make(&w, name, "a");
+		}
+		for (int i = 0; i < 2000; i++) {
+			char name[16];
+			struct place_cursor once = { 0 };
+			snprintf(name, sizeof name, "m%d", i % 21); /* comes to each base once */
+			struct module *m = fleet_module(w.t, name);
+			struct version *v = m == NULL ? version_make(&w, name, "1", 1) : fleet_version(m, "1");
+			w.r.deployment = NULL;
+			w.r.module = v->module;
+			w.r.version = v;
+			struct base *b = place_choose(w.f, &w.r, &once);
+			ck_assert_ptr_nonnull(b);
+			put(&w, b, NULL, v);
+			ck_assert_int_le(b->n_instances, i / 100 + 1);
+		}
+		ck_assert_msg(asked <= 2000 * 40, "limit %lld: %d bases asked", (long long)limits[k], asked);
+		fleet_free(w.f);
+	}
+}
+END_TEST
+
 START_TEST(zones_without_a_free_holder_are_left_out) {
 	struct world w;
 	world_init(&w, 5);
@@ -531,6 +632,6 @@ static void suite_of_loops(void) {
 }
 
 TEST_SUITE("sched/place", every_rule_has_a_case, what_lets_it_on, summary_counts_per_rule, spread_goes_round_the_zones,
-    pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_share_the_last_bucket,
+    pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_are_told_apart,
     a_cursor_survives_the_move_of_its_base, old_versions_base_wins_the_tie, more_fit_than_are_listed, choices_follow_the_explanation,
-    zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
+    every_choice_is_the_best_of_all, wide_bases_are_no_dearer, zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
