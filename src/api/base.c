@@ -77,6 +77,14 @@ static int wish_check(const Berth__V1__Base *want, const char *id, struct err *e
 	return rc == 0 && !pairs_check(want->labels, want->n_labels, true, "/labels", err) ? E_INVALID : rc;
 }
 
+/* The base that a change names, when the change may be made. */
+static struct base *target(struct api_op *op, const char *name, struct err *err) {
+	struct base *b = find_base(op, name, "", err);
+	if (b == NULL || check_etag(op, b->row.etag, "the base", err) != 0 || refuse_dry_run(op, err) != 0)
+		return NULL;
+	return b;
+}
+
 int op_base_update(struct api_op *op, struct err *err) {
 	const Berth__V1__UpdateBaseRequest *r = (const Berth__V1__UpdateBaseRequest *)op->call->request;
 	static const Berth__V1__Base nothing = BERTH__V1__BASE__INIT;
@@ -139,12 +147,8 @@ int op_base_add(struct api_op *op, struct err *err) {
 
 static int cordon(struct api_op *op, bool on, struct err *err) {
 	const Berth__V1__CordonBaseRequest *r = (const Berth__V1__CordonBaseRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_cordon(op->api->core, &op->core.who, b, on, err);
+	struct base *b = target(op, r->base, err);
+	int rc = b == NULL ? err->code : change_cordon(op->api->core, &op->core.who, b, on, err);
 	return rc != 0 ? rc : answer(op, b);
 }
 
@@ -158,13 +162,9 @@ int op_base_uncordon(struct api_op *op, struct err *err) {
 
 int op_base_drain(struct api_op *op, struct err *err) {
 	const Berth__V1__DrainBaseRequest *r = (const Berth__V1__DrainBaseRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
+	struct base *b = target(op, r->base, err);
 	struct plan *p = NULL;
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_drain(op->api->core, &op->core.who, &b, 1, &p, err);
+	int rc = b == NULL ? err->code : change_drain(op->api->core, &op->core.who, &b, 1, &p, err);
 	return rc != 0 ? rc
 	               : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base),
 	                     "it holds nothing that Berth manages and takes nothing new");
@@ -172,46 +172,30 @@ int op_base_drain(struct api_op *op, struct err *err) {
 
 int op_base_undrain(struct api_op *op, struct err *err) {
 	const Berth__V1__DrainBaseRequest *r = (const Berth__V1__DrainBaseRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_undrain(op->api->core, &op->core.who, b, err);
+	struct base *b = target(op, r->base, err);
+	int rc = b == NULL ? err->code : change_undrain(op->api->core, &op->core.who, b, err);
 	return rc != 0 ? rc : answer(op, b);
 }
 
 int op_base_expect_restart(struct api_op *op, struct err *err) {
 	const Berth__V1__ExpectRestartRequest *r = (const Berth__V1__ExpectRestartRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
+	struct base *b = target(op, r->base, err);
 	int64_t us = r->within == NULL || r->within->seconds > 1000000 ? 0 : r->within->seconds * US_PER_S + r->within->nanos / 1000;
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_expect_restart(op->api->core, &op->core.who, b, us, err);
+	int rc = b == NULL ? err->code : change_expect_restart(op->api->core, &op->core.who, b, us, err);
 	return rc != 0 ? rc : answer(op, b);
 }
 
 int op_base_leave(struct api_op *op, struct err *err) {
 	const Berth__V1__LeaveBaseRequest *r = (const Berth__V1__LeaveBaseRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_leave(op->api->core, &op->core.who, b, err);
+	struct base *b = target(op, r->base, err);
+	int rc = b == NULL ? err->code : change_leave(op->api->core, &op->core.who, b, err);
 	return rc != 0 ? rc : answer(op, b);
 }
 
 int op_base_forget(struct api_op *op, struct err *err) {
 	const Berth__V1__ForgetBaseRequest *r = (const Berth__V1__ForgetBaseRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_forget(op->api->core, &op->core.who, b, err);
+	struct base *b = target(op, r->base, err);
+	int rc = b == NULL ? err->code : change_forget(op->api->core, &op->core.who, b, err);
 	if (rc == 0)
 		op->reply = pb_new(&berth__v1__empty__descriptor, op->arena);
 	return rc;
@@ -271,13 +255,9 @@ int op_base_drain_all(struct api_op *op, struct err *err) {
 
 static int anew(struct api_op *op, bool restart, struct err *err) {
 	const Berth__V1__RenewBaseRequest *r = (const Berth__V1__RenewBaseRequest *)op->call->request;
-	struct base *b = find_base(op, r->base, "", err);
+	struct base *b = target(op, r->base, err);
 	struct plan *p = NULL;
-	int rc = b == NULL ? err->code : check_etag(op, b->row.etag, "the base", err);
-	if (rc == 0)
-		rc = refuse_dry_run(op, err);
-	if (rc == 0)
-		rc = change_base_anew(op->api->core, &op->core.who, b, restart, &p, err);
+	int rc = b == NULL ? err->code : change_base_anew(op->api->core, &op->core.who, b, restart, &p, err);
 	return rc != 0 ? rc : plan_reply(op, p, arena_printf(op->arena, "/v1/bases/%s", r->base), "it holds nothing that Berth manages");
 }
 
