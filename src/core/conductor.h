@@ -2,7 +2,8 @@
  *
  *   core.c      life, turns, operations         commit.c   the open commit, the one in flight, what happens when it fails
  *   lease.c     who is active                   effect.c   replies and messages that wait for their commit
- *   inbound.c   what bases tell                 dispatch.c commands to bases
+ *   hello.c     how bases join                  dispatch.c commands to bases
+ *   held.c      what they hold                  report.c   what they report
  *   series.c    one input per commit, after a refused one
  *   liveness.c  silent, lost, forgotten         repair.c   restoring what is wanted, without a plan
  *   brake.c     many silent at once             setaside.c bases where installs fail
@@ -263,13 +264,25 @@ void series_forget(struct core *c, const struct driver_link *k); /* NULL = all *
 void series_set_aside(struct core *c);                           /* after the load: what was refused, by its subject */
 bool series_aside(const struct core *c, const struct base *b);
 
-/* inbound.c */
+/* hello.c */
+bool core_hears(struct core *c);                                     /* false: what bases tell is lost now */
+struct base *link_base(struct core *c, const struct driver_link *k); /* NULL: nobody's, or it is reached on another one */
 void base_welcome(struct core *c, struct base *b); /* once more: what is wanted of it changed as a whole; nothing where it has no link */
 void hello_hear(struct core *c, struct driver_link *k, int64_t base_id, const Berth__V1__Hello *h, const char *peer);
-void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
 void links_clear(struct core *c);
 void link_drop(struct core *c, struct driver_link *k);
+
+/* held.c */
+struct instance *held_instance(struct base *b, const Berth__V1__HeldModule *h); /* NULL: it is not known to be there */
+void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full); /* full: and nothing else */
+void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h);
+void instance_gone(struct core *c, struct instance *i, const char *why); /* may remove it */
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);
+void instance_quarantine(struct core *c, struct instance *i, const char *cause);
+void held_asked_for(struct core *c, const struct instance *i); /* no finding any more: what was found there is wanted */
+
+/* report.c */
+void report_take(struct core *c, struct driver_link *k, const Berth__V1__Report *r);
 
 /* memory.c */
 void memory_told(struct core *c, struct base *b, const Berth__V1__BaseMemory *m);
