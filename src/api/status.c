@@ -52,8 +52,8 @@ static void note_base(struct report *x, const struct base *b) {
 static void note_groups(struct report *x, const struct tenant *t) {
 	for (const struct group *g = t->groups; g != NULL; g = g->hh_name.next) {
 		Berth__V1__Attention *m;
-		for (int k = 0; k < GROUP_ZONES; k++)
-			if (g->zones[k] != NULL && g->zones[k]->brake && (m = note(x, "group_braked", g->row.name)) != NULL) {
+		for (const struct zone *z = g->zones; z != NULL; z = z->hh.next)
+			if (z->brake && (m = note(x, "group_braked", g->row.name)) != NULL) {
 				m->text = arena_strdup(x->arena, "half of a zone fell silent at once; nothing is replaced there by itself");
 				m->command = arena_printf(x->arena, "berth group release-brake %s", g->row.name);
 			}

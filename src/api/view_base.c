@@ -115,10 +115,10 @@ Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a) {
 	view_strings(x->row.clusters, a, &m->clusters, &m->n_clusters);
 	PUT(m, open_join, x->row.open_join);
 	PUT(m, origin_artifacts, x->row.origin_artifacts);
-	m->braked_zones = arena_alloc(a, GROUP_ZONES * sizeof *m->braked_zones);
-	for (int k = 0; k < GROUP_ZONES; k++)
-		if (x->zones[k] != NULL && x->zones[k]->brake)
-			m->braked_zones[m->n_braked_zones++] = arena_strdup(a, x->zones[k]->name);
+	m->braked_zones = arena_alloc(a, (HASH_COUNT(x->zones) + 1) * sizeof *m->braked_zones);
+	for (const struct zone *z = x->zones; z != NULL; z = z->hh.next)
+		if (z->brake)
+			m->braked_zones[m->n_braked_zones++] = arena_strdup(a, z->name);
 	PUT(m, metaspace_limit, (int32_t)x->row.metaspace_limit);
 	m->before_swap = view_text(x->row.before_swap, a);
 	m->after_swap = view_text(x->row.after_swap, a);

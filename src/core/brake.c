@@ -12,7 +12,7 @@
 #define ABSENCE_ACCEPTED (-1) /* base.absence_us: until it is back */
 
 bool brake_holds(const struct base *b) {
-	return base_zone(b)->brake;
+	return b->zone->brake;
 }
 
 static const char *in_zone(const struct zone *z, char buf[96]) {
@@ -28,7 +28,7 @@ static void engage(struct core *c, struct group *g, struct zone *z) {
 	struct event_facts f = { .kind = "group.braked", .group = g };
 	core_event(c, &f, "%d of %d bases of group %s%s fell silent at once: nothing is replaced there by itself", z->n_gone, all,
 	    g->row.name, in_zone(z, zone));
-	finding_raise(c, FINDING_ZONE_ALARM, NULL, g->row.name, z->name, NULL, command,
+	finding_raise_for(c, FINDING_ZONE_ALARM, g->tenant, g->row.name, z->name, NULL, command,
 	    "%d of %d bases of group %s%s fell silent at once: nothing is replaced there by itself until enough are back, or until "
 	    "somebody "
 	    "says that they are gone",
@@ -39,7 +39,7 @@ static void engage(struct core *c, struct group *g, struct zone *z) {
 static void zone_look(struct core *c, const struct group *g, const struct zone *z) {
 	struct base *b;
 	TAILQ_FOREACH(b, &g->bases, group_link)
-		if (base_zone(b) == z && b->row.state != BASE_READY)
+		if (b->zone == z && b->row.state != BASE_READY)
 			base_look(c, b, c->mono);
 }
 
@@ -48,12 +48,12 @@ static void lift(struct core *c, const struct group *g, struct zone *z, const ch
 	z->brake = false;
 	struct event_facts f = { .kind = "group.released", .group = g };
 	core_event(c, &f, "group %s%s: what is lost is replaced again: %s", g->row.name, in_zone(z, zone), why);
-	finding_clear(c, FINDING_ZONE_ALARM, NULL, g->row.name, z->name);
+	finding_clear_for(c, FINDING_ZONE_ALARM, g->tenant, g->row.name, z->name);
 	zone_look(c, g, z);
 }
 
 static void consider(struct core *c, const struct base *b) {
-	struct zone *z = base_zone(b);
+	struct zone *z = b->zone;
 	bool on = z->n_gone >= BRAKE_MIN && z->n_gone >= z->n_here;
 	if (on && !z->brake)
 		engage(c, b->group, z);
@@ -113,18 +113,11 @@ void brake_absence_check(struct core *c, struct base *b) {
 
 /* ---- a person's word -------------------------------------------------------------------------------------------------------------------
  */
-static bool zone_named(const struct group *g, const char *zone) {
-	for (int k = 0; k < GROUP_ZONES; k++)
-		if (g->zones[k] != NULL && (zone == NULL || strcmp(g->zones[k]->name, zone) == 0))
-			return true;
-	return false;
-}
-
 /* Those that are gone now are gone for good as far as the brake is concerned: they do not put it on again. */
 static void zone_release(struct core *c, struct group *g, struct zone *z, const char *why) {
 	struct base *b;
 	TAILQ_FOREACH(b, &g->bases, group_link) {
-		if (base_zone(b) != z || !b->gone)
+		if (b->zone != z || !b->gone)
 			continue;
 		base_set_absence(c->fleet, b, ABSENCE_ACCEPTED);
 		base_set_gone(b, false);
@@ -133,12 +126,12 @@ static void zone_release(struct core *c, struct group *g, struct zone *z, const 
 }
 
 int change_release_brake(struct core *c, const struct core_who *who, struct group *g, const char *zone, struct err *err) {
-	if (zone != NULL && !zone_named(g, zone))
+	if (zone != NULL && group_zone(g, zone) == NULL)
 		return err_field(err, E_NOT_FOUND, "/zone", "group %s has no base in zone %s", g->row.name, zone);
-	for (int k = 0; k < GROUP_ZONES; k++)
-		if (g->zones[k] != NULL && g->zones[k]->brake && (zone == NULL || strcmp(g->zones[k]->name, zone) == 0))
-			zone_release(
-			    c, g, g->zones[k], who->reason != NULL && *who->reason ? who->reason : "somebody says that they are gone");
+	const char *why = who->reason != NULL && *who->reason ? who->reason : "somebody says that they are gone";
+	for (struct zone *z = g->zones; z != NULL; z = z->hh.next)
+		if (z->brake && (zone == NULL || strcmp(z->name, zone) == 0))
+			zone_release(c, g, z, why);
 	return 0;
 }
 
@@ -162,11 +155,10 @@ void brake_restore(struct core *c) {
 		if (x->row.kind != FINDING_ZONE_ALARM)
 			continue;
 		struct group *g = x->row.module == NULL ? NULL : fleet_group(x->tenant, x->row.module);
-		bool found = false;
-		for (int k = 0; g != NULL && k < GROUP_ZONES; k++)
-			if (g->zones[k] != NULL && text_same(g->zones[k]->name, x->row.version))
-				found = g->zones[k]->brake = true;
-		if (!found)
+		struct zone *z = g == NULL ? NULL : group_zone(g, x->row.version);
+		if (z != NULL)
+			z->brake = true;
+		else
 			fleet_finding_remove(c->fleet, x);
 	}
 }

@@ -332,7 +332,7 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 		lease_give_up(c);
 		return;
 	}
-	fleet_free(c->fleet);
+	core_bury(c, c->fleet);
 	c->fleet = fresh;
 	c->epoch = res->epoch;
 	c->committed_event = res->last_event;

@@ -358,5 +358,9 @@ void deployment_refresh(struct core *c, struct deployment *d);
 struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version,
     struct deployment *d, const char *command, const char *fmt, ...) __attribute__((format(printf, 8, 9)));
 void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version);
+/* Of what is about no base: a group's zone, a plan. d may be NULL. */
+struct finding *finding_raise_for(struct core *c, enum finding_kind kind, struct tenant *t, const char *module, const char *version,
+    const struct deployment *d, const char *command, const char *fmt, ...) __attribute__((format(printf, 8, 9)));
+void finding_clear_for(struct core *c, enum finding_kind kind, struct tenant *t, const char *module, const char *version);
 
 #endif

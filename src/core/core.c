@@ -446,6 +446,8 @@ static int64_t tenant_of(const struct core *c, const struct event_facts *f) {
 		return f->module->row.tenant_id;
 	if (f->group != NULL)
 		return f->group->row.tenant_id;
+	if (f->tenant != NULL)
+		return f->tenant->row.id;
 	return c->who.tenant_id;
 }
 
@@ -523,7 +525,7 @@ void core_loaded(struct core *c) {
 	agenda_clear(&c->agenda);
 	for (struct base *b = fleet_bases(c->fleet); b != NULL; b = b->hh_id.next) {
 		b->seen = c->mono; /* everybody gets the full time to show up again */
-		b->flooding = fleet_finding_find(c->fleet, FINDING_FLOODING, b, NULL, NULL) != NULL;
+		b->flooding = fleet_finding_find(c->fleet, b->tenant, FINDING_FLOODING, b, NULL, NULL) != NULL;
 		base_look(c, b, mono_add(c->mono, c->cfg.silent_us));
 		b->memory_told = base_memory_parse(b->row.memory, &b->memory);
 		b->memory_life = b->row.incarnation;

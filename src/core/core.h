@@ -112,7 +112,8 @@ const struct core_config *core_cfg(const struct core *c);
 /* An event by the op's (or "berth"'s) hand; NULL fields are left out. at, number, actor, address, reason, link are filled. */
 struct event_facts {
 	const char *kind;
-	const struct group *group; /* for its tenant only: nothing else says whom it concerns */
+	const struct tenant *tenant; /* this one and the next: where nothing else says whom it concerns */
+	const struct group *group;
 	const struct base *base;
 	const struct module *module;
 	const struct version *version;

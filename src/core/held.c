@@ -102,7 +102,7 @@ static void unmanaged(struct core *c, struct base *b, const Berth__V1__HeldModul
 			break;
 	if (i != NULL)
 		kind = FINDING_VERSION_DRIFT;
-	x = fleet_finding_find(c->fleet, kind, b, h->module, h->version);
+	x = fleet_finding_find(c->fleet, b->tenant, kind, b, h->module, h->version);
 	bool known = x != NULL;
 	if (!known && !budget_held(c, b))
 		return;

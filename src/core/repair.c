@@ -11,44 +11,67 @@
 
 /* ---- findings -------------------------------------------------------------------------------------------------------------------------
  */
-struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version,
-    struct deployment *d, const char *command, const char *fmt, ...) {
-	struct finding *x = fleet_finding_find(c->fleet, kind, b, module, version);
-	char text[512];
+static struct finding *raised(
+    struct core *c, struct tenant *t, struct row_finding *row, struct base *b, const struct deployment *d, const char *fmt, va_list ap) {
+	char text[512], kind[48];
+	struct event_facts f = { .kind = kind, .tenant = t, .base = b, .deployment = d };
+	struct finding *x = fleet_finding_find(c->fleet, t, (enum finding_kind)row->kind, b, row->module, row->version);
 	if (x != NULL)
 		return x;
-	va_list ap;
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
 	utf8_clean(text);
-	struct tenant *t = b != NULL ? b->tenant : d != NULL ? d->tenant : fleet_tenant(c->fleet, "default");
-	struct row_finding row = {
-		.kind = kind,
-		.module = UNCONST(module),
-		.version = UNCONST(version),
-		.deployment_id = d == NULL ? 0 : d->row.id,
-		.detail = text,
-		.command = UNCONST(command),
-		.since = c->wall,
-	};
-	x = fleet_finding_add(c->fleet, t, b, &row);
-	char event_kind[48];
-	snprintf(event_kind, sizeof event_kind, "finding.%s", word_text(WORD_FINDING, kind));
-	struct event_facts f = { .kind = event_kind, .base = b, .deployment = d };
+	row->detail = text;
+	row->since = c->wall;
+	x = fleet_finding_add(c->fleet, t, b, row);
+	snprintf(kind, sizeof kind, "finding.%s", word_text(WORD_FINDING, row->kind));
 	core_event(c, &f, "%s", text);
 	return x;
 }
 
-void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version) {
-	struct finding *x = fleet_finding_find(c->fleet, kind, b, module, version);
+struct finding *finding_raise(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version,
+    struct deployment *d, const char *command, const char *fmt, ...) {
+	struct row_finding row = { .kind = kind,
+		.module = UNCONST(module),
+		.version = UNCONST(version),
+		.deployment_id = d == NULL ? 0 : d->row.id,
+		.command = UNCONST(command) };
+	va_list ap;
+	va_start(ap, fmt);
+	struct finding *x = raised(c, b->tenant, &row, b, d, fmt, ap);
+	va_end(ap);
+	return x;
+}
+
+struct finding *finding_raise_for(struct core *c, enum finding_kind kind, struct tenant *t, const char *module, const char *version,
+    const struct deployment *d, const char *command, const char *fmt, ...) {
+	struct row_finding row = { .kind = kind,
+		.module = UNCONST(module),
+		.version = UNCONST(version),
+		.deployment_id = d == NULL ? 0 : d->row.id,
+		.command = UNCONST(command) };
+	va_list ap;
+	va_start(ap, fmt);
+	struct finding *x = raised(c, t, &row, NULL, d, fmt, ap);
+	va_end(ap);
+	return x;
+}
+
+static void cleared(struct core *c, struct finding *x) {
 	if (x == NULL)
 		return;
-	struct event_facts f = { .kind = "finding.cleared", .base = b };
+	struct event_facts f = { .kind = "finding.cleared", .tenant = x->tenant, .base = x->base };
 	core_event(c, &f, "no longer so: %s", x->row.detail);
 	if (x->plan != NULL)
 		plan_due(c, x->plan->row.id);
 	fleet_finding_remove(c->fleet, x);
+}
+
+void finding_clear(struct core *c, enum finding_kind kind, struct base *b, const char *module, const char *version) {
+	cleared(c, fleet_finding_find(c->fleet, b->tenant, kind, b, module, version));
+}
+
+void finding_clear_for(struct core *c, enum finding_kind kind, struct tenant *t, const char *module, const char *version) {
+	cleared(c, fleet_finding_find(c->fleet, t, kind, NULL, module, version));
 }
 
 /* ---- state of a deployment at rest ------------------------------------------------------------------------------------------------------

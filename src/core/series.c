@@ -104,8 +104,8 @@ void series_set_aside(struct core *c) {
 	c->set_aside = (struct culprit){ CULPRIT_NONE, 0 };
 	if (p != NULL) {
 		plan_pause(&c->plans, p, "the database refused what this plan did next; it was set aside");
-		finding_raise(c, FINDING_SET_ASIDE, NULL, ch == NULL ? NULL : ch->row.module, NULL, ch == NULL ? NULL : ch->deployment,
-		    "berth plan show",
+		finding_raise_for(c, FINDING_SET_ASIDE, p->tenant, ch == NULL ? NULL : ch->row.module, NULL,
+		    ch == NULL ? NULL : ch->deployment, "berth plan show",
 		    "the database refused what plan %lld did next (%s); it was set aside: resume or stop it, and report this",
 		    (long long)p->row.id, c->constraint);
 	}

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHARED_ZONE (GROUP_ZONES - 1)
+#define SHARED_SLOT (GROUP_ZONES - 1)
 
 /* ---- facts of a base ---- */
 
@@ -30,36 +30,52 @@ static const char *zone_name(const struct base *b) {
 	return b->row.zone == NULL ? "" : b->row.zone;
 }
 
-static struct zone *zone_open(struct group *g, int slot, const char *name) {
-	struct zone *z = calloc(1, sizeof *z);
-	if (z == NULL)
+struct zone *group_zone(const struct group *g, const char *name) {
+	struct zone *z;
+	HASH_FIND_STR(g->zones, name == NULL ? "" : name, z);
+	return z;
+}
+
+/* The first slot that nobody uses, else the shared one. */
+static int slot_for(struct group *g) {
+	int slot = 0;
+	while (slot < SHARED_SLOT && g->slots[slot] != NULL)
+		slot++;
+	if (g->slots[slot] == NULL && (g->slots[slot] = calloc(1, sizeof(struct zone_slot))) == NULL)
 		abort();
-	z->name = text_dup(name);
-	return g->zones[slot] = z;
+	return slot;
 }
 
-/* The slot of that name, else the first unused one, else the shared one. */
-static int zone_slot(struct group *g, const char *name) {
-	int unused = SHARED_ZONE;
-	for (int i = SHARED_ZONE - 1; i >= 0; i--) {
-		if (g->zones[i] == NULL)
-			unused = i;
-		else if (strcmp(g->zones[i]->name, name) == 0)
-			return i;
+static struct zone *zone_enter(struct group *g, const char *name) {
+	struct zone *z = group_zone(g, name);
+	if (z == NULL) {
+		z = calloc(1, sizeof *z);
+		if (z == NULL)
+			abort();
+		z->name = text_dup(name);
+		z->slot = slot_for(g);
+		HASH_ADD_KEYPTR(hh, g->zones, z->name, strlen(z->name), z);
 	}
-	if (g->zones[unused] == NULL)
-		zone_open(g, unused, unused == SHARED_ZONE ? "*" : name);
-	return unused;
+	z->n_bases++;
+	g->slots[z->slot]->n_bases++;
+	return z;
 }
 
-static void zone_leave(struct group *g, int slot) {
-	struct zone *z = g->zones[slot];
-	if (--z->n_bases > 0)
-		return;
-	levels_free(z);
+void zone_free(struct group *g, struct zone *z) {
+	HASH_DEL(g->zones, z);
 	free(z->name);
 	free(z);
-	g->zones[slot] = NULL;
+}
+
+static void zone_leave(struct group *g, struct zone *z) {
+	struct zone_slot *s = g->slots[z->slot];
+	if (--s->n_bases == 0) {
+		g->slots[z->slot] = NULL;
+		levels_free(s);
+		free(s);
+	}
+	if (--z->n_bases == 0)
+		zone_free(g, z);
 }
 
 /* The ceiling follows from limit and use: a limit lowered under what is used, or an adoption beyond it, leaves the ceiling at what is used,
@@ -85,12 +101,8 @@ void base_add_units(struct fleet *f, struct base *b, int64_t units) {
 
 /* ---- a base in its group's sums ---- */
 
-struct zone *base_zone(const struct base *b) {
-	return b->group->zones[b->zone];
-}
-
 static void zone_count(const struct base *b, int sign) {
-	struct zone *z = base_zone(b);
+	struct zone *z = b->zone;
 	z->n_here += b->row.state == BASE_RESTORING || b->row.state == BASE_READY ? sign : 0;
 	z->n_gone += b->gone ? sign : 0;
 }
@@ -114,9 +126,8 @@ static void instances_count(struct base *b, bool in) {
 static void base_enter(struct base *b, struct group *g) {
 	b->group = g;
 	b->row.group_id = g->row.id;
-	b->zone = zone_slot(g, zone_name(b));
+	b->zone = zone_enter(g, zone_name(b));
 	b->level = NULL;
-	g->zones[b->zone]->n_bases++;
 	zone_count(b, 1);
 	struct base *before = TAILQ_LAST(&g->bases, base_queue);
 	while (before != NULL && before->row.id > b->row.id)
@@ -140,17 +151,13 @@ static void base_leave(struct base *b) {
 
 void base_rezone(struct fleet *f, struct base *b) {
 	struct group *g = b->group;
-	if (b->zone < SHARED_ZONE && strcmp(g->zones[b->zone]->name, zone_name(b)) == 0)
-		return;
-	int slot = zone_slot(g, zone_name(b));
-	if (slot == b->zone)
+	if (strcmp(b->zone->name, zone_name(b)) == 0)
 		return;
 	instances_count(b, false);
 	level_leave(b);
 	zone_count(b, -1);
 	zone_leave(g, b->zone);
-	b->zone = slot;
-	g->zones[slot]->n_bases++;
+	b->zone = zone_enter(g, zone_name(b));
 	zone_count(b, 1);
 	instances_count(b, true);
 	base_refresh(f, b);

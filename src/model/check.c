@@ -137,7 +137,7 @@ static int modules_check(const struct fleet *f, struct dirty_tally *dt, struct e
 /* ---- groups and bases ---- */
 
 struct group_tally {
-	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_instances, n_ready, zone[GROUP_ZONES], here[GROUP_ZONES], gone[GROUP_ZONES];
+	int n_bases, n_state[BASE_STOPPED + 1], n_cordoned, n_instances, n_ready, slot[GROUP_ZONES];
 	int64_t used, limit;
 };
 
@@ -178,12 +178,11 @@ static int base_check(const struct fleet *f, const struct group *g, const struct
 		BROKEN("base %s stands in group %s, its row says group %lld", b->row.name, g->row.name, LL(b->row.group_id));
 	if (fleet_base(b->tenant, b->row.name) != b || fleet_base_by_id(f, b->row.id) != b)
 		BROKEN("base %s is not found by its name and id", b->row.name);
-	if (b->zone < 0 || b->zone >= GROUP_ZONES || g->zones[b->zone] == NULL)
-		BROKEN("base %s is in zone slot %d, which is not in use", b->row.name, b->zone);
+	if (b->zone == NULL || group_zone(g, b->zone->name) != b->zone || g->slots[b->zone->slot] == NULL)
+		BROKEN("base %s is in a zone that its group does not have", b->row.name);
 	const char *zone = b->row.zone == NULL ? "" : b->row.zone;
-	if (b->zone != GROUP_ZONES - 1 && strcmp(g->zones[b->zone]->name, zone) != 0)
-		BROKEN("base %s counts in zone \"%s\", its row says \"%s\": fleet_touch was forgotten", b->row.name,
-		    g->zones[b->zone]->name, zone);
+	if (strcmp(b->zone->name, zone) != 0)
+		BROKEN("base %s counts in zone \"%s\", its row says \"%s\": fleet_touch was forgotten", b->row.name, b->zone->name, zone);
 	CHECK(base_instances_check(b, t, err));
 	CHECK(base_units_check(b, err));
 	t->n_bases++;
@@ -191,31 +190,79 @@ static int base_check(const struct fleet *f, const struct group *g, const struct
 	t->n_cordoned += b->row.cordoned;
 	t->used += b->row.units_used;
 	t->limit += base_limit(b);
-	t->zone[b->zone]++;
-	t->here[b->zone] += b->row.state == BASE_RESTORING || b->row.state == BASE_READY;
-	t->gone[b->zone] += b->gone;
+	t->slot[b->zone->slot]++;
 	return 0;
 }
 
-static int zone_check(const struct group *g, int slot, struct err *err) {
-	const struct zone *z = g->zones[slot];
-	for (size_t k = 0; k < z->n_levels; k++) {
-		const struct level *l = z->levels[k];
-		const struct base *b;
-		uint64_t last = 0;
-		if (TAILQ_EMPTY(&l->bases) || (k > 0 && l->free <= z->levels[k - 1]->free))
-			BROKEN("group %s, zone \"%s\": level %lld is empty or out of order", g->row.name, z->name, LL(l->free));
-		TAILQ_FOREACH(b, &l->bases, free_link) {
-			if (b->level != l || b->group != g || b->zone != slot)
-				BROKEN("base %s stands in level %lld of group %s, zone \"%s\", but believes otherwise", b->row.name,
-				    LL(l->free), g->row.name, z->name);
-			if (b->place <= last)
-				BROKEN("level %lld of group %s, zone \"%s\" is not in order at base %s", LL(l->free), g->row.name, z->name,
-				    b->row.name);
-			last = b->place;
-		}
+static int level_check(const struct group *g, int slot, const struct level *l, struct err *err) {
+	const struct base *b;
+	uint64_t last = 0;
+	TAILQ_FOREACH(b, &l->bases, free_link) {
+		if (b->level != l || b->group != g || b->zone->slot != slot)
+			BROKEN("base %s stands in level %lld of group %s, zone slot %d, but believes otherwise", b->row.name, LL(l->free),
+			    g->row.name, slot);
+		if (b->place <= last)
+			BROKEN("level %lld of group %s, zone slot %d, is not in order at base %s", LL(l->free), g->row.name, slot,
+			    b->row.name);
+		last = b->place;
 	}
 	return 0;
+}
+
+static int slot_check(const struct group *g, int slot, struct err *err) {
+	const struct zone_slot *s = g->slots[slot];
+	for (size_t k = 0; k < s->n_levels; k++) {
+		const struct level *l = s->levels[k];
+		if (TAILQ_EMPTY(&l->bases) || (k > 0 && l->free <= s->levels[k - 1]->free))
+			BROKEN("group %s, zone slot %d: level %lld is empty or out of order", g->row.name, slot, LL(l->free));
+		CHECK(level_check(g, slot, l, err));
+	}
+	return 0;
+}
+
+struct zone_tally {
+	const struct zone *zone;
+	int n_bases, n_here, n_gone;
+	UT_hash_handle hh;
+};
+
+static void zones_tally(const struct group *g, struct zone_tally **ret) {
+	const struct base *b;
+	TAILQ_FOREACH(b, &g->bases, group_link) {
+		struct zone_tally *t;
+		HASH_FIND_PTR(*ret, &b->zone, t);
+		if (t == NULL) {
+			t = calloc(1, sizeof *t);
+			if (t == NULL)
+				abort();
+			t->zone = b->zone;
+			HASH_ADD_PTR(*ret, zone, t);
+		}
+		t->n_bases++;
+		t->n_here += b->row.state == BASE_RESTORING || b->row.state == BASE_READY;
+		t->n_gone += b->gone;
+	}
+}
+
+static int zone_sums_check(const struct group *g, const struct zone_tally *tallies, struct err *err) {
+	SAME(HASH_COUNT(g->zones), HASH_COUNT(tallies), "zones of group %s", g->row.name);
+	for (const struct zone_tally *t = tallies; t != NULL; t = t->hh.next) {
+		SAME(t->zone->n_bases, t->n_bases, "bases in zone \"%s\" of group %s", t->zone->name, g->row.name);
+		SAME(t->zone->n_here, t->n_here, "bases here in zone \"%s\" of group %s", t->zone->name, g->row.name);
+		SAME(t->zone->n_gone, t->n_gone, "bases gone in zone \"%s\" of group %s", t->zone->name, g->row.name);
+	}
+	return 0;
+}
+
+static int zones_check(const struct group *g, struct err *err) {
+	struct zone_tally *tallies = NULL, *t, *next;
+	zones_tally(g, &tallies);
+	int r = zone_sums_check(g, tallies, err);
+	HASH_ITER(hh, tallies, t, next) {
+		HASH_DEL(tallies, t);
+		free(t);
+	}
+	return r;
 }
 
 static int group_sums_check(const struct group *g, const struct group_tally *t, struct err *err) {
@@ -229,13 +276,11 @@ static int group_sums_check(const struct group *g, const struct group_tally *t, 
 	for (int s = 0; s <= BASE_STOPPED; s++)
 		SAME(g->n_state[s], t->n_state[s], "%s bases of group %s", word_text(WORD_BASE, s), name);
 	for (int z = 0; z < GROUP_ZONES; z++) {
-		SAME(g->zones[z] == NULL ? 0 : g->zones[z]->n_bases, t->zone[z], "bases in zone slot %d of group %s", z, name);
-		SAME(g->zones[z] == NULL ? 0 : g->zones[z]->n_here, t->here[z], "bases here in zone slot %d of group %s", z, name);
-		SAME(g->zones[z] == NULL ? 0 : g->zones[z]->n_gone, t->gone[z], "bases gone in zone slot %d of group %s", z, name);
-		if (g->zones[z] != NULL)
-			CHECK(zone_check(g, z, err));
+		SAME(g->slots[z] == NULL ? 0 : g->slots[z]->n_bases, t->slot[z], "bases in zone slot %d of group %s", z, name);
+		if (g->slots[z] != NULL)
+			CHECK(slot_check(g, z, err));
 	}
-	return 0;
+	return zones_check(g, err);
 }
 
 static int groups_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {
@@ -302,8 +347,8 @@ static int deployment_sums_check(const struct deployment *d, struct err *err) {
 		away += i->row.wanted && base_gone(i->base);
 		ready += i->row.wanted && i->row.state == INSTANCE_READY;
 		updated += i->row.wanted && i->row.revision == d->row.revision;
-		zone[i->base->zone] += i->row.wanted && i->base->group == d->group;
-		holders[i->base->zone] += i->base->group == d->group && first_of_deployment(i);
+		zone[i->base->zone->slot] += i->row.wanted && i->base->group == d->group;
+		holders[i->base->zone->slot] += i->base->group == d->group && first_of_deployment(i);
 	}
 	const char *name = d->row.name;
 	SAME(d->n_instances, n, "n_instances of deployment %s", name);

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* kind, base, module, version in one text: names hold no blank. */
-static char *finding_key(enum finding_kind kind, int64_t base_id, const char *module, const char *version) {
+/* tenant, kind, base, module, version in one text: names hold no blank. */
+static char *finding_key(int64_t tenant_id, enum finding_kind kind, int64_t base_id, const char *module, const char *version) {
 	char *key;
-	if (asprintf(&key, "%d %lld %s %s", (int)kind, (long long)base_id, module == NULL ? "" : module, version == NULL ? "" : version) <
-	    0)
+	if (asprintf(&key, "%lld %d %lld %s %s", (long long)tenant_id, (int)kind, (long long)base_id, module == NULL ? "" : module,
+	        version == NULL ? "" : version) < 0)
 		abort();
 	return key;
 }
@@ -20,7 +20,7 @@ static struct finding *finding_new(struct fleet *f, struct tenant *t, struct bas
 	struct finding *x = object_new(TABLE_finding, sizeof *x, row);
 	x->tenant = t;
 	x->base = b;
-	x->key = finding_key((enum finding_kind)x->row.kind, x->row.base_id, x->row.module, x->row.version);
+	x->key = finding_key(t->row.id, (enum finding_kind)x->row.kind, x->row.base_id, x->row.module, x->row.version);
 	TAILQ_INSERT_TAIL(&f->finding_queue, x, link);
 	if (b != NULL) {
 		TAILQ_INSERT_TAIL(&b->findings, x, base_link);
@@ -59,12 +59,12 @@ struct finding *fleet_finding(const struct fleet *f, int64_t id) {
 	return x;
 }
 
-struct finding *fleet_finding_find(
-    const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version) {
+struct finding *fleet_finding_find(const struct fleet *f, const struct tenant *t, enum finding_kind kind, const struct base *b,
+    const char *module, const char *version) {
 	if (f->findings == NULL)
 		return NULL;
 	struct finding *x;
-	char *key = finding_key(kind, b == NULL ? 0 : b->row.id, module, version);
+	char *key = finding_key(t->row.id, kind, b == NULL ? 0 : b->row.id, module, version);
 	HASH_FIND(hh_key, f->findings_by_key, key, strlen(key), x);
 	free(key);
 	return x;

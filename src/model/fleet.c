@@ -134,12 +134,12 @@ static void groups_free(struct fleet *f) {
 	struct group *g, *tg;
 	HASH_ITER(hh_id, f->groups, g, tg) {
 		for (int i = 0; i < GROUP_ZONES; i++) {
-			if (g->zones[i] == NULL)
-				continue;
-			levels_free(g->zones[i]);
-			free(g->zones[i]->name);
-			free(g->zones[i]);
+			if (g->slots[i] != NULL)
+				levels_free(g->slots[i]);
+			free(g->slots[i]);
 		}
+		while (g->zones != NULL)
+			zone_free(g, g->zones);
 		HASH_DELETE(hh_id, f->groups, g);
 		object_free(&g->o);
 	}

@@ -90,29 +90,36 @@ struct version {
 	UT_hash_handle hh_id;
 };
 
-/* Zones beyond GROUP_ZONES-1 share the last slot: zone names come from outside. */
+/* What placement counts by: each of the first GROUP_ZONES-1 zones of a group has a slot, all others share the last one. Zone names come
+ * from outside. */
 #define GROUP_ZONES 32
 
 TAILQ_HEAD(base_queue, base);
-/* Bases of a zone that may take new instances (ready, not cordoned) and have as many units free; in the order in which they came to it. */
+/* Bases of a slot that may take new instances (ready, not cordoned) and have as many units free; in the order in which they came to it. */
 struct level {
 	int64_t free;
 	struct base_queue bases;
 };
-struct zone {
-	char *name;
+struct zone_slot {
 	int n_bases;
-	int n_here, n_gone;    /* connected as far as we know (restoring, ready); gone unasked (base_set_gone) */
-	bool brake;            /* P10: nothing that is lost here is replaced by itself; live, core keeps a finding of it */
 	struct level **levels; /* by free units, fewest first; none is empty */
 	size_t n_levels, cap_levels;
+};
+struct zone {
+	char *name; /* "": of bases without one */
+	int slot;   /* in group->slots */
+	int n_bases;
+	int n_here, n_gone; /* connected as far as we know (restoring, ready); gone unasked (base_set_gone) */
+	bool brake;         /* P10: nothing that is lost here is replaced by itself; live, core keeps a finding of it */
+	UT_hash_handle hh;
 };
 struct group {
 	struct object o;
 	struct row_base_group row;
 	struct tenant *tenant;
-	struct base_queue bases;         /* all, in id order */
-	struct zone *zones[GROUP_ZONES]; /* NULL = slot not in use */
+	struct base_queue bases;              /* all, in id order */
+	struct zone *zones;                   /* by name; those that have bases */
+	struct zone_slot *slots[GROUP_ZONES]; /* NULL = not in use */
 	int n_bases, n_instances, n_ready_instances, n_state[BASE_STOPPED + 1], n_cordoned, n_deployments;
 	int64_t units_used, units_limit; /* sums over bases */
 	bool roomier;                    /* live: room may have grown since somebody looked */
@@ -140,7 +147,7 @@ struct base {
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
 	TAILQ_HEAD(, finding) findings;
 	int n_findings;
-	int zone;            /* slot in group->zones (follows row.zone at fleet_touch) */
+	struct zone *zone;   /* follows row.zone at fleet_touch */
 	struct level *level; /* where it stands there; NULL: it takes nothing new */
 	uint64_t place;      /* in the list of its level: grows from head to tail */
 	/* live only, not in the ledger */
@@ -356,8 +363,8 @@ struct instance *fleet_instance(const struct fleet *f, int64_t id);
 struct instance *fleet_instances(const struct fleet *f);                                /* hh_id */
 struct instance *base_instance_of(const struct base *b, const struct version *v);       /* that very version */
 struct instance *base_instance_of_module(const struct base *b, const struct module *m); /* any version, wanted ones first */
-struct finding *fleet_finding_find(
-    const struct fleet *f, enum finding_kind kind, const struct base *b, const char *module, const char *version);
+struct finding *fleet_finding_find(const struct fleet *f, const struct tenant *t, enum finding_kind kind, const struct base *b,
+    const char *module, const char *version);                /* b NULL: of those that are about no base */
 struct finding *fleet_findings_first(const struct fleet *f); /* walk with TAILQ_NEXT(x, link) */
 struct finding *fleet_finding(const struct fleet *f, int64_t id);
 void finding_set_plan(struct finding *x, struct plan *p); /* x may be NULL */
@@ -437,9 +444,9 @@ void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 
 void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);
 void base_set_gone(struct base *b, bool gone);
-struct zone *base_zone(const struct base *b); /* shared by all zones beyond GROUP_ZONES - 1 */
+struct zone *group_zone(const struct group *g, const char *name); /* NULL: no base is there; a name that is NULL is "" */
 /* Position of its first level with at least so many units free; n_levels: none has. */
-size_t zone_level_at(const struct zone *z, int64_t free_units);
+size_t slot_level_at(const struct zone_slot *s, int64_t free_units);
 void base_set_absence(struct fleet *f, struct base *b, int64_t us);
 void base_set_install_failures(struct fleet *f, struct base *b, int64_t n);
 int64_t base_limit(const struct base *b);            /* in force */

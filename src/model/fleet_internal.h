@@ -80,7 +80,8 @@ void base_refresh(struct fleet *f, struct base *b); /* ceiling and level from li
 void base_rezone(struct fleet *f, struct base *b);
 void level_enter(struct base *b); /* the level of what it has free now, which may be none */
 void level_leave(struct base *b);
-void levels_free(struct zone *z);
+void levels_free(struct zone_slot *s);
+void zone_free(struct group *g, struct zone *z);
 void instance_count(struct instance *i);
 void instance_uncount(struct instance *i);
 void holders_count(struct base *b, int sign); /* the base as a whole enters or leaves its zone */
@@ -90,7 +91,7 @@ void stay_end(struct fleet *f, struct instance *i, const char *as, const char *r
 void stays_move(struct stay_list *from, struct stay_list *to); /* to NULL: they are written by themselves */
 void stays_collect(struct fleet *f, struct changeset *cs, struct stay_list *list);
 void stays_collect_rest(struct fleet *f, struct changeset *cs); /* those in no list */
-bool stays_free(struct fleet *f, size_t n); /* true: none is left */
+bool stays_free(struct fleet *f, size_t n);                     /* true: none is left */
 void revision_link(struct deployment *d, struct version *v, struct revision *r);
 void deployment_recount(struct deployment *d); /* n_updated, after the current revision changed */
 void plan_count(struct plan *p);

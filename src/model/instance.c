@@ -26,7 +26,7 @@ static void instance_tally(struct instance *i, int sign) {
 	d->n_ready += ready ? sign : 0;
 	d->n_updated += i->row.revision == d->row.revision ? sign : 0;
 	if (g == d->group)
-		d->zone_wanted[i->base->zone] += sign;
+		d->zone_wanted[i->base->zone->slot] += sign;
 }
 
 void instance_count(struct instance *i) {
@@ -52,7 +52,7 @@ static bool has_sibling(const struct instance *i, const struct instance *end) {
 static void holder_tally(struct instance *i, const struct instance *end, int sign) {
 	struct deployment *d = i->deployment;
 	if (d != NULL && d->group == i->base->group && !has_sibling(i, end))
-		d->zone_holders[i->base->zone] += sign;
+		d->zone_holders[i->base->zone->slot] += sign;
 }
 
 void holders_count(struct base *b, int sign) {

@@ -186,15 +186,15 @@ static void order(const struct explanation *x, struct base **out, size_t n_out) 
 	for (size_t k = 0; k < n_out; k++) {
 		struct base *best = NULL;
 		for (int z = 0; z < GROUP_ZONES; z++) {
-			while (next[z] < x->n_fit && x->fit[next[z]]->zone != z)
+			while (next[z] < x->n_fit && x->fit[next[z]]->zone->slot != z)
 				next[z]++;
 			struct base *b = next[z] < x->n_fit ? x->fit[next[z]] : NULL;
-			if (b != NULL && (best == NULL || place_rank(x->r, b, load[z], best, load[best->zone]) < 0))
+			if (b != NULL && (best == NULL || place_rank(x->r, b, load[z], best, load[best->zone->slot]) < 0))
 				best = b;
 		}
 		out[k] = best;
-		load[best->zone]++;
-		next[best->zone]++;
+		load[best->zone->slot]++;
+		next[best->zone->slot]++;
 	}
 }
 

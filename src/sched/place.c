@@ -36,7 +36,8 @@ int place_rank(const struct place_req *r, const struct base *a, int load_a, cons
 }
 
 static bool better(const struct place_req *r, const struct base *b, const struct base *best) {
-	return b != NULL && (best == NULL || place_rank(r, b, place_zone_load(r, b->zone), best, place_zone_load(r, best->zone)) < 0);
+	return b != NULL &&
+	       (best == NULL || place_rank(r, b, place_zone_load(r, b->zone->slot), best, place_zone_load(r, best->zone->slot)) < 0);
 }
 
 /* Where to go on in this level: behind the base that was refused last; if it moved, behind where it stood. */
@@ -72,21 +73,21 @@ static struct base *level_best(const struct fleet *f, const struct place_req *r,
  */
 static bool zone_exhausted(const struct place_req *r, int zone) {
 	const struct deployment *d = r->deployment;
-	return d != NULL && d->group == r->group && r->old == NULL && d->zone_holders[zone] >= r->group->zones[zone]->n_bases;
+	return d != NULL && d->group == r->group && r->old == NULL && d->zone_holders[zone] >= r->group->slots[zone]->n_bases;
 }
 
 /* Pack: from the level with the least room that does upwards; spread: from the emptiest bases downwards. */
 static struct base *zone_best(const struct fleet *f, const struct place_req *r, bool pack, int zone, struct place_position *at) {
-	const struct zone *z = r->group->zones[zone];
+	const struct zone_slot *s = r->group->slots[zone];
 	if (zone_exhausted(r, zone))
 		return NULL;
-	size_t from = zone_level_at(z, r->units), end = z->n_levels;
+	size_t from = slot_level_at(s, r->units), end = s->n_levels;
 	if (at->begun && pack && at->free > r->units)
-		from = zone_level_at(z, at->free);
+		from = slot_level_at(s, at->free);
 	if (at->begun && !pack)
-		end = zone_level_at(z, at->free + 1);
+		end = slot_level_at(s, at->free + 1);
 	for (size_t k = from; k < end; k++) {
-		struct base *b = level_best(f, r, z->levels[pack ? k : end - 1 - (k - from)], at);
+		struct base *b = level_best(f, r, s->levels[pack ? k : end - 1 - (k - from)], at);
 		if (b != NULL)
 			return b;
 	}
@@ -97,7 +98,7 @@ static int next_load(const struct place_req *r, int above) {
 	int next = -1;
 	for (int z = 0; z < GROUP_ZONES; z++) {
 		int load = place_zone_load(r, z);
-		if (r->group->zones[z] != NULL && load > above && (next < 0 || load < next))
+		if (r->group->slots[z] != NULL && load > above && (next < 0 || load < next))
 			next = load;
 	}
 	return next;
@@ -108,7 +109,7 @@ static struct base *choose_spread(const struct fleet *f, const struct place_req 
 	for (int load = next_load(r, -1); load >= 0; load = next_load(r, load)) {
 		struct base *best = NULL;
 		for (int z = 0; z < GROUP_ZONES; z++) {
-			if (r->group->zones[z] == NULL || place_zone_load(r, z) != load)
+			if (r->group->slots[z] == NULL || place_zone_load(r, z) != load)
 				continue;
 			struct base *b = zone_best(f, r, false, z, &c->zone[z]);
 			if (better(r, b, best))
@@ -123,7 +124,7 @@ static struct base *choose_spread(const struct fleet *f, const struct place_req 
 static struct base *choose_pack(const struct fleet *f, const struct place_req *r, struct place_cursor *c) {
 	struct base *best = NULL;
 	for (int z = 0; z < GROUP_ZONES; z++) {
-		struct base *b = r->group->zones[z] == NULL ? NULL : zone_best(f, r, true, z, &c->zone[z]);
+		struct base *b = r->group->slots[z] == NULL ? NULL : zone_best(f, r, true, z, &c->zone[z]);
 		if (better(r, b, best))
 			best = b;
 	}

@@ -92,7 +92,7 @@ static bool rule_quarantined(const struct fleet *f, const struct place_req *r, c
 	const struct instance *i = base_instance_of(b, r->version);
 	if (i != NULL && i->row.state == INSTANCE_QUARANTINED)
 		return true;
-	return fleet_finding_find(f, FINDING_QUARANTINED, b, r->version->module->row.name, r->version->row.name) != NULL;
+	return fleet_finding_find(f, b->tenant, FINDING_QUARANTINED, b, r->version->module->row.name, r->version->row.name) != NULL;
 }
 
 static bool rule_holds(const struct fleet *f, const struct place_req *r, const struct base *b) {

@@ -19,7 +19,7 @@ static bool needs_person(const struct sim *s, const struct fleet *f, const struc
 	if (strcmp(b->row.name, "stock") == 0)
 		return true; /* nobody ever reaches it */
 	bool liar = s->liar >= 0 && strcmp(agent_name(s->agents[s->liar]), b->row.name) == 0;
-	return liar || fleet_finding_find(f, FINDING_SET_ASIDE, b, NULL, NULL) != NULL;
+	return liar || fleet_finding_find(f, b->tenant, FINDING_SET_ASIDE, b, NULL, NULL) != NULL;
 }
 
 static bool slot_at_work(const struct instance *i) {
@@ -40,7 +40,7 @@ static void check_instance(struct sim *s, const struct fleet *f, const struct in
 	if (i->row.state == INSTANCE_READY && (!there || !active) && !(needed && i->task != NULL))
 		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, machine_name(a),
 		    there ? "has it deactivated" : "does not hold it");
-	const struct finding *told = fleet_finding_find(f, FINDING_SURPLUS, i->base, m, v);
+	const struct finding *told = fleet_finding_find(f, i->base->tenant, FINDING_SURPLUS, i->base, m, v);
 	if (!i->row.wanted && told == NULL && !needed && !slot_at_work(i) &&
 	    (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))
 		sim_fail(

@@ -422,7 +422,7 @@ static void spoil_queued(struct world *w) {
 	w->d->n_queued = 1;
 }
 static void spoil_holders(struct world *w) {
-	w->d->zone_holders[w->b->zone] = 0;
+	w->d->zone_holders[w->b->zone->slot] = 0;
 }
 static void spoil_version(struct world *w) {
 	w->v->n_revisions++;
@@ -486,13 +486,34 @@ START_TEST(zones_beyond_the_slots_share_the_last) {
 	}
 	struct err err = ERR_INIT;
 	ck_assert_msg(fleet_check(w.f, &err) == 0, "%s", err.text);
-	ck_assert_int_eq(w.g->zones[GROUP_ZONES - 1]->n_bases, 2 * GROUP_ZONES + 1 - (GROUP_ZONES - 1));
+	ck_assert_int_eq(w.g->slots[GROUP_ZONES - 1]->n_bases, 2 * GROUP_ZONES + 1 - (GROUP_ZONES - 1));
+	const struct zone *last = group_zone(w.g, "z63");
+	ck_assert_int_eq(last->slot, GROUP_ZONES - 1);
+	ck_assert_int_eq(last->n_bases, 1); /* of its own, for the brake */
+	ck_assert_int_eq(last->n_here, 1);
 	for (struct base *b = fleet_bases(w.f), *next; b != NULL; b = next) {
 		next = b->hh_id.next;
 		fleet_base_remove(w.f, b);
 	}
+	ck_assert_ptr_null(w.g->zones);
 	for (int z = 0; z < GROUP_ZONES; z++)
-		ck_assert_ptr_null(w.g->zones[z]);
+		ck_assert_ptr_null(w.g->slots[z]);
+	world_deinit(&w);
+}
+END_TEST
+
+/* What is about no base is told apart by its tenant: both may have a group of one name, with a zone of one name. */
+START_TEST(a_finding_is_of_its_tenant) {
+	struct world w;
+	world_init(&w);
+	struct tenant *other = fleet_tenant_add(w.f, "other", (wall_t){ 1 });
+	struct row_finding row = { .kind = FINDING_ZONE_ALARM, .module = (char[]){ "demo" }, .version = (char[]){ "a" } };
+	struct finding *x = fleet_finding_add(w.f, w.t, NULL, &row), *y = fleet_finding_add(w.f, other, NULL, &row);
+	ck_assert_ptr_eq(fleet_finding_find(w.f, w.t, FINDING_ZONE_ALARM, NULL, "demo", "a"), x);
+	ck_assert_ptr_eq(fleet_finding_find(w.f, other, FINDING_ZONE_ALARM, NULL, "demo", "a"), y);
+	fleet_finding_remove(w.f, x);
+	ck_assert_ptr_null(fleet_finding_find(w.f, w.t, FINDING_ZONE_ALARM, NULL, "demo", "a"));
+	ck_assert_ptr_eq(fleet_finding_find(w.f, other, FINDING_ZONE_ALARM, NULL, "demo", "a"), y);
 	world_deinit(&w);
 }
 END_TEST
@@ -501,4 +522,4 @@ TEST_SUITE("model/fleet", units_stay_under_the_limit, ceiling_falls_as_units_fre
     a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on, wanted_versions_exclude_each_other,
     deployment_counts, plans_and_tasks_count, collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first,
     events_are_numbered_and_never_go_back, counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units,
-    check_finds_what_is_spoilt, zones_beyond_the_slots_share_the_last)
+    check_finds_what_is_spoilt, zones_beyond_the_slots_share_the_last, a_finding_is_of_its_tenant)

@@ -286,12 +286,13 @@ static void op_task_forget(struct world *w) {
 
 static void op_finding(struct world *w) {
 	struct base *b = PICK(w, w->f->bases);
+	struct tenant *t = b == NULL ? tenant_pick(w) : b->tenant;
 	struct row_finding r = { .kind = 1 + (int)below(w, 3), .module = (char[]){ "m" }, .version = (char[]){ "1" }, .since = w->now };
-	struct finding *x = fleet_finding_find(w->f, r.kind, b, "m", "1");
+	struct finding *x = fleet_finding_find(w->f, t, r.kind, b, "m", "1");
 	if (x != NULL)
 		fleet_finding_remove(w->f, x);
 	else
-		ck_assert_ptr_eq(fleet_finding_add(w->f, tenant_pick(w), b, &r), fleet_finding_find(w->f, r.kind, b, "m", "1"));
+		ck_assert_ptr_eq(fleet_finding_add(w->f, t, b, &r), fleet_finding_find(w->f, t, r.kind, b, "m", "1"));
 }
 
 static void op_idem(struct world *w) {

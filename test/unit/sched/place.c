@@ -462,8 +462,8 @@ END_TEST
 static struct base *best_of_all(struct world *w) {
 	struct base *best = NULL, *b;
 	TAILQ_FOREACH(b, &w->g->bases, group_link)
-		if (place_fits(w->f, &w->r, b, NULL) &&
-		    (best == NULL || place_rank(&w->r, b, place_zone_load(&w->r, b->zone), best, place_zone_load(&w->r, best->zone)) < 0))
+		if (place_fits(w->f, &w->r, b, NULL) && (best == NULL || place_rank(&w->r, b, place_zone_load(&w->r, b->zone->slot), best,
+		                                                             place_zone_load(&w->r, best->zone->slot)) < 0))
 			best = b;
 	return best;
 }
