@@ -51,7 +51,10 @@ static void need_told(const struct core *c, const struct instance *i, struct are
 	} else if (p != NULL) {
 		ret->text = arena_printf(a, "plan %lld is %s", (long long)p->row.id, word_text(WORD_PLAN, p->row.state));
 		ret->next = arena_printf(a, "berth why %lld", (long long)p->row.id);
-	} else if (i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_STANDBY) {
+	} else if (i->row.state == INSTANCE_STANDBY) {
+		ret->text = "another version of it gets the requests on its base; which one is to stay is for a person to say";
+		ret->next = arena_printf(a, "berth finding list --base %s", b->row.name);
+	} else if (i->row.state == INSTANCE_FAILED) {
 		ret->text = "it is on its base and does not serve; nothing is done about it by itself";
 		ret->next =
 		    arena_printf(a, "berth restart %s --base %s", i->deployment == NULL ? "" : i->deployment->row.name, b->row.name);

@@ -277,6 +277,7 @@ struct instance *held_instance(struct base *b, const Berth__V1__HeldModule *h); 
 void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full); /* full: and nothing else */
 void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h);
 void instance_gone(struct core *c, struct instance *i, const char *why); /* may remove it */
+void standbys_due(struct core *c, struct base *b);                       /* wanted there, and not active */
 void instances_lose_sight(struct core *c, struct base *b, enum instance_state s, const char *reason);
 void instance_quarantine(struct core *c, struct instance *i, const char *cause);
 void held_asked_for(struct core *c, const struct instance *i); /* no finding any more: what was found there is wanted */

@@ -280,9 +280,10 @@ void leftovers_due(struct core *c, struct base *b) {
 	struct instance *i, *next;
 	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
 		next = TAILQ_NEXT(i, base_link);
+		bool due = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_STANDBY;
 		if (i->task == NULL && !i->row.wanted)
 			repair_instance(c, i);
-		else if (i->task == NULL && (i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING) && i->row.failures == 0)
+		else if (i->task == NULL && due && i->row.failures == 0)
 			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 	}
 }

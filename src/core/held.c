@@ -172,6 +172,14 @@ static void findings_settle(struct core *c, struct base *b, Berth__V1__HeldModul
 		finding_clear(c, FINDING_UNMANAGED, b, NULL, NULL);
 }
 
+/* Out of service by hand, or nothing else serves any more: repair looks at it. */
+void standbys_due(struct core *c, struct base *b) {
+	const struct instance *i;
+	TAILQ_FOREACH(i, &b->instances, base_link)
+		if (i->row.wanted && i->row.state == INSTANCE_STANDBY && i->task == NULL && !mono_before(c->mono, i->retry_at))
+			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+}
+
 void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full) {
 	for (size_t k = 0; k < n; k++) {
 		if (held[k]->module == NULL || held[k]->version == NULL || !name_valid(NAME_PLAIN, held[k]->module) ||
@@ -191,5 +199,6 @@ void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *he
 		if (!in_list(held, n, i))
 			instance_gone(c, i, "its base does not hold it");
 	}
+	standbys_due(c, b);
 	tasks_of_base_ready(c, b);
 }

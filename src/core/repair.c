@@ -298,6 +298,36 @@ static bool sibling_at_work(const struct instance *i) {
 	return false;
 }
 
+/* Another version of its module gets the requests: one that is wanted there too, or one that somebody else made active. The latter is a
+ * finding, and stays until a person decides. */
+static bool another_serves(const struct instance *i) {
+	const struct module *m = i->version->module;
+	const struct instance *x;
+	const struct finding *f;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (x != i && x->version->module == m && x->row.wanted && x->row.state == INSTANCE_READY)
+			return true;
+	TAILQ_FOREACH(f, &i->base->findings, base_link)
+		if (f->row.kind == FINDING_VERSION_DRIFT && text_same(f->row.module, m->row.name) &&
+		    text_same(f->row.reported, "activated"))
+			return true;
+	return false;
+}
+
+/* It is there and was put out of service by hand, or nobody was promoted when the active version went. One that does not stay active is
+ * tried less and less often. */
+static void repair_standby(struct core *c, struct instance *i) {
+	if (another_serves(i))
+		return;
+	if (mono_before(c->mono, i->retry_at)) {
+		agenda_add(&c->agenda, i->retry_at, AGENDA_REPAIR, i->row.id);
+		return;
+	}
+	if (mono_diff(c->mono, i->ready_since) > c->cfg.repair_backoff_max_us)
+		i->activated = 0;
+	repair_task(c, i, TASK_KIND_SWITCH, NULL);
+}
+
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
 	if (group_observed(b->group) || slot_at_work(i))
@@ -323,6 +353,8 @@ void repair_instance(struct core *c, struct instance *i) {
 		instance_set_state(c->fleet, i, INSTANCE_READY, NULL, c->wall);
 		repair_into_traffic(c, i);
 	}
+	if (i->row.state == INSTANCE_STANDBY)
+		repair_standby(c, i);
 	if (!absent)
 		return;
 	if (version_restorable(i->version))
@@ -371,9 +403,10 @@ static void hook_done(struct core *c, struct instance *i, const struct task *t, 
 	}
 }
 
-static void repair_failed(struct core *c, struct instance *i, const struct task_outcome *o) {
+static void repair_failed(struct core *c, struct instance *i, enum task_kind kind, const struct task_outcome *o) {
+	bool there = kind == TASK_KIND_SWITCH && !o->gone;
 	i->row.failures++;
-	instance_set_state(c->fleet, i, INSTANCE_MISSING, o->cause, c->wall);
+	instance_set_state(c->fleet, i, there ? INSTANCE_STANDBY : INSTANCE_MISSING, o->cause, c->wall);
 	i->retry_at = mono_add(c->mono, backoff_us(c, i->row.failures));
 	agenda_add(&c->agenda, i->retry_at, AGENDA_REPAIR, i->row.id);
 }
@@ -386,6 +419,8 @@ static void repair_done(struct core *c, struct instance *i, enum task_kind kind)
 		room_freed(c, g);
 		return;
 	}
+	if (kind == TASK_KIND_SWITCH)
+		i->retry_at = mono_add(c->mono, backoff_us(c, ++i->activated));
 	i->row.failures = 0;
 	i->ready_since = c->mono;
 	finding_clear(c, FINDING_QUARANTINED, i->base, i->version->module->row.name, i->version->row.name);
@@ -413,7 +448,7 @@ void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o
 	else if (o->ok)
 		repair_done(c, i, t->row.kind);
 	else
-		repair_failed(c, i, o);
+		repair_failed(c, i, t->row.kind, o);
 }
 
 /* ---- a lost base's instances elsewhere

@@ -124,6 +124,8 @@ static void report_apply(struct core *c, struct base *b, const Berth__V1__Report
 		finding_clear(c, FINDING_UNMANAGED, b, h.module, h.version);
 		finding_clear(c, FINDING_VERSION_DRIFT, b, h.module, h.version);
 	}
+	if (r->n_gone > 0)
+		standbys_due(c, b);
 	if (r->crash_loop)
 		finding_raise(c, FINDING_CRASH_LOOP, b, NULL, NULL, NULL, "berth base logs", "base %s keeps crashing: %s", b->row.name,
 		    r->base_note == NULL ? "" : r->base_note);

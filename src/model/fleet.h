@@ -253,6 +253,7 @@ struct instance {
 	mono_t ready_since;      /* live */
 	mono_t retry_at;         /* live: of its repair */
 	bool in_memory;          /* live: what it takes is in what its base told last */
+	int activated;           /* live: how often repair made it active again, without it having stayed so */
 	TAILQ_ENTRY(instance) base_link, deployment_link;
 	UT_hash_handle hh_id;
 };

@@ -215,6 +215,42 @@ def test_a_base_that_came_by_its_heartbeats_is_observed_adopted_managed(cell, gr
     assert base.held() == {f"{m}:2.0.0": "activated"}
 
 
+# ---- out of service by hand -----------------------------------------------------------------------------------------------------------
+
+def standing_by(cell, m, base):
+    return [i["state"] for i in cell.instances(module=m) if i["base"] == base] == ["standby"]
+
+
+def test_what_is_put_out_of_service_by_hand_is_made_active_again(cell, group, until):
+    m = f"{group}-m"
+    base, = living(cell, group)
+    module = push(cell, m, "1.0.0")
+    ended(cell, cell.deploy(module, 1, group=group))
+    base.biz[(m, "1.0.0")]["state"] = "deactivated"
+    until(lambda: base.held() == {module: "activated"}, 20, "it is active again")
+    until(lambda: cell.on(m) == [f"{group}-0"], 10, "and known to be")
+    assert commanded(base)[-1] == "switchBiz"
+    told = [e["text"] for e in cell.api.get("/v1/events", base=f"{group}-0", kind="repair.succeeded", limit=100).json["events"]]
+    assert told == [f"switch {module} on {group}-0"]
+
+
+def test_a_version_made_active_by_hand_serves_until_it_is_gone(cell, group, until):
+    """Which of two versions is right is a person's to say; when the other one goes the wanted one gets the requests."""
+    m = f"{group}-m"
+    base, = living(cell, group)
+    module = push(cell, m, "2.0.0")
+    ended(cell, cell.deploy(module, 1, group=group))
+    base.biz[(m, "1.0.0")] = {"state": "activated", "path": "/"}
+    base.biz[(m, "2.0.0")]["state"] = "deactivated"
+    until(lambda: findings(cell, base=f"{group}-0") and standing_by(cell, m, f"{group}-0"), 15, "both are seen")
+    why = cell.berth("why", m, "--base", f"{group}-0")
+    assert "another version of it gets the requests" in why.stdout, why.stdout
+    drift, = findings(cell, base=f"{group}-0")
+    ended(cell, evict(cell, drift["id"]).json)
+    until(lambda: base.held() == {module: "activated"}, 20, "the wanted one serves")
+    assert "switchBiz" in commanded(base)
+
+
 # ---- eviction -------------------------------------------------------------------------------------------------------------------------
 
 def strangers(cell, group, until, *modules):
