@@ -124,6 +124,18 @@ static void modules_told(const struct base *b, struct reasons *x) {
 		    arena_printf(x->a, "berth instance list --base %s", b->row.name));
 }
 
+static void evictions_told(const struct base *b, struct reasons *x) {
+	const struct finding *f;
+	TAILQ_FOREACH(f, &b->findings, base_link) {
+		const struct plan *p = eviction_of(f);
+		if (p != NULL)
+			reason(x, p->row.created_at, "evict",
+			    arena_printf(x->a, "plan %lld takes %s:%s out of it%s", (long long)p->row.id, f->row.module, f->row.version,
+			        p->row.state == PLAN_QUEUED ? " once nothing holds it" : ""),
+			    arena_printf(x->a, "berth why %lld", (long long)p->row.id));
+	}
+}
+
 size_t explain_base(struct core *c, const struct base *b, struct arena *a, struct waiting **ret) {
 	struct reasons x = { .a = a, .v = arena_alloc(a, MAX_REASONS * sizeof *x.v) };
 	state_told(c, b, &x);
@@ -135,6 +147,7 @@ size_t explain_base(struct core *c, const struct base *b, struct arena *a, struc
 		reason(&x, b->row.state_at, "full",
 		    arena_printf(a, "it is full: %lld of %lld units", (long long)b->row.units_used, (long long)base_limit(b)),
 		    arena_printf(a, "berth base set %s --limit %lld", b->row.name, (long long)base_limit(b) + 1));
+	evictions_told(b, &x);
 	modules_told(b, &x);
 	*ret = x.v;
 	return x.n;

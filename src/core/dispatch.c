@@ -307,5 +307,6 @@ void task_outcome(struct core *c, struct task *t, const struct task_outcome *o) 
 	if (d != NULL && d->plan != NULL && d->plan != p) /* a newer plan may wait for what an older one or a repair began */
 		plan_due(c, d->plan->row.id);
 	tasks_of_base_ready(c, b);
+	evictions_due(c, b);
 	leftovers_due(c, b);
 }

@@ -2,7 +2,6 @@
  */
 #include "core/conductor.h"
 #include "core/launch.h"
-#include "sched/requires.h"
 
 const struct plan *eviction_of(const struct finding *x) {
 	return x->plan == NULL || word_terminal(WORD_PLAN, x->plan->row.state) ? NULL : x->plan;
@@ -30,29 +29,6 @@ int eviction_call_off(struct core *c, const struct finding *x, const char *why, 
 	return 0;
 }
 
-static bool asks_for(const struct version *v, const struct finding *x) {
-	ARENA_AUTO a = arena_new();
-	struct requirement *list;
-	size_t n = requires_of(v, a, &list);
-	for (size_t k = 0; k < n; k++)
-		if (strcmp(list[k].module, x->row.module) == 0 && version_in_range(x->row.version, list[k].range))
-			return true;
-	return false;
-}
-
-/* Who is wanted on its base and would miss it: one for whom nothing else of that module is wanted there. */
-static const struct instance *misser(const struct finding *x) {
-	const struct instance *i;
-	const struct module *m = fleet_module(x->tenant, x->row.module);
-	const struct instance *other = m == NULL ? NULL : base_instance_of_module(x->base, m);
-	if (other != NULL && other->row.wanted)
-		return NULL;
-	TAILQ_FOREACH(i, &x->base->instances, base_link)
-		if (i->row.wanted && asks_for(i->version, x))
-			return i;
-	return NULL;
-}
-
 static int evict_check(const struct core_who *who, const struct finding *x, bool *ret_forced, struct err *err) {
 	long long id = (long long)x->row.id;
 	if ((x->row.kind != FINDING_UNMANAGED && x->row.kind != FINDING_VERSION_DRIFT) || x->base == NULL || x->row.module == NULL)
@@ -65,7 +41,7 @@ static int evict_check(const struct core_who *who, const struct finding *x, bool
 		return err_set(err, E_STATE,
 		    "group %s is only observed, nothing is taken out of its bases; first: berth group set %s --mode manage",
 		    x->base->group->row.name, x->base->group->row.name);
-	const struct instance *i = misser(x);
+	const struct instance *i = plan_evict_misser(x);
 	*ret_forced = i != NULL;
 	if (i == NULL)
 		return 0;
@@ -78,12 +54,21 @@ static int evict_check(const struct core_who *who, const struct finding *x, bool
 	return reason_missing(who, err) ? err->code : 0;
 }
 
+/* What holds it, one that came to require it in its grace, does so no longer. */
+static int eviction_force(struct core *c, const struct core_who *who, struct plan *p, struct err *err) {
+	if (reason_missing(who, err))
+		return err->code;
+	plan_force(&c->plans, p, who->reason);
+	plan_due(c, p->row.id);
+	return 0;
+}
+
 int change_evict(struct core *c, const struct core_who *who, struct finding *x, int64_t grace_us, struct plan **ret_plan, struct err *err) {
 	bool forced = false;
 	char d[48];
 	*ret_plan = eviction_of(x) == NULL ? NULL : x->plan;
 	if (*ret_plan != NULL)
-		return 0;
+		return who->force && plan_evict_misser(x) != NULL ? eviction_force(c, who, x->plan, err) : 0;
 	if (grace_us < 0 || grace_us > EVICT_GRACE_MAX_US)
 		return err_field(err, E_INVALID, "/grace", "the grace is from 0s to 24h");
 	if (evict_check(who, x, &forced, err) != 0)

@@ -147,6 +147,11 @@ static void explain_eviction(const struct core *c, const struct plan *p, const s
 		add(l, "base_away", 1, arena_printf(l->a, "berth base show %s", base),
 		    "%s:%s goes from base %s when that can be told to; it is %s", module, version, base,
 		    word_text(WORD_BASE, x->base->row.state));
+	const struct instance *by = p->n_open > 0 || plan_memo(x->plan)->forced != 0 ? NULL : plan_evict_misser(x);
+	if (by != NULL)
+		add(l, "requires", 1, arena_printf(l->a, "berth finding evict %lld --force --reason WHY", (long long)x->row.id),
+		    "%s:%s on base %s requires %s, which stays as long as that is wanted there", by->version->module->row.name,
+		    by->version->row.name, base, module);
 }
 
 static void explain_into(struct core *c, const struct plan *p, struct listing *l) {

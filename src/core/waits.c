@@ -7,7 +7,7 @@
 /* The kind of wait as one number; what only counts is left out. */
 static uint64_t shape(const struct plan *p, const struct plan_wait *w) {
 	const bool flags[] = { w->no_room, w->unavailable, w->in_flight, w->min_ready, w->soak, w->confirm, w->paused, w->queued, w->repair,
-		w->surge, w->grace, w->away, w->crowded != 0, w->prefetch > 0, p->n_sent > 0, p->n_open > p->n_sent,
+		w->surge, w->grace, w->required, w->away, w->crowded != 0, w->prefetch > 0, p->n_sent > 0, p->n_open > p->n_sent,
 		!TAILQ_EMPTY(&p->parked), plan_frozen(p) != NULL };
 	uint64_t bits = 1;
 	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)

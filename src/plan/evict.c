@@ -1,8 +1,11 @@
 /* Evicting: a plan without a change of what is wanted. It is about one finding, a module that nobody told Berth about. After its grace that
  * module is, for as long as its removal takes, an instance that is nobody's and not wanted; the finding stays until the module is gone. */
 #include "plan/live.h"
+#include "base/arena.h"
+#include "sched/requires.h"
 
 #include <stdio.h>
+#include <string.h>
 
 void plan_evict_restore(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
@@ -10,6 +13,28 @@ void plan_evict_restore(struct plan_env *e, struct plan *p) {
 	strategy_resolve(&l->s, 1, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
 	finding_set_plan(fleet_finding(e->fleet, l->memo.evicts), p);
 	l->watched_until = mono_add(e->mono, l->memo.grace_us);
+}
+
+static bool asks_for(const struct version *v, const struct finding *x) {
+	ARENA_AUTO a = arena_new();
+	struct requirement *list;
+	size_t n = requires_of(v, a, &list);
+	for (size_t k = 0; k < n; k++)
+		if (strcmp(list[k].module, x->row.module) == 0 && version_in_range(x->row.version, list[k].range))
+			return true;
+	return false;
+}
+
+const struct instance *plan_evict_misser(const struct finding *x) {
+	const struct instance *i;
+	const struct module *m = fleet_module(x->tenant, x->row.module);
+	const struct instance *other = m == NULL ? NULL : base_instance_of_module(x->base, m);
+	if (other != NULL && other->row.wanted)
+		return NULL;
+	TAILQ_FOREACH(i, &x->base->instances, base_link)
+		if (i->row.wanted && asks_for(i->version, x))
+			return i;
+	return NULL;
 }
 
 static struct task *open_task(const struct plan *p) {
@@ -49,6 +74,12 @@ static bool in_grace(struct plan_env *e, struct plan *p) {
 	l->wait.until = l->watched_until;
 	e->wake(e->arg, p, l->watched_until);
 	return true;
+}
+
+/* One that came to require it after it was asked for. Looked at again with each outcome on its base. */
+static bool held_back(struct plan *p) {
+	p->live->wait.required = p->live->memo.forced == 0 && plan_evict_misser(p->evicts) != NULL;
+	return p->live->wait.required;
 }
 
 static void begin(struct plan_env *e, struct plan *p) {
@@ -109,7 +140,7 @@ static void go(struct plan_env *e, struct plan *p, const struct finding *x) {
 		e->wake(e->arg, p, mono_add(e->mono, US_PER_S));
 	} else if (x->base->row.state != BASE_READY || group_observed(x->base->group)) {
 		p->live->wait.away = true; /* looked at again when it is ready */
-	} else if ((i = nobodys(e, x, v)) != NULL) {
+	} else if (!held_back(p) && (i = nobodys(e, x, v)) != NULL) {
 		take_out(e, p, i);
 	}
 }
@@ -118,7 +149,7 @@ void evict_step(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = live_get(p);
 	const struct task *t = TAILQ_LAST(&p->tasks, task_queue);
 	l->wait = (struct plan_wait){ .until = MONO_NEVER };
-	if (p->row.state == PLAN_QUEUED && p->evicts != NULL && (in_grace(e, p) || plan_frozen(p) != NULL))
+	if (p->row.state == PLAN_QUEUED && p->evicts != NULL && (in_grace(e, p) || plan_frozen(p) != NULL || held_back(p)))
 		return;
 	if (p->row.state == PLAN_QUEUED)
 		begin(e, p);

@@ -142,6 +142,8 @@ bool plan_ignore(struct plan_env *e, struct plan *p, const struct plan_scope *s,
 const struct plan_memo *plan_memo(struct plan *p);
 /* A drain of several is not about that base any more; what was begun there ends. Without a base left it is stopped. */
 void plan_leave_base(struct plan_env *e, struct plan *p, int64_t base_id, const char *reason);
+/* It may take away what others require, from here on. Harmless twice. */
+bool plan_force(struct plan_env *e, struct plan *p, const char *reason);
 /* Another plan takes back what this one did. */
 bool plan_undone(struct plan_env *e, struct plan *p, int64_t by);
 /* Going back cannot wait: from here on max_unavailable does not hold it up. Harmless twice. */
@@ -157,6 +159,8 @@ bool plan_busy_on(const struct plan *p, const struct base *b);
 /* A plan of kind evict: which finding it is about, after a load or when it is new. Its grace begins here. */
 void plan_evict_restore(struct plan_env *e, struct plan *p);
 bool plan_evicts_now(const struct plan *p, const struct base *b); /* its removal is under way there */
+/* Who is wanted on the finding's base and would miss its module: one for whom nothing else of that module is wanted there. NULL: nobody. */
+const struct instance *plan_evict_misser(const struct finding *x);
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
 /* no_room: of deployment room_id; lacking: an instance that cannot follow where it is, because what the new version requires is not there;
@@ -164,7 +168,8 @@ bool plan_evicts_now(const struct plan *p, const struct base *b); /* its removal
  * require it, on the same base. */
 struct plan_wait {
 	int64_t room_id, lacking, crowded;
-	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order, grace;
+	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order, grace,
+	    required; /* an eviction: by one that would miss it */
 	int64_t unplaced;
 	mono_t until;
 	const char *gate; /* that holds: "state", "failed", "probe", "url"; its words are in the memo. NULL: none */

@@ -118,6 +118,18 @@ bool plan_hurry(struct plan_env *e, struct plan *p, const char *reason) {
 	return true;
 }
 
+bool plan_force(struct plan_env *e, struct plan *p, const char *reason) {
+	struct plan_live *l = live_get(p);
+	if (ended(p))
+		return false;
+	if (l->memo.forced)
+		return true;
+	l->memo.forced = 1;
+	plan_memo_store(e, p);
+	plan_announce(e, "plan.forced", p, reason);
+	return true;
+}
+
 bool plan_undone(struct plan_env *e, struct plan *p, int64_t by) {
 	if (ended(p))
 		return false;

@@ -351,8 +351,8 @@ def test_an_eviction_waits_for_a_base_that_is_away(cell, group, until):
     assert [b["bizName"] for b in map(lambda x: x.body, base.asked("uninstallBiz"))][:1] == [f"{group}-a"]
 
 
-def test_what_another_module_requires_is_evicted_by_force_only(cell, group, until):
-    app, lib = f"{group}-app", f"{group}-lib"
+def requiring(cell, app, lib):
+    """Version 1 of app, which requires lib on its base."""
     file = cell.folder / f"{app}.jar"
     file.write_bytes(script.jar(app, "1"))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -360,6 +360,11 @@ def test_what_another_module_requires_is_evicted_by_force_only(cell, group, unti
     assert cell.api.post("/v1/modules", {"name": app}).status == 201
     made = cell.api.post(f"/v1/modules/{app}/versions", {"version": "1", "artifact": digest, "requires": [{"module": lib, "range": ">=1"}]})
     assert made.status == 201, made
+
+
+def test_what_another_module_requires_is_evicted_by_force_only(cell, group, until):
+    app, lib = f"{group}-app", f"{group}-lib"
+    requiring(cell, app, lib)
     base, found = strangers(cell, group, until, f"{app}:1", f"{lib}:1")
     assert cell.berth("finding", "adopt", found[app]).returncode == 0
     refused = evict(cell, found[lib])
@@ -368,6 +373,46 @@ def test_what_another_module_requires_is_evicted_by_force_only(cell, group, unti
     done = cell.berth("finding", "evict", found[lib], "--grace", "0s", "--force", "--reason", "it is broken")
     assert done.returncode == 0, done.stdout + done.stderr
     assert base.held() == {f"{app}:1": "activated"}
+
+
+def held_by(cell, plan, app):
+    """The eviction is over its grace, and waits for what came to require its module."""
+    waits = cell.plan(plan["id"]).get("waitingFor", [])
+    return [w["rule"] for w in waits] == ["requires"] and f"{app}:1 on base" in waits[0]["text"]
+
+
+def test_what_came_to_require_a_module_in_its_grace_holds_the_eviction(cell, group, until):
+    app, lib = f"{group}-app", f"{group}-lib"
+    requiring(cell, app, lib)
+    base, found = strangers(cell, group, until, f"{app}:1", f"{lib}:1")
+    plan = evict(cell, found[lib], "2s").json
+    told = cell.berth("why", f"{group}-0")
+    assert f"plan {plan['id']} takes {lib}:1 out of it" in told.stdout and f"berth why {plan['id']}" in told.stdout, told.stdout
+    assert cell.berth("finding", "adopt", found[app]).returncode == 0
+    until(lambda: held_by(cell, plan, app), 15, "it is held, and says by whom")
+    why = cell.berth("why", plan["id"])
+    assert f"berth finding evict {found[lib]} --force --reason WHY" in why.stdout, why.stdout
+    assert commanded(base) == []
+    assert evict(cell, found[lib], force="true").status == 400, "nobody says why"
+    assert cell.berth("offline", app).returncode == 0
+    ended(cell, cell.ended(plan["id"]))
+    assert base.held() == {} and [b["bizName"] for b in map(lambda x: x.body, base.asked("uninstallBiz"))] == [app, lib]
+
+
+def test_an_eviction_that_is_held_is_forced(cell, group, until):
+    app, lib = f"{group}-app", f"{group}-lib"
+    requiring(cell, app, lib)
+    base, found = strangers(cell, group, until, f"{app}:1", f"{lib}:1")
+    plan = evict(cell, found[lib], "2s").json
+    assert cell.berth("finding", "adopt", found[app]).returncode == 0
+    until(lambda: held_by(cell, plan, app), 15, "it is held")
+    cell.one.process.kill()
+    cell.one.start().ready()
+    cell.base_ready(f"{group}-0", 30)
+    until(lambda: held_by(cell, plan, app), 30, "also by another server")
+    done = cell.berth("finding", "evict", found[lib], "--force", "--reason", "it is broken")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert cell.plan(plan["id"])["state"] == "succeeded" and base.held() == {f"{app}:1": "activated"}
 
 
 def test_an_eviction_outlives_the_server(cell, group, until):
