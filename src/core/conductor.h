@@ -191,6 +191,10 @@ bool core_may_act(const struct core *c); /* we hold the lease, by our own clock,
 void core_loaded(struct core *c);        /* the new fleet is in place: live state again */
 /* Frees a fleet that nobody looks at any more, a piece per turn (rule 10); without a core, or behind its end, at once. NULL is fine. */
 void core_bury(struct core *c, struct fleet *f);
+/* A dry run: nothing of it is written, and nobody is told. */
+static inline bool core_rehearses(const struct core *c) {
+	return c->env.ledger == NULL;
+}
 bool witness_newer(const struct core *c, const char *cell, int64_t epoch, int64_t event);
 void witness_accepted(struct core *c);
 

@@ -453,7 +453,7 @@ static int64_t tenant_of(const struct core *c, const struct event_facts *f) {
 
 void core_event(struct core *c, const struct event_facts *f, const char *fmt, ...) {
 	char text[512];
-	if (f->plan == NULL && f->task == NULL && !budget_take(c))
+	if (core_rehearses(c) || (f->plan == NULL && f->task == NULL && !budget_take(c)))
 		return;
 	va_list ap;
 	va_start(ap, fmt);

@@ -151,7 +151,7 @@ static int copy_facts(struct scratch *s, const struct base *b, struct err *err) 
 	struct base *x = fleet_base_by_id(s->to, b->row.id);
 	struct finding *f;
 	int r = 0;
-	x->connected = b->connected;
+	x->connected = b->connected || b->row.state == BASE_READY; /* one that does not come back falls silent */
 	x->memory = b->memory;
 	x->memory_told = b->memory_told;
 	x->memory_life = b->memory_life;

@@ -32,6 +32,8 @@ static void waiting_store(struct core *c, struct plan *p, const char *text) {
 
 void waits_record(struct core *c, struct plan *p) {
 	struct plan_wait w;
+	if (core_rehearses(c))
+		return;
 	plan_wait_now(p, &w);
 	uint64_t now = word_terminal(WORD_PLAN, p->row.state) ? 0 : shape(p, &w);
 	if (now == p->wait_shape)
