@@ -406,6 +406,7 @@ static void hook_done(struct core *c, struct instance *i, const struct task *t, 
 static void repair_failed(struct core *c, struct instance *i, enum task_kind kind, const struct task_outcome *o) {
 	bool there = kind == TASK_KIND_SWITCH && !o->gone;
 	i->row.failures++;
+	fleet_touch(c->fleet, &i->o);
 	instance_set_state(c->fleet, i, there ? INSTANCE_STANDBY : INSTANCE_MISSING, o->cause, c->wall);
 	i->retry_at = mono_add(c->mono, backoff_us(c, i->row.failures));
 	agenda_add(&c->agenda, i->retry_at, AGENDA_REPAIR, i->row.id);

@@ -13,6 +13,7 @@ struct biz {
 	char module[32], version[32];
 	enum arklet_state state;
 	int64_t units;
+	bool served; /* it was active once */
 };
 
 struct machine {
@@ -201,7 +202,7 @@ static void do_install(struct machine *m, const struct call *c, struct arklet_re
 		abort();
 	bool beside = active_beside(m, c->module);
 	struct biz *b = &m->held[m->n_held++];
-	*b = (struct biz){ .state = beside ? ARKLET_DEACTIVATED : ARKLET_ACTIVATED, .units = c->units };
+	*b = (struct biz){ .state = beside ? ARKLET_DEACTIVATED : ARKLET_ACTIVATED, .units = c->units, .served = !beside };
 	snprintf(b->module, sizeof b->module, "%s", c->module);
 	snprintf(b->version, sizeof b->version, "%s", c->version);
 	watch_effect(m->sim, m->index, true, c->module, c->version, c->generation);
@@ -230,10 +231,15 @@ static void do_switch(struct machine *m, const struct call *c, struct arklet_rep
 		not_found(r);
 		return;
 	}
+	if (b->served && b->state != ARKLET_ACTIVATED && sim_chance(m->sim, m->sim->f.install_fail)) {
+		refuses(r, "simulated: this module refuses to take over");
+		return;
+	}
 	for (int i = 0; i < m->n_held; i++)
 		if (strcmp(m->held[i].module, c->module) == 0 && m->held[i].state == ARKLET_ACTIVATED)
 			m->held[i].state = ARKLET_DEACTIVATED;
 	b->state = ARKLET_ACTIVATED;
+	b->served = true;
 }
 
 static void do_list(const struct machine *m, struct arklet_reply *r, struct arklet_biz *list) {
