@@ -16,6 +16,7 @@ $(O)/mutants/%.o: %.c | $(GENERATED)
 	$(Q)$(CC) $(CPPFLAGS) -Iagent/agent -Itest/sim -DBERTH_MUTANTS $(CFLAGS) -MMD -MP -c $< -o $@
 $(O)/test/berth-sim-mutants: $(MUTANT_OBJS) $(call libs,base loop http proto sched)
 	$(call say,LINK,$@)
+	@mkdir -p $(@D)
 	$(Q)$(call link,$(MUTANT_OBJS),$(call libs,base loop http proto sched))
 
 .PHONY: sim test-sim test-mutants

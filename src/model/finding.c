@@ -59,8 +59,8 @@ struct finding *fleet_finding(const struct fleet *f, int64_t id) {
 	return x;
 }
 
-struct finding *fleet_finding_find(const struct fleet *f, const struct tenant *t, enum finding_kind kind, const struct base *b,
-    const char *module, const char *version) {
+struct finding *fleet_finding_find(
+    const struct fleet *f, const struct tenant *t, enum finding_kind kind, const struct base *b, const char *module, const char *version) {
 	if (f->findings == NULL)
 		return NULL;
 	struct finding *x;
