@@ -195,9 +195,21 @@ static struct op *successor(const struct op *op) {
 	return NULL;
 }
 
+/* What it requires comes back first where the base was lost under its command, which is the older one. */
+static bool awaits_restore(const struct brain *b, const struct op *op) {
+	const struct op *p;
+	TAILQ_FOREACH(p, &b->ops, link)
+		if (op->kind == OP_INSTALL && p->kind == OP_INSTALL && p->restore && p->fetch_at.us == INT64_MAX &&
+		    wanted_requires(op->module, p->module->module))
+			return true;
+	return false;
+}
+
 /* Whether something before op has to end first. */
 static bool blocked(const struct brain *b, const struct op *op) {
 	const struct op *p;
+	if (!op->restore && awaits_restore(b, op))
+		return true;
 	TAILQ_FOREACH(p, &b->ops, link) {
 		if (p == op)
 			return false;

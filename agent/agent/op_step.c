@@ -114,6 +114,15 @@ static void quarantine_outdated(struct brain *b, const struct op *op) {
 	}
 }
 
+/* Another version of it is the active one now: one that is being put back beside it does not take the requests away again. */
+static void restores_demote(struct brain *b, const struct op *active) {
+	struct op *op;
+	TAILQ_FOREACH(op, &b->ops, link)
+		if (op != active && op->restore && strcmp(op->module->module, active->module->module) == 0 &&
+		    strcmp(op->module->version, active->module->version) != 0)
+			op->activate = false;
+}
+
 /* What is wanted changes with the outcome, in the same write. */
 static void wanted_change(struct brain *b, struct op *op) {
 	if (op->kind == OP_UNINSTALL) {
@@ -127,6 +136,8 @@ static void wanted_change(struct brain *b, struct op *op) {
 			keep_int(op->module, standby, 0);
 		state_wanted_put(b->state, op->module);
 		quarantine_outdated(b, op);
+		if (op->activate)
+			restores_demote(b, op);
 	}
 	for (size_t i = 0; (op->kind == OP_SWITCH || op->activate) && i < b->state->n_wanted; i++) {
 		Berth__V1__WantedModule *w = b->state->wanted[i];

@@ -1088,6 +1088,29 @@ START_TEST(what_is_required_is_in_before_the_batch_that_requires_it) {
 }
 END_TEST
 
+/* The command is older than the restore, and waits for it all the same. */
+START_TEST(what_is_required_comes_back_before_what_was_being_installed) {
+	struct world *w = world_new();
+	char *needs[] = { text("lib") };
+	struct item app = { BERTH__V1__TASK_KIND__TASK_KIND_INSTALL, 2, wanted("app", "1.0.0", 2), true };
+	app.module.requires = needs;
+	app.module.n_requires = 1;
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "lib", "1.0.0");
+	pass(w, 20 * US_PER_S);
+	tick(w, 5);
+	w->hold_calls = true;
+	command(w, 5, &app, 1);
+	w->hold_calls = false;
+	kill_base(w, 9);
+	pass(w, 5 * US_PER_S);
+	ck_assert_uint_eq(w->n_biz, 2);
+	ck_assert_str_eq(w->biz[0].name, "lib");
+	ck_assert_str_eq(w->biz[1].name, "app");
+	world_free(w);
+}
+END_TEST
+
 START_TEST(what_a_batch_did_not_put_in_is_installed_alone) {
 	struct world *w = world_with_baseline(1u << ARKLET_BATCH_INSTALL, "b");
 	ck_assert(brain_ready(w->brain) && w->n_biz == 3);
@@ -1167,10 +1190,11 @@ TEST_SUITE("agent/brain", a_hook_is_run_and_its_end_is_the_outcome, old_news_is_
     a_fetch_that_failed_is_tried_again_at_the_welcome, two_versions_that_claim_the_route_do_not_chase_each_other,
     says_nothing_that_is_not_utf8, beside_a_foreign_base_it_waits_and_restores, a_list_that_cannot_be_read_is_asked_for_ever_more_slowly,
     a_baseline_goes_in_by_one_batch_where_the_base_can, what_a_batch_did_not_put_in_is_installed_alone,
-    what_is_required_is_in_before_the_batch_that_requires_it, joins_and_becomes_ready, installs_after_it_is_durable,
-    full_disk_holds_commands_not_heartbeats, refuses_what_is_old, joins_a_command_that_comes_twice, obeys_only_within_the_lease,
-    repeats_outcomes_until_acknowledged, finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server,
-    restores_from_welcome_without_disk, routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
+    what_is_required_is_in_before_the_batch_that_requires_it, what_is_required_comes_back_before_what_was_being_installed,
+    joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
+    joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged,
+    finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server, restores_from_welcome_without_disk,
+    routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
     keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
     crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
     third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
