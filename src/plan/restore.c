@@ -27,13 +27,18 @@ static void failed_again(struct plan_env *e, struct plan *p, const struct task *
 }
 
 /* What somebody lets be counts as failed already, and no batch waits for it. */
-static void chain_again(struct plan_env *e, struct plan *p, struct change *ch, struct task *t) {
-	struct chain *c = chain_adopt(e, p, ch, t);
-	if (!memo_ignores(&p->live->memo, c->key.deployment_id, c->key.base_id))
+static void ignored_again(struct plan *p, struct chain *c) {
+	if (c == NULL || !memo_ignores(&p->live->memo, c->key.deployment_id, c->key.base_id))
 		return;
 	c->ignored = true;
 	chain_set_aside(p, c, true);
 	slot_mark_failed(p, c->key, c->batch, true);
+}
+
+static void chain_again(struct plan_env *e, struct plan *p, struct change *ch, struct task *t) {
+	struct chain *c = chain_adopt(e, p, ch, t);
+	ignored_again(p, c);
+	ignored_again(p, move_leave(p, c));
 }
 
 static void task_awaited(struct plan_env *e, struct task *t) {
