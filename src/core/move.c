@@ -20,7 +20,8 @@ static struct plan *under_way(struct core *c, enum plan_kind kind, const struct 
 static size_t deployments_on(const struct base *b, struct launched *ret, size_t n) {
 	const struct instance *i;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
-		bool known = i->deployment == NULL || i->deployment->current == NULL || !i->row.wanted;
+		bool wanted = i->row.wanted || (i->deployment != NULL && plan_busy_on(i->deployment->plan, b)); /* it may come back */
+		bool known = i->deployment == NULL || i->deployment->current == NULL || !wanted;
 		for (size_t k = 0; k < n && !known; k++)
 			known = ret[k].deployment == i->deployment;
 		if (!known)

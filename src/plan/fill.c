@@ -450,6 +450,12 @@ int64_t slots_late(struct plan_env *e, struct plan *p) {
 	struct change *ch;
 	const struct instance *i;
 	int64_t n = 0;
+	if (p->row.kind == PLAN_KIND_DRAIN) {
+		TAILQ_FOREACH(ch, &p->changes, link)
+			TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+				n += !slot_moot(p, ch, i) && chain_find(p, ch->deployment, i->base) == NULL;
+		return n;
+	}
 	if (plan_keeps_revision(p))
 		return 0;
 	TAILQ_FOREACH(ch, &p->changes, link) {

@@ -229,6 +229,8 @@ const struct strategy *strategy_of(struct plan *p, const struct change *ch); /* 
 void live_strategy_reset(struct plan *p);                                    /* what holds for the plan was decided anew */
 struct revision *slot_goal(const struct plan *p, const struct change *ch, const struct instance *i);
 bool slot_left(struct plan *p, const struct change *ch, const struct instance *i); /* the plan is about it, and it is not done */
+/* Of a drain: something that others took away, or move, is still there; it comes back where that comes to nothing. */
+bool plan_leaves_yet(struct plan *p);
 void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *ret);
 
 #endif

@@ -273,9 +273,26 @@ static int64_t left_out(const struct plan_env *e, struct plan *p) {
 	return n;
 }
 
+/* What another plan moved off the drained base came back, because its move came to nothing: one more batch. */
+static bool drain_again(struct plan_env *e, struct plan *p) {
+	const struct batch *last = TAILQ_LAST(&p->batches, batch_list);
+	struct row_batch row = { .number = last == NULL ? 1 : last->row.number + 1, .state = BATCH_PENDING };
+	if (p->row.kind == PLAN_KIND_DRAIN)
+		row.size = slots_late(e, p);
+	if (row.size == 0)
+		return false;
+	fleet_batch_add(e->fleet, p, &row);
+	live_todo_reset(p->live);
+	e->wake(e->arg, p, e->mono);
+	return true;
+}
+
 static void finish(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
-	if (others_at_work(p) && mono_diff(e->mono, l->progress) < l->s.progress_us) {
+	bool others = others_at_work(p) || (p->row.kind == PLAN_KIND_DRAIN && plan_leaves_yet(p));
+	if (drain_again(e, p))
+		return;
+	if (others && mono_diff(e->mono, l->progress) < l->s.progress_us) {
 		l->wait.repair = true;
 		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
 		return;

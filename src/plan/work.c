@@ -51,7 +51,20 @@ struct revision *slot_goal(const struct plan *p, const struct change *ch, const 
 static bool in_move(struct plan *p, const struct instance *i) {
 	const struct plan_memo *m = plan_memo(p);
 	bool there = m->base_id == i->row.base_id || (m->base_id == 0 && (m->n_bases == 0 || memo_names(m, i->row.base_id)));
+	if (MUTANT(drain_some) && i->row.state != INSTANCE_READY)
+		return false;
 	return there && (m->before == 0 || i->row.id <= m->before);
+}
+
+bool plan_leaves_yet(struct plan *p) {
+	const struct change *ch;
+	const struct instance *i;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+			if (!i->row.wanted && i->row.generation != 0 && in_move(p, i) && base_reachable(i->base) &&
+			    !slot_ignored(p, ch->deployment, i->base))
+				return true;
+	return false;
 }
 
 bool slot_left(struct plan *p, const struct change *ch, const struct instance *i) {

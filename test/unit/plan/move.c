@@ -183,7 +183,49 @@ START_TEST(letting_a_moving_base_be_counts_once) {
 }
 END_TEST
 
-TEST_SUITE("plan/move", a_drain_has_the_new_one_ready_before_the_old_one_goes, a_drain_without_room_waits_and_says_for_whom,
+START_TEST(a_takeover_does_not_count_a_moving_base_twice) {
+	struct world w;
+	release(&w, 3, 2, NULL);
+	struct base *from = TAILQ_FIRST(&w.d->instances)->base;
+	base_set_cordoned(w.f, from, true, "drained");
+	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, false);
+	struct plan_scope s = { .base = from };
+	plan_step(&w.e, p);
+	ck_assert(plan_ignore(&w.e, p, &s, "it hangs", "ann"));
+	ck_assert_int_eq(plan_failures(p), 1);
+	world_reload(&w, p);
+	ck_assert(plan_ignore(&w.e, p, &s, "it hangs", "bob"));
+	ck_assert_int_eq(plan_failures(p), 1);
+	world_deinit(&w);
+}
+END_TEST
+
+/* Another plan moved it off when the drain began, and that came to nothing. */
+START_TEST(a_drain_takes_what_comes_back_too) {
+	struct world w;
+	struct plan_wait wait;
+	release(&w, 3, 2, NULL);
+	struct instance *i = TAILQ_FIRST(&w.d->instances);
+	struct base *from = i->base;
+	base_set_cordoned(w.f, from, true, "drained");
+	instance_set_wanted(w.f, i, false);
+	i->row.generation = 1;
+	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, false);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	plan_waiting(p, &wait);
+	ck_assert(wait.repair);
+	instance_set_wanted(w.f, i, true);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(from->n_instances, 0);
+	ck_assert_int_eq(w.d->n_ready, 2);
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/move", a_takeover_does_not_count_a_moving_base_twice, a_drain_takes_what_comes_back_too,
+    a_drain_has_the_new_one_ready_before_the_old_one_goes, a_drain_without_room_waits_and_says_for_whom,
     what_is_on_all_bases_is_taken_off_a_drained_one, a_failed_move_leaves_the_old_one_in_place,
     a_lost_target_is_replaced_by_another_and_a_lost_source_is_done, a_restart_is_in_place_and_once_each, surge_upgrades_onto_another_base,
     letting_a_moving_base_be_counts_once)
