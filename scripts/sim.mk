@@ -8,16 +8,16 @@ $(O)/test/berth-sim: $(call objs,test/sim) $(SIM_BRAIN) $(call libs,base loop ht
 	$(Q)$(call link,$(call objs,test/sim) $(SIM_BRAIN),$(call libs,base loop http proto model sched plan core))
 
 # The same with one deliberate defect at a time (test/sim/mutants.def), compiled into a copy of the rooms: 300 seeds must find each.
-MUTANT_SRC := $(sort $(wildcard src/model/*.c src/plan/*.c src/core/*.c test/sim/*.c)) $(SIM_BRAIN:$(O)/%.o=%.c)
+MUTANT_SRC := $(sort $(wildcard src/model/*.c src/sched/*.c src/plan/*.c src/core/*.c test/sim/*.c)) $(SIM_BRAIN:$(O)/%.o=%.c)
 MUTANT_OBJS := $(MUTANT_SRC:%.c=$(O)/mutants/%.o)
 $(O)/mutants/%.o: %.c | $(GENERATED)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Iagent/agent -Itest/sim -DBERTH_MUTANTS $(CFLAGS) -MMD -MP -c $< -o $@
-$(O)/test/berth-sim-mutants: $(MUTANT_OBJS) $(call libs,base loop http proto sched)
+$(O)/test/berth-sim-mutants: $(MUTANT_OBJS) $(call libs,base loop http proto)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(call link,$(MUTANT_OBJS),$(call libs,base loop http proto sched))
+	$(Q)$(call link,$(MUTANT_OBJS),$(call libs,base loop http proto))
 
 .PHONY: sim test-sim test-mutants
 test-mutants: $(O)/test/berth-sim-mutants ## deliberate defects that the simulation has to find: MUTANT=name for one

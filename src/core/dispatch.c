@@ -172,7 +172,7 @@ static void outbox_flush(struct core *c, struct base *b) {
 
 /* For its turn among the modules of its base: what is required comes first and goes last. */
 const struct instance *task_waits_for(const struct task *t, struct arena *a, struct requirement *ret) {
-	if (t->base->tenant->n_requiring == 0)
+	if (t->base->tenant->n_requiring == 0 || MUTANT(any_order))
 		return NULL;
 	return task_awaits(t, t->plan != NULL && plan_memo(t->plan)->forced != 0, a, ret);
 }
@@ -183,6 +183,25 @@ static bool may_go(const struct core *c, const struct task *t) {
 		return false;
 	ARENA_AUTO a = arena_new();
 	return task_waits_for(t, a, NULL) == NULL;
+}
+
+/* What it requires went meanwhile, and nobody brings it: it would not start. That is no fault of its base. One that may be there is asked
+ * for all the same: that is how we learn of it. */
+static bool given_up(struct core *c, struct task *t) {
+	ARENA_AUTO a = arena_new();
+	bool install = t->row.state == TASK_PENDING && t->row.kind == TASK_KIND_INSTALL && t->instance->row.state != INSTANCE_UNKNOWN;
+	const char *r = install && !MUTANT(any_order) ? requirement_missed(t->base, t->instance->version, a) : NULL;
+	if (r == NULL)
+		return false;
+	struct task_outcome o = { .fault = FAULT_MODULE,
+		.cause = arena_printf(a, "%s, which it requires, is not wanted on %s", r, t->base->row.name) };
+	if (t->plan != NULL) {
+		plan_task_outcome(&c->plans, t, &o);
+		plan_due(c, t->plan->row.id);
+	} else {
+		repair_outcome(c, t, &o);
+	}
+	return true;
 }
 
 /* An upgrade in place is two commands of one message: what goes and what comes are never torn apart by a limit. */
@@ -211,7 +230,7 @@ static struct task *next_to_send(struct core *c) {
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
-		if (!may_go(c, t))
+		if (given_up(c, t) || !may_go(c, t))
 			continue;
 		if (slots_free(&c->slots, c->fleet))
 			return t;
@@ -222,7 +241,7 @@ static struct task *next_to_send(struct core *c) {
 	}
 	while ((t = slots_next(&c->slots, c->fleet)) != NULL) {
 		t->queued = false;
-		if (may_go(c, t))
+		if (!given_up(c, t) && may_go(c, t))
 			return t;
 	}
 	return NULL;

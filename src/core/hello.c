@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "model/spec.h"
 #include "proto/json.h"
+#include "sched/requires.h"
 
 #define WITNESS_EPOCHS 1000000 /* further ahead is a lie */
 #define WITNESS_EVENTS INT64_C(100000000000)
@@ -212,10 +213,22 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	return NULL;
 }
 
+/* What it requires is being changed there: it comes by its own command, behind that. */
+static bool behind_a_task(const struct instance *i) {
+	const struct instance *x;
+	struct requirement r;
+	TAILQ_FOREACH(x, &i->base->instances, base_link) {
+		ARENA_AUTO a = arena_new();
+		if (requires_any(i->version) && x->task != NULL && requires_module(i->version, x->version->module, a, &r))
+			return true;
+	}
+	return false;
+}
+
 /* Where bases are only observed nothing is wanted of them: an agent that believed otherwise would put it back. */
 static bool told(const struct instance *i) {
 	return !group_observed(i->base->group) && version_restorable(i->version) && i->row.wanted && i->row.generation > 0 &&
-	       i->task == NULL && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
+	       i->task == NULL && !behind_a_task(i) && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
 }
 
 static void welcome(struct core *c, struct base *b, struct driver_link *k, const char *new_key) {

@@ -60,7 +60,7 @@ static void goes_lost(struct core *c, struct base *b) {
 }
 
 static bool held_up(const struct core *c, const struct base *b) {
-	return brake_holds(b) || brake_excused(c, b);
+	return (brake_holds(b) && !MUTANT(no_brake)) || brake_excused(c, b);
 }
 
 /* What plans have under way there goes elsewhere; done again, it finds nothing left. */

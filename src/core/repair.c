@@ -268,6 +268,9 @@ static bool catch_up(struct core *c, struct instance *i) {
 		deployment_refresh(c, d);
 		return false;
 	}
+	ARENA_AUTO a = arena_new();
+	if (requirement_missed(i->base, to->version, a) != NULL) /* not here: it is behind, and what it is works */
+		return false;
 	if (!may_interrupt_all(i, to, 0)) { /* others have to be back first */
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_REPAIR, i->row.id);
 		return false;
@@ -403,7 +406,18 @@ static void hook_done(struct core *c, struct instance *i, const struct task *t, 
 	}
 }
 
+/* Of what every base has one that lacks what it requires has none. */
+static bool unfit_peer(const struct instance *i) {
+	ARENA_AUTO a = arena_new();
+	const struct revision *r = i->deployment == NULL ? NULL : fleet_revision(i->deployment, i->row.revision);
+	return r != NULL && r->row.replicas < 0 && i->row.generation == 0 && requirement_missed(i->base, i->version, a) != NULL;
+}
+
 static void repair_failed(struct core *c, struct instance *i, enum task_kind kind, const struct task_outcome *o) {
+	if (unfit_peer(i)) {
+		drop_record(c, i);
+		return;
+	}
 	bool there = kind == TASK_KIND_SWITCH && !o->gone;
 	i->row.failures++;
 	fleet_touch(c->fleet, &i->o);

@@ -383,6 +383,7 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	instance_set_wanted(e->fleet, old, wanted);
 	instance_seen_again(e, old);
 	old->row.failures = 0; /* of its own install, when that was: it is put back at once */
+	fleet_touch(e->fleet, &old->o);
 	if (old->row.state == INSTANCE_DRAINING)
 		stays(e, c, old);
 	else if (c->form == CHAIN_IN_PLACE && !c->untouched)

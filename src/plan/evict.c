@@ -68,7 +68,7 @@ void evict_base_lost(struct plan_env *e, struct plan *p) {
 
 static bool in_grace(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
-	if (mono_diff(l->watched_until, e->mono) <= 0)
+	if (mono_diff(l->watched_until, e->mono) <= 0 || MUTANT(evict_at_once))
 		return false;
 	l->wait.grace = true;
 	l->wait.until = l->watched_until;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "sched/place.h"
 #include "sched/requires.h"
 
@@ -263,6 +264,11 @@ static enum pick removal_start(struct plan_env *e, struct plan *p, struct change
 static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	struct plan_live *l = p->live;
 	struct revision *to = slot_goal(p, ch, i);
+	ARENA_AUTO a = arena_new();
+	if (plan_keeps_revision(p) && requirement_missed(i->base, to->version, a) != NULL) { /* it would not come back */
+		l->wait.lacking = i->row.id;
+		return PICK_HELD;
+	}
 	enum need need = plan_keeps_revision(p) ? NEED_MET : needs(p, i->base, to->version);
 	if (need == NEED_ELSEWHERE && to->row.replicas >= 0 && requirer_of(i, NULL) == NULL) /* nobody brings there what it requires */
 		return move_try(e, p, ch, i, batch);
@@ -420,6 +426,10 @@ static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *
 	bool away = !base_reachable(i->base) && chain_find(p, ch->deployment, i->base) == NULL; /* nobody waits for it */
 	if (!away && slot_busy(p, ch, i))
 		return PICK_HELD;
+	if (!away && !p->live->memo.forced && requirer_of(i, NULL) != NULL) { /* it goes after those, with this plan or another */
+		p->live->wait.order = true;
+		return PICK_HELD;
+	}
 	if (!away && !change_shrinks(ch) && !may_interrupt(p, ch, i)) { /* too few answer as it is */
 		p->live->wait.unavailable = true;
 		return PICK_HELD;

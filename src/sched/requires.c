@@ -205,9 +205,10 @@ const char *requirement_of(const struct place_req *r, const struct base *b, stru
 	return NULL;
 }
 
-/* It is there, or may be: a removal under way has not ended, an install has begun. */
+/* It is there, or may be: a removal under way has not ended, an install has begun, its base is being filled again. */
 static bool active(const struct instance *i) {
-	return i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
+	bool comes_back = i->row.state == INSTANCE_MISSING && i->row.wanted && i->row.generation != 0 && i->base->row.state != BASE_READY;
+	return comes_back || i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
 	       i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN || i->row.state == INSTANCE_DRAINING;
 }
 
@@ -251,16 +252,18 @@ bool requirers_break(const struct instance *old, const struct version *to) {
 	return false;
 }
 
-/* Somebody said that this one goes although another stays that requires it. */
+/* Somebody said that this one goes although another stays that requires it: of a plan its word, of a repair that it is offline. */
 static bool let_go(const struct instance *i, const struct instance *x, bool forced) {
-	bool goes = i->deployment == NULL || i->deployment->row.offline || forced;
+	bool of_plan = i->task != NULL && i->task->plan != NULL;
+	bool goes = i->deployment == NULL || (i->deployment->row.offline && !of_plan) || forced;
 	bool stays = x->row.wanted && x->task == NULL && (x->deployment == NULL || !x->deployment->row.offline);
 	return goes && stays;
 }
 
 static const struct instance *removal_awaits(const struct instance *i, bool forced) {
 	const struct instance *x = NULL;
-	if (!active(i)) /* it is not there: nobody can lose it */
+	bool stayed = i->row.state == INSTANCE_FAILED && i->row.commanded == TASK_KIND_UNINSTALL;
+	if (!active(i) && !stayed) /* it is not there: nobody can lose it */
 		return NULL;
 	while ((x = requirer_of(i, x)) != NULL)
 		if (!let_go(i, x, forced))
@@ -279,6 +282,23 @@ static const struct instance *absent(const struct base *b, const struct requirem
 		found = x;
 	}
 	return found;
+}
+
+static bool any_wanted(const struct base *b, const char *module) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &b->instances, base_link)
+		if (x->row.wanted && strcmp(x->version->module->row.name, module) == 0)
+			return true;
+	return false;
+}
+
+const char *requirement_missed(const struct base *b, const struct version *v, struct arena *a) {
+	struct requirement *list;
+	size_t n = requires_of(v, a, &list);
+	for (size_t k = 0; k < n; k++)
+		if (!any_wanted(b, list[k].module))
+			return list[k].text;
+	return NULL;
 }
 
 static const struct instance *install_awaits(const struct instance *i, struct arena *a, struct requirement *ret) {

@@ -31,6 +31,8 @@ bool requires_instance(const struct instance *x, const struct instance *i);
 const struct instance *requirer_of(const struct instance *i, const struct instance *after);
 /* Does somebody active on its base require `old`, whom the version that follows it would not do for? */
 bool requirers_break(const struct instance *old, const struct version *to);
+/* What v requires and nobody brings to that base: nothing of that module is wanted there. NULL: nothing; else in the arena. */
+const char *requirement_missed(const struct base *b, const struct version *v, struct arena *a);
 /* May this task be sent? Not an install before what it requires is active on the base, nor a removal before those that require it are
  * gone from there. NULL: it may; else the instance it waits for, and for an install the requirement in ret (may be NULL; in the arena).
  * forced: a person took away what others require. */

@@ -2,6 +2,7 @@
 #include "sched/rules.h"
 
 #include "base/arena.h"
+#include "base/mutant.h"
 
 #include <string.h>
 
@@ -34,7 +35,7 @@ STATE_RULE(lost, LOST)
 STATE_RULE(stopped, STOPPED)
 
 static bool rule_cordoned(const struct fleet *f, const struct place_req *r, const struct base *b) {
-	return b->row.cordoned;
+	return b->row.cordoned && !MUTANT(open_closed);
 }
 
 static bool rule_runtime(const struct fleet *f, const struct place_req *r, const struct base *b) {

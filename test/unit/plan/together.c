@@ -178,6 +178,67 @@ START_TEST(what_waits_for_a_failed_install_fails_too) {
 }
 END_TEST
 
+/* lib is taken away altogether, and app becomes one that does without it: one slot at a time, app first. */
+START_TEST(what_is_required_goes_when_nobody_there_requires_it_any_more) {
+	struct pair_world x;
+	char log[256] = "";
+	struct strategy s = strategy_unset;
+	s.max_in_flight = 1;
+	s.upgrade_policy = UPGRADE_POLICY_IN_PLACE;
+	pair_init(&x, 1, NULL, log);
+	world_revision(&x.w, "1.0.0", 1, &s);
+	app_wants(&x, "2.0.0", NULL, 1, &s);
+	struct plan *p = fleet_plan_add(x.w.f, x.w.t, &(struct row_plan){ .kind = PLAN_KIND_UNDO });
+	fleet_change_add(x.w.f, p, x.lib, &(struct row_plan_change){ .from_revision = 2, .to_revision = 2 });
+	pair_change(&x, p, x.app, false);
+	x.lib->row.offline = true;
+	*log = '\0';
+	run_in_order(&x.w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_str_eq(log, "app- app+ orders-");
+	world_deinit(&x.w);
+}
+END_TEST
+
+START_TEST(what_others_require_is_not_taken_away_under_them) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 1, NULL, log);
+	world_revision(&x.w, "1.0.0", 1, NULL);
+	struct plan *p = fleet_plan_add(x.w.f, x.w.t, &(struct row_plan){ .kind = PLAN_KIND_OFFLINE });
+	fleet_change_add(x.w.f, p, x.lib, &(struct row_plan_change){ .from_revision = 2, .to_revision = 2 });
+	x.lib->row.offline = true;
+	*log = '\0';
+	run_in_order(&x.w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	ck_assert_str_eq(log, "");
+	struct plan_wait wait;
+	plan_waiting(p, &wait);
+	ck_assert(wait.order);
+	world_deinit(&x.w);
+}
+END_TEST
+
+/* Its agent may be putting app back just now. */
+START_TEST(a_base_that_is_filled_again_has_what_is_wanted_there) {
+	struct pair_world x;
+	char log[256] = "";
+	ARENA_AUTO a = arena_new();
+	pair_init(&x, 1, NULL, log);
+	struct base *b = x.w.bases[0];
+	struct instance *app = base_instance_of_module(b, x.app->module), *lib = base_instance_of_module(b, x.lib->module);
+	ck_assert_ptr_eq(requirer_of(lib, NULL), app);
+	instance_set_state(x.w.f, app, INSTANCE_MISSING, NULL, x.w.e.wall);
+	ck_assert_ptr_null(requirer_of(lib, NULL));
+	base_set_state(x.w.f, b, BASE_RESTORING, NULL, x.w.e.wall);
+	ck_assert_ptr_eq(requirer_of(lib, NULL), app);
+	ck_assert_ptr_null(requirement_missed(b, app->version, a));
+	instance_set_wanted(x.w.f, lib, false);
+	ck_assert_str_eq(requirement_missed(b, app->version, a), "orders:^1");
+	world_deinit(&x.w);
+}
+END_TEST
+
 /* ---- who goes --------------------------------------------------------------------------------------------------------------------------
  */
 struct victims_case {
@@ -239,4 +300,5 @@ END_TEST
 
 TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_bases_with_all_their_modules,
     an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
-    what_waits_for_a_failed_install_fails_too, victims_in_their_order)
+    what_waits_for_a_failed_install_fails_too, what_is_required_goes_when_nobody_there_requires_it_any_more,
+    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_is_wanted_there, victims_in_their_order)
