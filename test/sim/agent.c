@@ -49,6 +49,15 @@ struct machine *agent_machine(const struct agent *a) {
 	return a->machine;
 }
 
+bool agent_sets_aside(const struct agent *a, const char *module) {
+	struct brain_held h;
+	size_t n = strcspn(module, ":");
+	for (size_t i = 0; a->brain != NULL && brain_held_at(a->brain, i, &h); i++)
+		if (h.quarantined && strlen(h.module) == n && strncmp(h.module, module, n) == 0)
+			return true;
+	return false;
+}
+
 static struct chore *chore_new(struct agent *a, int64_t id) {
 	struct chore *c = calloc(1, sizeof *c);
 	*c = (struct chore){ .a = a, .life = a->life, .base_life = machine_life(a->machine), .id = id };

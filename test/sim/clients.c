@@ -11,15 +11,25 @@
 
 #define N_MODULES 3
 #define N_VERSIONS 3
+#define QUIET_US (45 * US_PER_S) /* before a zone goes: what is at work ends */
+#define PLAIN_DICE 84            /* neither confirmation nor soak nor gates, whatever is added up to 3 */
 
 static const char *const modules[N_MODULES] = { "alpha", "beta", "gamma" };
 static const char *const versions[N_VERSIONS] = { "1.0.0", "2.0.0", "3.0.0" };
 
 static const char *const required[N_MODULES][N_VERSIONS] = {
 	{ NULL, NULL, NULL },
-	{ NULL, "[\"alpha\"]", "[\"alpha:>=2\"]" },
-	{ NULL, NULL, "[\"beta\"]" },
+	{ NULL, "alpha", "alpha:>=2" },
+	{ NULL, NULL, "beta" },
 };
+
+const char *clients_requirement(const char *module, const char *version) {
+	for (int m = 0; m < N_MODULES; m++)
+		for (int v = 0; v < N_VERSIONS; v++)
+			if (strcmp(modules[m], module) == 0 && strcmp(versions[v], version) == 0)
+				return required[m][v];
+	return NULL;
+}
 
 enum wish {
 	WISH_DEPLOY,
@@ -35,6 +45,9 @@ enum wish {
 	WISH_ANEW,
 	WISH_STOCK,
 	WISH_TOGETHER,
+	WISH_EVICT,
+	WISH_RELEASE, /* a brake */
+	WISH_EXPECT,  /* that a base will be away */
 	WISHES
 };
 
@@ -235,6 +248,16 @@ static int ask_stock(struct core *c, struct request *q, struct tenant *t, struct
 	return 0;
 }
 
+/* Something that lies on a base and that nobody told Berth about. */
+static int ask_evict(struct core *c, struct request *q, struct err *err) {
+	struct plan *p;
+	int64_t k = q->n;
+	for (struct finding *x = fleet_findings_first(core_fleet(c)); x != NULL; x = TAILQ_NEXT(x, link))
+		if ((x->row.kind == FINDING_UNMANAGED || x->row.kind == FINDING_VERSION_DRIFT) && x->row.module != NULL && k-- % 2 == 0)
+			return change_evict(c, &q->op.who, x, q->n * 3 * US_PER_S, &p, err);
+	return err_set(err, E_NOT_FOUND, "nothing was found");
+}
+
 static int ask(struct core *c, struct request *q, struct err *err) {
 	struct tenant *t = fleet_tenant(core_fleet(c), "default");
 	struct deployment *d = fleet_deployment(t, modules[q->module]);
@@ -266,6 +289,12 @@ static int ask(struct core *c, struct request *q, struct err *err) {
 		return ask_stock(c, q, t, b, err);
 	case WISH_TOGETHER:
 		return ask_together(c, q, err);
+	case WISH_EVICT:
+		return ask_evict(c, q, err);
+	case WISH_RELEASE:
+		return change_release_brake(c, &q->op.who, fleet_group(t, "g"), NULL, err);
+	case WISH_EXPECT:
+		return b == NULL ? E_NOT_FOUND : change_expect_restart(c, &q->op.who, b, (5 + 10 * q->n) * US_PER_S, err);
 	case WISH_FREEZE:
 		return change_freeze(c, &q->op.who, fleet_group(t, "g"), q->n < 2, err);
 	case WISH_VERB:
@@ -354,11 +383,20 @@ static void submit(void *arg) {
 
 static const enum wish mix[] = { WISH_DEPLOY, WISH_DEPLOY, WISH_DEPLOY, WISH_SCALE, WISH_SCALE, WISH_OFFLINE, WISH_CORDON, WISH_LIMIT,
 	WISH_VERB, WISH_VERB, WISH_VERB, WISH_VERB, WISH_ROLLBACK, WISH_DELETE, WISH_FREEZE, WISH_DRAIN, WISH_ANEW, WISH_ANEW, WISH_STOCK,
-	WISH_TOGETHER, WISH_TOGETHER };
+	WISH_TOGETHER, WISH_TOGETHER, WISH_EVICT, WISH_EVICT, WISH_RELEASE, WISH_EXPECT };
+
+/* Plans that end by themselves, so that there is something on most bases that no plan is about. */
+static void plain(struct request *q) {
+	q->dice = PLAIN_DICE + q->dice % 4;
+	if (q->wish == WISH_VERB || q->wish == WISH_OFFLINE || q->wish == WISH_DELETE) {
+		q->wish = WISH_DEPLOY;
+		q->n = 3;
+	}
+}
 
 static void next_wish(void *arg) {
 	struct sim *s = arg;
-	if (s->calm)
+	if (s->calm || (s->f.zone_away && s->now_us > QUIET_US))
 		return;
 	struct request *q = calloc(1, sizeof *q);
 	q->sim = s;
@@ -369,6 +407,8 @@ static void next_wish(void *arg) {
 	q->base = (int)rng_below(&s->rng, (uint64_t)(s->n_agents + s->n_lone));
 	q->n = (int64_t)rng_below(&s->rng, 6);
 	q->dice = (int)rng_below(&s->rng, 4 * 3 * 2 * 4);
+	if (s->f.zone_away)
+		plain(q);
 	static const enum plan_verb rare[] = { VERB_UNDO, VERB_RETRY, VERB_CONFIRM }; /* few plans live long enough for them */
 	int verb = (int)rng_below(&s->rng, VERB_COUNT + 6);
 	q->verb = verb < VERB_COUNT ? (enum plan_verb)verb : rare[verb % 3];
@@ -443,14 +483,16 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 		struct row_module row = { .name = (char *)(uintptr_t)modules[m], .created_at = core_now(c) };
 		struct module *mod = fleet_module_add(f, t, &row);
 		for (int v = 0; v < N_VERSIONS; v++) {
-			char sha[65];
+			char sha[65], requires[32] = "";
+			if (required[m][v] != NULL)
+				snprintf(requires, sizeof requires, "[\"%s\"]", required[m][v]);
 			snprintf(sha, sizeof sha, "%064d", m * 10 + v);
 			struct row_artifact art = { .sha256 = sha, .size_bytes = 1, .stored = true, .created_at = core_now(c) };
 			struct row_version ver = { .name = (char *)(uintptr_t)versions[v],
 				.revision = 1,
 				.runtime = RUNTIME_NATIVE,
 				.units = 1 + (m == 2),
-				.requires = (char *)(uintptr_t)required[m][v],
+				.requires = *requires == '\0' ? NULL : requires,
 				.priority = 100,
 				.created_at = core_now(c) };
 			fleet_version_add(f, mod, fleet_artifact_add(f, t, &art), &ver);

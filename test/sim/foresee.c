@@ -222,7 +222,7 @@ static bool there_already(const struct foresight *x) {
 	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_task); i++) {
 		const struct row_task *t = store_row(x->sim->store, TABLE_task, i);
 		if (t->plan_id == x->plan && t->kind == TASK_KIND_INSTALL && t->state == TASK_SUCCEEDED &&
-		    t->duration_us < STEADY_INSTALL_US)
+		    t->duration_us < STEADY_INSTALL_US / 2)
 			return true;
 	}
 	return false;

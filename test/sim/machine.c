@@ -8,6 +8,7 @@
 #include "brain.h"
 
 #define MAX_HELD 64
+#define BEAT_US (10 * US_PER_MS) /* both times of steady work are so many of it */
 
 struct biz {
 	char module[32], version[32];
@@ -15,6 +16,8 @@ struct biz {
 	int64_t units;
 	bool served; /* it was active once */
 };
+
+#define MAX_SPOILT 8
 
 struct machine {
 	struct sim *sim;
@@ -25,7 +28,8 @@ struct machine {
 	int64_t hung_until, started_us;
 	struct biz held[MAX_HELD];
 	int n_held;
-	sim_fn crash; /* a module took it down */
+	char spoilt[MAX_SPOILT][32]; /* modules; "" = free */
+	sim_fn crash;                /* a module took it down */
 	void *crash_arg;
 };
 
@@ -129,6 +133,39 @@ bool machine_holds(const struct machine *m, const char *module, const char *vers
 	return false;
 }
 
+const char *machine_active_at(const struct machine *m, int k, const char **ret_version) {
+	for (int i = 0; i < m->n_held; i++) {
+		if (m->held[i].state != ARKLET_ACTIVATED || k-- > 0)
+			continue;
+		*ret_version = m->held[i].version;
+		return m->held[i].module;
+	}
+	return NULL;
+}
+
+static bool named(const char *spoilt, const char *module) {
+	return *spoilt != '\0' && strncmp(spoilt, module, strlen(spoilt)) == 0 && strchr(":", module[strlen(spoilt)]) != NULL;
+}
+
+bool machine_spoilt(const struct machine *m, const char *module) {
+	for (int i = 0; i < MAX_SPOILT; i++)
+		if (named(m->spoilt[i], module))
+			return true;
+	return false;
+}
+
+static void spoil(struct machine *m, const char *module, bool on) {
+	int at = -1;
+	for (int i = 0; i < MAX_SPOILT; i++) {
+		if (named(m->spoilt[i], module))
+			m->spoilt[i][0] = '\0';
+		if (m->spoilt[i][0] == '\0')
+			at = i;
+	}
+	if (on && at >= 0)
+		snprintf(m->spoilt[at], sizeof m->spoilt[at], "%s", module);
+}
+
 static int64_t units_held(const struct machine *m) {
 	int64_t n = 0;
 	for (int i = 0; i < m->n_held; i++)
@@ -143,12 +180,23 @@ static bool active_beside(const struct machine *m, const char *module) {
 	return false;
 }
 
+/* What nobody told Berth about. */
+static void bring_by_hand(struct machine *m) {
+	if (!m->up || m->n_held == MAX_HELD || biz_find(m, "extra", "1.0.0") != NULL)
+		return;
+	sim_trace(m->sim, "somebody installs extra:1.0.0 on %s", m->name);
+	m->held[m->n_held++] = (struct biz){ .module = "extra", .version = "1.0.0", .state = ARKLET_ACTIVATED };
+}
+
 void machine_meddle(struct machine *m) {
-	if (!m->up || m->n_held == 0)
+	int what = (int)rng_below(&m->sim->rng, 4);
+	if (what == 3)
+		bring_by_hand(m);
+	if (!m->up || m->n_held == 0 || what == 3)
 		return;
 	struct biz *b = &m->held[rng_below(&m->sim->rng, (uint64_t)m->n_held)];
-	int what = (int)rng_below(&m->sim->rng, 3);
 	sim_trace(m->sim, "somebody meddles with %s:%s on %s (%d)", b->module, b->version, m->name, what);
+	spoil(m, b->module, true);
 	if (what == 0)
 		b->state = ARKLET_DEACTIVATED;
 	else if (what == 1)
@@ -195,20 +243,25 @@ static void do_install(struct machine *m, const struct call *c, struct arklet_re
 		return;
 	}
 	if (sim_chance(m->sim, m->sim->f.install_fail)) {
+		spoil(m, c->module, true);
 		refuses(r, "simulated: this module refuses to start");
 		return;
 	}
 	if (m->n_held == MAX_HELD)
 		abort();
 	bool beside = active_beside(m, c->module);
+	watch_order(m->sim, m, true, c->module, c->version);
+	spoil(m, c->module, false);
 	struct biz *b = &m->held[m->n_held++];
 	*b = (struct biz){ .state = beside ? ARKLET_DEACTIVATED : ARKLET_ACTIVATED, .units = c->units, .served = !beside };
 	snprintf(b->module, sizeof b->module, "%s", c->module);
 	snprintf(b->version, sizeof b->version, "%s", c->version);
 	watch_effect(m->sim, m->index, true, c->module, c->version, c->generation);
 	watch_units(m->sim, m->name, units_held(m));
-	if (sim_chance(m->sim, m->sim->f.crash))
+	if (sim_chance(m->sim, m->sim->f.crash)) {
+		spoil(m, c->module, true);
 		crash_later(m);
+	}
 }
 
 static void do_uninstall(struct machine *m, const struct call *c, struct arklet_reply *r) {
@@ -218,9 +271,11 @@ static void do_uninstall(struct machine *m, const struct call *c, struct arklet_
 		return;
 	}
 	if (sim_chance(m->sim, m->sim->f.install_fail)) {
+		spoil(m, c->module, true);
 		refuses(r, "simulated: this module refuses to stop");
 		return;
 	}
+	watch_order(m->sim, m, false, c->module, c->version);
 	*b = m->held[--m->n_held];
 	watch_effect(m->sim, m->index, false, c->module, c->version, c->generation);
 }
@@ -299,6 +354,10 @@ static void call_ends(void *arg) {
 	call_unref(c);
 }
 
+static int64_t beat_left(const struct sim *s, int64_t us) {
+	return (s->now_us + us + BEAT_US / 2) / BEAT_US * BEAT_US - s->now_us;
+}
+
 void machine_call(
     struct machine *m, enum arklet_command command, const Berth__V1__WantedModule *w, int64_t timeout_us, machine_done done, void *arg) {
 	struct sim *s = m->sim;
@@ -315,8 +374,8 @@ void machine_call(
 		sim_trace(s, "%s is asked: %s %s:%s (generation %lld)", m->name, arklet_command_name(command), c->module, c->version,
 		    (long long)c->generation);
 	int64_t us = work ? sim_delay(s, 1000, US_PER_S) : sim_delay(s, 200, 3000);
-	if (work && s->steady)
-		us = command == ARKLET_INSTALL ? STEADY_INSTALL_US : STEADY_UNINSTALL_US;
+	if (work && s->steady) /* on a beat: what is begun together ends together, however many hops there were */
+		us = beat_left(s, command == ARKLET_INSTALL ? STEADY_INSTALL_US : STEADY_UNINSTALL_US);
 	sim_after(s, us, call_ends, c);
 	sim_after(s, timeout_us, call_times_out, c);
 }

@@ -98,7 +98,7 @@ static void wake(void *arg) {
 	if (n->woken)
 		return;
 	n->woken = true;
-	visit_later(n, sim_delay(n->sim, 0, 20));
+	visit_later(n, n->sim->steady ? 1 : sim_delay(n->sim, 0, 20)); /* steady: when all that arrives now is there */
 }
 
 static void arm(struct node *n) {

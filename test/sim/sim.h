@@ -40,6 +40,7 @@ struct faults {
 	int link_cut, mute, report_late, report_twice, replay, lie;                 /* links; one agent that lies */
 	int agent_kill, agent_disk_lost, agent_hang, leave;                         /* agents */
 	int base_kill, base_hang, install_fail, crash, meddle;                      /* bases */
+	bool zone_away;                                                             /* half of a zone or more, for minutes, once */
 	int lone;                                                                   /* bases without an agent */
 };
 
@@ -160,6 +161,11 @@ bool machine_up(const struct machine *m);
 const char *machine_name(const struct machine *m);
 uint64_t machine_life(const struct machine *m);
 bool machine_holds(const struct machine *m, const char *module, const char *version, bool *ret_active);
+/* Walks the active ones; NULL at the end. */
+const char *machine_active_at(const struct machine *m, int k, const char **ret_version);
+/* Somebody put a hand on that module ("alpha" or "alpha:>=2") there, or it would not start or stop, or took the base down: until it was
+ * installed anew. */
+bool machine_spoilt(const struct machine *m, const char *module);
 void machine_call(
     struct machine *m, enum arklet_command command, const Berth__V1__WantedModule *w, int64_t timeout_us, machine_done done, void *arg);
 
@@ -180,15 +186,17 @@ int64_t agent_hung_for(const struct agent *a); /* ≤ 0: it is awake */
 const char *agent_name(const struct agent *a);
 int agent_index(const struct agent *a);
 struct machine *agent_machine(const struct agent *a);
-void lie(struct sim *s, Berth__V1__AgentMessage *m); /* changes it */
+bool agent_sets_aside(const struct agent *a, const char *module); /* "alpha" or "alpha:>=2" */
+void lie(struct sim *s, Berth__V1__AgentMessage *m);              /* changes it */
 
 /* ---- people and pipelines -------------------------------------------------------------------------------------------------------------
  */
 struct clients *clients_new(struct sim *s);
 void clients_free(struct clients *c);
-void clients_start(struct clients *c);                    /* modules, versions, a group, a join token; then wishes */
-void clients_check(struct clients *c);                    /* what was acknowledged is there */
-void clients_forget(struct clients *c);                   /* an older ledger came back */
+void clients_start(struct clients *c);                                    /* modules, versions, a group, a join token; then wishes */
+void clients_check(struct clients *c);                                    /* what was acknowledged is there */
+const char *clients_requirement(const char *module, const char *version); /* "alpha:>=2"; NULL: it requires nothing */
+void clients_forget(struct clients *c);                                   /* an older ledger came back */
 void clients_refused(struct clients *c, const char *key); /* the ledger does not take that request: it must not be tried for ever */
 /* The ledger removes that deployment: somebody must have asked for it. */
 void clients_deleted(struct clients *c, const char *deployment);
@@ -218,6 +226,9 @@ void watch_committed(struct sim *s, const struct changeset *cs);
 struct plan_watch *plan_watch_new(void); /* free() it */
 void watch_plans_before(struct sim *s, const struct changeset *cs);
 void watch_plans_after(struct sim *s, const struct changeset *cs);
+void watch_bases_before(struct sim *s, const struct changeset *cs);
+void watch_sent(struct sim *s, const struct row_task *t); /* with the commit that is in force now */
+void watch_order(struct sim *s, const struct machine *m, bool install, const char *module, const char *version); /* about to happen */
 void watch_model(struct sim *s, struct fleet *f); /* equal to the ledger; the fleet is not dirty and nothing is under way */
 
 /* In the calm: a change is looked at first and made then, and what was foretold is what happens. */

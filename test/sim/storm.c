@@ -8,8 +8,10 @@
 #define CALM_STEP_US (60 * US_PER_S)
 #define CALM_US (1800 * US_PER_S)
 #define FORESEEN 6
+#define ENOUGH_TO_BRAKE 6
 
-static const struct faults kinds[] = {
+/* As many as have nothing in common with the other numbers that a seed is divided by. */
+static const struct faults kinds[17] = {
 	{ 0 },
 	{ .commit_lost_before = 20, .commit_lost_after = 20, .commit_late = 20, .commit_slow = 20, .replay = 200 },
 	{ .link_cut = 60,
@@ -51,7 +53,15 @@ static const struct faults kinds[] = {
 	{ .lie = 200, .report_twice = 100, .base_kill = 5, .install_fail = 30 },
 	{ .lone = 1000, .base_kill = 20, .base_hang = 20, .node_kill = 10, .node_freeze = 10, .commit_lost_after = 10 },
 	{ .stall = 30, .agent_hang = 30, .base_hang = 30 },
+	{ .zone_away = true, .meddle = 30, .base_kill = 5, .link_cut = 10 },
+	{ .zone_away = true, .node_kill = 10, .node_freeze = 10, .commit_lost_after = 10 },
+	{ .meddle = 60, .crash = 50, .base_kill = 10, .leave = 10 },
+	{ .install_fail = 150, .base_hang = 10, .link_cut = 20, .lone = 300 },
 };
+
+static int n_zones(const struct sim *s) {
+	return 1 + (int)(s->seed / 17 % 3);
+}
 
 /* Every server dies; the database comes back from a backup. */
 static void rewind_all(void *arg) {
@@ -101,6 +111,17 @@ static void blow_agents(struct sim *s) {
 		agent_leave(a);
 	if (sim_chance(s, s->f.meddle))
 		machine_meddle(agent_machine(a));
+}
+
+/* A switch that fails: most of the bases behind it, and nobody says so. */
+static void blow_zone(void *arg) {
+	struct sim *s = arg;
+	int zone = (int)rng_below(&s->rng, (uint64_t)n_zones(s));
+	for (int i = zone; i < s->n_agents; i += n_zones(s))
+		if (i < 3 * n_zones(s) || rng_below(&s->rng, 3) == 0) {
+			agent_hang(s->agents[i], sim_delay(s, 150 * US_PER_S, 300 * US_PER_S));
+			agent_cut(s->agents[i]);
+		}
 }
 
 static void blow_lone(struct sim *s) {
@@ -156,14 +177,18 @@ static void stage(struct sim *s) {
 	s->plan_watch = plan_watch_new();
 	s->n_nodes = 1 + (int)(s->seed % 5 % MAX_NODES);
 	s->n_agents = 2 + (int)rng_below(&s->rng, s->seed % 10 == 9 ? MAX_BASES - 1 : 7);
+	if (s->f.zone_away && s->n_agents < ENOUGH_TO_BRAKE)
+		s->n_agents = ENOUGH_TO_BRAKE;
 	s->liar = s->f.lie > 0 ? 0 : -1;
 	stage_lone(s);
 	for (int i = 0; i < s->n_nodes; i++)
 		s->nodes[i] = node_new(s, i);
 	for (int i = 0; i < s->n_agents; i++)
-		s->agents[i] = agent_new(s, i, "g", zones[i % 3]);
+		s->agents[i] = agent_new(s, i, "g", zones[i % n_zones(s)]);
 	clients_start(s->clients);
 	sim_after(s, 5 * US_PER_S, blow, s);
+	if (s->f.zone_away)
+		sim_after(s, sim_delay(s, 50 * US_PER_S, 90 * US_PER_S), blow_zone, s);
 	if (!s->f.older)
 		return;
 	sim_after(s, sim_delay(s, 20 * US_PER_S, 60 * US_PER_S), remember, s);

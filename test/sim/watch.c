@@ -11,6 +11,7 @@
 #define MACHINES (MAX_BASES + MAX_LONE)
 #define MAX_STALE 256
 #define MAX_EFFECTS 512
+#define MAX_SENT 256
 #define STOP_US (7 * US_PER_S) /* from the last good renewal on */
 
 struct effect_done {
@@ -34,7 +35,10 @@ struct witness_of {
 struct watch {
 	struct witness_of of[MACHINES];
 	int64_t interrupted[16]; /* deployments that the commit of now takes something away from */
+	int64_t wanted[16];      /* of each: how many were wanted before it */
 	int n_interrupted;
+	int64_t sent[MAX_SENT]; /* tasks that the commit of now sends */
+	int n_sent;
 };
 
 struct watch *watch_new(void) {
@@ -246,8 +250,14 @@ static bool replaced(const struct sim *s, const struct changeset *cs, const stru
 
 static void interrupted(struct sim *s, int64_t deployment) {
 	struct watch *w = s->watch;
-	if (deployment != 0 && w->n_interrupted < (int)(sizeof w->interrupted / sizeof *w->interrupted))
-		w->interrupted[w->n_interrupted++] = deployment;
+	if (deployment == 0 || w->n_interrupted == (int)(sizeof w->interrupted / sizeof *w->interrupted))
+		return;
+	w->wanted[w->n_interrupted] = 0;
+	for (size_t i = 0; i < store_rows(s->store, TABLE_instance); i++) {
+		const struct row_instance *r = store_row(s->store, TABLE_instance, i);
+		w->wanted[w->n_interrupted] += r->wanted && r->deployment_id == deployment;
+	}
+	w->interrupted[w->n_interrupted++] = deployment;
 }
 
 /* It stopped being ready because it was taken away, not by itself. */
@@ -274,10 +284,32 @@ static void deployments_leave(struct sim *s, const struct changeset *cs) {
 	}
 }
 
+/* What is commanded of it in its turn. An install of what may be there only asks, and nobody loses what is not there. */
+static bool has_a_turn(const struct sim *s, const struct row_task *t) {
+	const struct row_instance *i = store_find(s->store, TABLE_instance, &(struct row_instance){ .id = t->instance_id });
+	if (i == NULL || t->kind == TASK_KIND_INSTALL)
+		return i == NULL || i->state != INSTANCE_UNKNOWN;
+	bool active = i->reported != NULL && strcmp(i->reported, "activated") == 0;
+	return active && (i->state == INSTANCE_READY || i->state == INSTANCE_STANDBY || i->state == INSTANCE_UNINSTALLING);
+}
+
+static void note_sent(struct sim *s, const struct changeset *cs) {
+	const struct change_rows *c = &cs->tables[TABLE_task];
+	struct watch *w = s->watch;
+	w->n_sent = 0;
+	for (size_t i = 0; i < c->n_upserts; i++) {
+		const struct row_task *t = c->upserts[i], *old = store_find(s->store, TABLE_task, t);
+		if (t->state == TASK_SENT && (old == NULL || old->state != TASK_SENT) && has_a_turn(s, t) && w->n_sent < MAX_SENT)
+			w->sent[w->n_sent++] = t->id;
+	}
+}
+
 void watch_commit(struct sim *s, const struct changeset *cs) {
 	const struct change_rows *c = &cs->tables[TABLE_instance];
 	deployments_leave(s, cs);
+	note_sent(s, cs);
 	watch_plans_before(s, cs);
+	watch_bases_before(s, cs);
 	s->watch->n_interrupted = 0;
 	for (size_t i = 0; i < c->n_upserts; i++) {
 		const struct row_instance *r = c->upserts[i], *old = instance_before(s, r);
@@ -290,6 +322,14 @@ struct allowed {
 	int64_t most, least, serving, wanted;
 };
 
+/* The fewest, before this commit or with it. */
+static int64_t wanted_lately(const struct sim *s, int64_t deployment, int64_t now) {
+	for (int i = 0; i < s->watch->n_interrupted; i++)
+		if (s->watch->interrupted[i] == deployment && s->watch->wanted[i] < now)
+			return s->watch->wanted[i];
+	return now;
+}
+
 /* Of the revisions that may be in force: from the completed one to the newest. */
 static void allowed_of(const struct sim *s, const struct row_deployment *d, struct allowed *ret) {
 	ret->least = INT64_MAX;
@@ -301,11 +341,11 @@ static void allowed_of(const struct sim *s, const struct row_deployment *d, stru
 		int64_t n = r->replicas < 0 ? ret->wanted : r->replicas;
 		if (n > ret->most)
 			ret->most = n;
+		if (r->replicas < 0) /* on all bases: how many that is changes with each that joins */
+			n = wanted_lately(s, d->id, n);
 		strategy_resolve(&st, n, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
 		int64_t away = amount_of(st.max_unavailable, n, ROUND_DOWN);
 		int64_t least = n - (away < 1 ? 1 : away);
-		if (r->replicas < 0) /* on all bases: how many that is changes with each that joins */
-			least = 0;
 		if (r->number >= d->completed_revision && least < ret->least)
 			ret->least = least;
 	}
@@ -386,6 +426,8 @@ static void availability(struct sim *s, const struct changeset *cs, const struct
 
 void watch_committed(struct sim *s, const struct changeset *cs) {
 	watch_plans_after(s, cs);
+	for (int i = 0; i < s->watch->n_sent; i++)
+		watch_sent(s, store_find(s->store, TABLE_task, &(struct row_task){ .id = s->watch->sent[i] }));
 	for (size_t i = 0; i < store_rows(s->store, TABLE_deployment); i++)
 		availability(s, cs, store_row(s->store, TABLE_deployment, i));
 }

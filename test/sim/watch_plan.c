@@ -173,7 +173,8 @@ static void cut_as_asked(struct sim *s, const struct row_batch *b) {
 	struct asked a;
 	int64_t before = 0, upto;
 	asked_of(s, b->plan_id, &a);
-	bool listed = a.known && a.s.n_batches > 0 && a.s.batch_count == 0 && a.s.batches_by[0] == '\0' && a.s.beta[0] == '\0';
+	bool all_go = a.known && a.change->to_replicas == 0; /* taking away needs no canary, unless it was asked for */
+	bool listed = a.known && !all_go && a.s.n_batches > 0 && a.s.batch_count == 0 && a.s.batches_by[0] == '\0' && a.s.beta[0] == '\0';
 	if (!listed || b->number > a.s.n_batches)
 		return;
 	for (size_t i = 0; i < store_rows(s->store, TABLE_batch); i++) {
@@ -219,10 +220,8 @@ static void gates_kept(struct sim *s, const struct changeset *cs, const struct r
 		sim_fail(s, "batch %lld of plan %lld is over and was not watched", (long long)b->number, (long long)b->plan_id);
 }
 
-/* A base that was given up and comes back may have done its share after all: only where none is lost. */
 static void batch_full(struct sim *s, const struct row_batch *b) {
-	bool lossy = s->f.mute > 0 || s->f.agent_hang > 0 || s->f.agent_kill > 0 || s->f.node_freeze > 0;
-	if (!lossy && b->done + b->failed > b->size && alone(s, b->plan_id))
+	if (b->done + b->failed > b->size && alone(s, b->plan_id))
 		sim_fail(s, "batch %lld of plan %lld is of %lld bases; %lld are done, %lld failed", (long long)b->number,
 		    (long long)b->plan_id, (long long)b->size, (long long)b->done, (long long)b->failed);
 }
@@ -302,7 +301,13 @@ static bool along(const struct sim *s, const struct row_task *t) {
 
 /* It answered no more, and not because it was taken out of traffic. */
 static bool stopped(const struct changeset *cs, int64_t instance) {
-	const struct change_rows *h = &cs->tables[TABLE_base_history];
+	const struct change_rows *h = &cs->tables[TABLE_base_history], *c = &cs->tables[TABLE_instance];
+	for (size_t i = 0; i < c->n_upserts;
+	     i++) { /* its base told that it does not hold it any more, and it was to be put back as it is */
+		const struct row_instance *r = c->upserts[i];
+		if (r->id == instance && (r->reported == NULL || strcmp(r->reported, "activated") != 0))
+			return true;
+	}
 	for (size_t i = 0; i < h->n_upserts; i++) {
 		const struct row_base_history *r = h->upserts[i];
 		bool by_us = r->ended_as != NULL && (strcmp(r->ended_as, "draining") == 0 || strcmp(r->ended_as, "uninstalling") == 0);
