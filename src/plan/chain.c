@@ -293,14 +293,14 @@ static void leaves(struct plan_env *e, struct instance *old) {
 
 void chain_commands(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
 	bool goes = c->form == CHAIN_IN_PLACE || c->form == CHAIN_REMOVE;
 	if (goes) {
-		chain_task(e, c, old, TASK_KIND_UNINSTALL, new == NULL ? 0 : new->row.id);
+		chain_task(e, c, old, TASK_KIND_UNINSTALL, fresh == NULL ? 0 : fresh->row.id);
 		leaves(e, old);
 	}
-	if (new != NULL)
-		chain_task(e, c, new, TASK_KIND_INSTALL, old == NULL ? 0 : old->row.id);
+	if (fresh != NULL)
+		chain_task(e, c, fresh, TASK_KIND_INSTALL, old == NULL ? 0 : old->row.id);
 }
 
 /* The old version's removal, after the new one is ready. */
@@ -363,19 +363,19 @@ static void stays(struct plan_env *e, struct chain *c, struct instance *old) {
 
 void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	bool serves = new != NULL &&new->row.state == INSTANCE_READY;
+	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	bool serves = fresh != NULL && fresh->row.state == INSTANCE_READY;
 	bool back = c->form == CHAIN_MOVE && old != NULL && old->row.state == INSTANCE_READY; /* there is one to fall back on */
 	if (old == NULL || c->form == CHAIN_REMOVE || (serves && !back))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
-	bool wanted = new != NULL &&new->row.wanted; /* a later plan may have taken the slot away */
-	if (serves)                                  /* it is not in traffic: the old one stays, and repair removes this one */
-		instance_set_wanted(e->fleet, new, false);
+	bool wanted = fresh != NULL && fresh->row.wanted; /* a later plan may have taken the slot away */
+	if (serves)                                       /* it is not in traffic: the old one stays, and repair removes this one */
+		instance_set_wanted(e->fleet, fresh, false);
 	struct group *g = old->base->group;
-	if (new != NULL && !serves &&new->task == NULL) {
+	if (fresh != NULL && !serves && fresh->task == NULL) {
 		if (c->form == CHAIN_IN_PLACE)
-			instance_move_units(e->fleet, new, old);
-		fleet_instance_remove(e->fleet, new);
+			instance_move_units(e->fleet, fresh, old);
+		fleet_instance_remove(e->fleet, fresh);
 		c->new_id = 0;
 		if (c->form == CHAIN_IN_PLACE)
 			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
@@ -391,13 +391,13 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	e->freed(e->arg, g);
 }
 
-static void install_cancelled(struct plan_env *e, struct instance *new) {
-	struct group *g = new->base->group;
-	if (new->row.generation != 0) {
-		instance_set_wanted(e->fleet, new, false); /* repair removes what may be left of it */
+static void install_cancelled(struct plan_env *e, struct instance *fresh) {
+	struct group *g = fresh->base->group;
+	if (fresh->row.generation != 0) {
+		instance_set_wanted(e->fleet, fresh, false); /* repair removes what may be left of it */
 		return;
 	}
-	fleet_instance_remove(e->fleet, new);
+	fleet_instance_remove(e->fleet, fresh);
 	e->freed(e->arg, g);
 }
 
@@ -412,9 +412,9 @@ static bool stands_in(const struct instance *old) {
 
 void chain_take_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	if (c->form == CHAIN_INSTALL && new != NULL)
-		install_cancelled(e, new);
+	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (c->form == CHAIN_INSTALL && fresh != NULL)
+		install_cancelled(e, fresh);
 	else if (c->form == CHAIN_REMOVE && old != NULL && c->untouched && c->fault == FAULT_NONE) /* else repair goes on with it */
 		instance_set_wanted(e->fleet, old, !stands_in(old));
 	else
@@ -441,25 +441,25 @@ bool may_go_elsewhere(struct plan_env *e, struct plan *p, const struct change *c
 }
 
 /* What failed on this base counts for nothing yet: the slot is filled on another one. */
-static bool goes_elsewhere(struct plan_env *e, struct plan *p, struct chain *c, struct instance *new) {
+static bool goes_elsewhere(struct plan_env *e, struct plan *p, struct chain *c, struct instance *fresh) {
 	char text[160];
-	if (!c->failed || c->ignored || c->after || c->form != CHAIN_INSTALL || new == NULL ||
+	if (!c->failed || c->ignored || c->after || c->form != CHAIN_INSTALL || fresh == NULL ||
 	    !may_go_elsewhere(e, p, c->change, change_goal(c->change), c->batch))
 		return false;
 	slot_mark_failed(p, c->key, 0, true);
 	snprintf(text, sizeof text, "%s failed on %s; another base is tried", c->change->deployment->row.name, c->base->row.name);
-	e->event(e->arg, "task.elsewhere", p, c->change->deployment, c->base, new->version, NULL, text);
-	install_cancelled(e, new);
+	e->event(e->arg, "task.elsewhere", p, c->change->deployment, c->base, fresh->version, NULL, text);
+	install_cancelled(e, fresh);
 	return true;
 }
 
 void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
 	struct batch *b = plan_batch(p, c->batch);
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	if (c->failed && (new == NULL || new->row.state != INSTANCE_READY))
+	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (c->failed && (fresh == NULL || fresh->row.state != INSTANCE_READY))
 		together_failed(e, p, c);
-	bool retire = !c->failed && c->form == CHAIN_INSTALL_FIRST && old != NULL && new != NULL && old->task == NULL;
+	bool retire = !c->failed && c->form == CHAIN_INSTALL_FIRST && old != NULL && fresh != NULL && old->task == NULL;
 	if (retire && old->row.state != INSTANCE_UNINSTALLING) {
 		chain_retire_old(e, c, old);
 		return;
@@ -472,7 +472,7 @@ void chain_end(struct plan_env *e, struct plan *p, struct chain *c) {
 	}
 	if (c->ignored && !c->failed)
 		slot_recover(e, p, c->key);
-	else if (goes_elsewhere(e, p, c, new))
+	else if (goes_elsewhere(e, p, c, fresh))
 		live_todo_reset(p->live);
 	else if (c->failed && !c->ignored)
 		slot_fail(e, p, c->key, c->batch);

@@ -80,16 +80,16 @@ void chain_hold_again(struct plan_env *e, struct chain *c, struct task *t) {
 }
 
 bool chain_into_traffic(struct plan_env *e, struct chain *c) {
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
-	if (c->after || new == NULL || new->row.state != INSTANCE_READY || new->task != NULL ||
+	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	if (c->after || fresh == NULL || fresh->row.state != INSTANCE_READY || fresh->task != NULL ||
 	    hook_of(c->base->group, TASK_KIND_AFTER_SWAP) == NULL)
 		return false;
 	c->after = true;
 	if (!word_terminal(WORD_PLAN, c->change->plan->row.state)) {
-		chain_task(e, c, new, TASK_KIND_AFTER_SWAP, 0);
+		chain_task(e, c, fresh, TASK_KIND_AFTER_SWAP, 0);
 		return true;
 	}
-	e->into_traffic(e->arg, new);
+	e->into_traffic(e->arg, fresh);
 	return false;
 }
 

@@ -193,12 +193,12 @@ static void untold_give_up(struct plan_env *e, struct plan *p, const struct base
 
 /* The slot goes elsewhere; what may be there is settled when the base is back. */
 static void slot_give_up(struct plan_env *e, const struct chain *c) {
-	struct instance *new = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
+	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
 	struct instance *old = c->form == CHAIN_MOVE ? fleet_instance(e->fleet, c->old_id) : NULL;
 	if (old != NULL)
 		instance_set_wanted(e->fleet, old, true);
-	if (new != NULL && (c->form == CHAIN_INSTALL || c->form == CHAIN_MOVE))
-		instance_set_wanted(e->fleet, new, false);
+	if (fresh != NULL && (c->form == CHAIN_INSTALL || c->form == CHAIN_MOVE))
+		instance_set_wanted(e->fleet, fresh, false);
 }
 
 void plan_base_lost(struct plan_env *e, struct plan *p, struct base *b) {

@@ -147,20 +147,20 @@ int64_t companions_units(struct plan *p, const struct change *ch) {
 /* ---- failing --------------------------------------------------------------------------------------------------------------------------
  */
 /* Of a chain that did nothing to its base yet. */
-static struct task *first_task(const struct plan_env *e, const struct chain *c, const struct instance *new) {
+static struct task *first_task(const struct plan_env *e, const struct chain *c, const struct instance *fresh) {
 	const struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
-	struct task *t = new->task != NULL ? new->task : old != NULL ? old->task : NULL;
+	struct task *t = fresh->task != NULL ? fresh->task : old != NULL ? old->task : NULL;
 	return t != NULL && (t->row.state == TASK_PENDING || t->row.kind == TASK_KIND_BEFORE_SWAP) ? t : NULL;
 }
 
 static struct task *stranded(struct plan_env *e, struct plan *p, const struct chain *c) {
 	struct chain *x, *next;
 	HASH_ITER(hh, p->live->chains, x, next) {
-		const struct instance *new = x == c || x->base != c->base || x->new_id == 0 ? NULL : fleet_instance(e->fleet, x->new_id);
-		struct task *t = new == NULL ? NULL : first_task(e, x, new);
+		const struct instance *fresh = x == c || x->base != c->base || x->new_id == 0 ? NULL : fleet_instance(e->fleet, x->new_id);
+		struct task *t = fresh == NULL ? NULL : first_task(e, x, fresh);
 		ARENA_AUTO a = arena_new();
 		struct requirement r;
-		if (t != NULL && t->plan == p && requires_module(new->version, c->change->deployment->module, a, &r))
+		if (t != NULL && t->plan == p && requires_module(fresh->version, c->change->deployment->module, a, &r))
 			return t;
 	}
 	return NULL;

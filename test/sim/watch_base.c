@@ -163,10 +163,10 @@ static bool braked(const struct sim *s, const struct changeset *cs, const struct
 }
 
 static void replaced_behind_brake(struct sim *s, const struct changeset *cs, const struct row_event *e) {
-	const struct row_instance *new =
+	const struct row_instance *fresh =
 	    strcmp(e->kind, "instance.replaced") != 0 ? NULL : after(s, cs, TABLE_instance, &(struct row_instance){ .id = e->instance_id });
 	const struct row_instance *old =
-	    new == NULL ? NULL : store_find(s->store, TABLE_instance, &(struct row_instance){ .id = new->replaces });
+	    fresh == NULL ? NULL : store_find(s->store, TABLE_instance, &(struct row_instance){ .id = fresh->replaces });
 	const struct row_base *b = old == NULL ? NULL : base_row(s, old->base_id);
 	if (b != NULL && braked(s, cs, b))
 		sim_fail(s, "what was on %s is placed elsewhere, and its zone is braked", b->name);

@@ -131,7 +131,7 @@ END_TEST
 
 START_TEST(what_is_on_its_way_counts_once) {
 	struct world w;
-	struct instance *old, *new;
+	struct instance *old, *fresh;
 	world_init(&w);
 	module_cost_note(w.f, w.m, w.g, 1, MIB(5));
 	says(&w, MIB(60));
@@ -147,12 +147,12 @@ START_TEST(what_is_on_its_way_counts_once) {
 	says(&w, MIB(65));
 	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65));
 	struct version *next = fleet_version_add(w.f, w.m, w.v->artifact, &(struct row_version){ .name = mut("2"), .units = 1 });
-	ck_assert_int_eq(fleet_instance_add(w.f, w.b, NULL, next, &(struct row_instance){ .wanted = true, .units = 1 }, &new, NULL), 0);
+	ck_assert_int_eq(fleet_instance_add(w.f, w.b, NULL, next, &(struct row_instance){ .wanted = true, .units = 1 }, &fresh, NULL), 0);
 	instance_set_wanted(w.f, old, false);
 	instance_set_state(w.f, old, INSTANCE_UNINSTALLING, NULL, (wall_t){ 4 });
 	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65)); /* in place: what goes makes room for what comes */
 	fleet_instance_remove(w.f, old);
-	instance_set_state(w.f, new, INSTANCE_INSTALLING, NULL, (wall_t){ 5 });
+	instance_set_state(w.f, fresh, INSTANCE_INSTALLING, NULL, (wall_t){ 5 });
 	ck_assert_int_eq(base_metaspace_needed(w.b), MIB(65));
 	fleet_free(w.f);
 }

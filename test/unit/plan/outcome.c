@@ -134,10 +134,10 @@ END_TEST
 START_TEST(what_nobody_wants_any_more_is_not_put_back) {
 	struct world w;
 	struct plan *p;
-	struct instance *old = half_swapped(&w, &p), *new = TAILQ_NEXT(old, deployment_link);
+	struct instance *old = half_swapped(&w, &p), *fresh = TAILQ_NEXT(old, deployment_link);
 	struct plan *off = world_plan(&w, PLAN_KIND_OFFLINE, 2, 2);
 	w.d->row.offline = true;
-	ck_assert(new != NULL &&new->row.wanted &&new->row.generation == 0);
+	ck_assert(fresh != NULL && fresh->row.wanted && fresh->row.generation == 0);
 	plan_step(&w.e, off);
 	ck_assert_ptr_null(TAILQ_NEXT(old, deployment_link));
 	ck_assert_msg(old->row.units == 1 && old->base->row.units_used == 1, "it is on its base until its removal ended");
