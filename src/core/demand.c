@@ -218,22 +218,21 @@ static const struct deployment *requirer_wanted(const struct deployment *d) {
 	return NULL;
 }
 
-int demand_keep(const struct core_who *who, const struct deployment *d, const struct base *only, int64_t going, const char *verb,
-    bool *ret_forced, struct err *err) {
-	const struct deployment *by = NULL;
+int demand_keep(const struct core_who *who, const struct leaving *x, bool *ret_forced, struct err *err) {
+	const struct deployment *d = x->deployment, *by = NULL;
 	char where[48] = "";
-	int64_t required = demand_required(d, only, &by);
+	int64_t required = demand_required(d, x->only, &by);
 	*ret_forced = false;
-	if (by == NULL && only == NULL && going >= d->n_wanted)
+	if (by == NULL && x->only == NULL && x->n >= d->n_wanted)
 		by = requirer_wanted(d);
-	if (by == NULL || (required > 0 && going <= d->n_wanted - required))
+	if (by == NULL || (required > 0 && x->n <= d->n_wanted - required))
 		return 0;
 	if (required > 0)
 		snprintf(where, sizeof where, " on %lld %s", (long long)required, required == 1 ? "base" : "bases");
 	if (!who->force)
-		return err_set(err, E_CONFLICT,
+		return err_field(err, E_CONFLICT, x->pointer,
 		    "%s requires %s%s, so %s cannot %s; first: berth offline %s; or, with what that breaks in mind: --force --reason WHY",
-		    by->row.name, d->module->row.name, where, d->row.name, verb, by->row.name);
+		    by->row.name, d->module->row.name, where, d->row.name, x->verb, by->row.name);
 	*ret_forced = true;
 	return reason_missing(who, err) ? err->code : 0;
 }

@@ -19,9 +19,16 @@ struct demand {
 int demand_check(struct core *c, const struct demand *v, size_t n, struct err *err);
 /* How many of its wanted instances others require where they are; ret (may be NULL): one of those that do. */
 int64_t demand_required(const struct deployment *d, const struct base *only, const struct deployment **ret);
-/* `free` of its instances may go, those that nobody requires; more, unless the caller forces it and says why (then *ret_forced). E_CONFLICT
- * names who requires them and the command that would do. */
-int demand_keep(const struct core_who *who, const struct deployment *d, const struct base *only, int64_t going, const char *verb,
-    bool *ret_forced, struct err *err);
+/* What is asked to go. */
+struct leaving {
+	const struct deployment *deployment;
+	const struct base *only; /* NULL: from any of its bases */
+	int64_t n;               /* so many of its wanted instances */
+	const char *verb;        /* "go offline" */
+	const char *pointer;     /* to the field that asks for it */
+};
+/* Those that nobody requires may go; others only when the caller forces it and says why (then *ret_forced). E_CONFLICT names who requires
+ * them and the command that would do. */
+int demand_keep(const struct core_who *who, const struct leaving *x, bool *ret_forced, struct err *err);
 
 #endif

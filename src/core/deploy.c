@@ -142,7 +142,7 @@ static int shrink_one(
 	bool forced = false;
 	int e = victims_read(s, r, going < 0 ? 0 : going, a, x, err);
 	if (e == 0 && going > 0)
-		e = demand_keep(who, d, NULL, going, "leave so many bases", &forced, err);
+		e = demand_keep(who, &(struct leaving){ d, NULL, going, "leave so many bases", "/replicas" }, &forced, err);
 	x->forced |= forced;
 	return e;
 }
@@ -190,7 +190,8 @@ static int shrink(
 	bool forced;
 	if (d->current == NULL)
 		return err_set(err, E_INTERNAL, "deployment %s has no revision", d->row.name);
-	if (demand_keep(who, d, NULL, d->n_wanted, kind == PLAN_KIND_DELETE ? "be deleted" : "go offline", &forced, err) != 0)
+	struct leaving all = { d, NULL, d->n_wanted, kind == PLAN_KIND_DELETE ? "be deleted" : "go offline", "/deployment" };
+	if (demand_keep(who, &all, &forced, err) != 0)
 		return err->code;
 	struct launch x = { .kind = kind, .supersede = true, .forced = forced };
 	*ret_plan = launch_away(c, who, d, &x);

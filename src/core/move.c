@@ -119,7 +119,8 @@ int change_anew(struct core *c, const struct core_who *who, struct deployment *d
 			return err->code;
 	*ret_plan = under_way(c, kind, d, base_id);
 	bool forced = false;
-	if (*ret_plan == NULL && !restart && demand_keep(who, d, only, d->n_wanted, "go elsewhere alone", &forced, err) != 0)
+	struct leaving all = { d, only, d->n_wanted, "go elsewhere alone", only == NULL ? "/deployment" : "/base" };
+	if (*ret_plan == NULL && !restart && demand_keep(who, &all, &forced, err) != 0)
 		return err->code;
 	struct launch x = { .kind = kind, .base_id = base_id, .before = newest_instance(d, only), .forced = forced };
 	if (*ret_plan == NULL && x.before != 0)

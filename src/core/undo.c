@@ -92,7 +92,7 @@ static int others_check(struct core *c, const struct undo *u, struct err *err) {
 			.version = to == NULL ? NULL : to->version,
 			.group = d->group,
 			.fresh = true,
-			.pointer = "" };
+			.pointer = "/plan" };
 	}
 	return demand_check(c, v, u->n, err);
 }
@@ -103,7 +103,7 @@ static int left_behind_check(struct core *c, const struct core_who *who, const s
 	for (size_t k = 0; k < u->n && r == 0 && u->n == 1; k++) {
 		const struct deployment *d = fleet_deployment_by_id(c->fleet, u->changes[k].deployment_id);
 		if (back_to(u, &u->changes[k], d) == NULL)
-			r = demand_keep(who, d, NULL, d->n_wanted, "be taken away", ret_forced, err);
+			r = demand_keep(who, &(struct leaving){ d, NULL, d->n_wanted, "be taken away", "/plan" }, ret_forced, err);
 	}
 	return r;
 }

@@ -18,6 +18,11 @@ def together(fleet, *names, replicas=None, wait=30, status=(200, 202), query="",
     return answer.json
 
 
+def points_at(refused):
+    assert refused.status == 409, refused
+    return refused.json["errors"][0]["pointer"]
+
+
 def order(fleet, number):
     """What was installed and removed by a plan, in the order in which it was done: ("n1", "install", "a:1.0"), …"""
     events = fleet.api.get("/v1/events", plan=number, limit=1000).json["events"]
@@ -159,6 +164,7 @@ def test_refusals_name_the_field_and_the_path(fleet, shop):
     together(fleet, "app:2.0", "lib:2.0")
     back = fleet.berth("rollback", "lib")
     assert back.returncode != 0 and "app 2.0 → lib ^2" in back.stderr and "berth deploy lib:1.0 app:1.0" in back.stderr, back
+    assert points_at(fleet.api.post("/v1/deployments/lib:rollback", {"to": 1})) == "/to"
     assert fleet.berth("deploy", "lib:1.0", "app:1.0", "--min-ready", "0s").returncode == 0
     assert fleet.on("app", "1.0") == fleet.on("lib", "1.0") == ["n1"]
 
@@ -170,12 +176,30 @@ def test_what_others_require_stays(fleet, shop):
     for verb in (("offline", "lib"), ("delete", "lib"), ("scale", "lib", "0"), ("scale", "lib", "1"), ("replace", "lib")):
         done = fleet.berth(*verb)
         assert done.returncode != 0 and "app requires lib" in done.stderr and "berth offline app" in done.stderr, (verb, done)
+    assert points_at(fleet.api.post("/v1/deployments/lib:offline", {})) == "/deployment"
+    assert points_at(fleet.api.post("/v1/deployments/lib:replace", {"base": "n1"})) == "/base"
+    assert points_at(fleet.api.patch("/v1/deployments/lib", {"replicas": 0})) == "/replicas"
     assert fleet.berth("offline", "lib", "--force").returncode != 0  # and why?
     done = fleet.berth("offline", "lib", "--force", "--reason", "lib leaks")
     assert done.returncode == 0, done
     assert fleet.on("lib") == [] and fleet.on("app") == ["n1", "n2"]
     events = fleet.api.get("/v1/events", kind="plan.created", deployment="lib", limit=1000).json["events"]
     assert events[-1]["reason"] == "lib leaks", events[-1]
+
+
+def test_what_others_require_is_not_undone(fleet, shop):
+    fleet.begin(bases=1)
+    shop("lib", "1.0"), shop("lib", "2.0"), shop("app", "1.0", lib=""), shop("app", "2.0", lib="^2")
+    first = together(fleet, "lib:1.0", replicas=1)
+    together(fleet, "app:1.0", replicas=1)
+    taken = fleet.api.post(f"/v1/plans/{first['id']}:undo", {})
+    assert points_at(taken) == "/plan" and "app requires lib on 1 base" in taken.json["detail"], taken.json
+    second = together(fleet, "lib:2.0")
+    together(fleet, "app:2.0")
+    back = fleet.api.post(f"/v1/plans/{second['id']}:undo", {})
+    assert points_at(back) == "/plan" and "app 2.0 → lib ^2" in back.json["detail"], back.json
+    assert fleet.on("lib", "2.0") == fleet.on("app", "2.0") == ["n1"]
+    fleet.sound()
 
 
 def test_a_failing_requirement_fails_what_waits_for_it(fleet, shop):
