@@ -415,6 +415,21 @@ def test_an_eviction_that_is_held_is_forced(cell, group, until):
     assert cell.plan(plan["id"])["state"] == "succeeded" and base.held() == {f"{app}:1": "activated"}
 
 
+def test_sql_says_what_is_evicted_by_which_plan(cell, group, until):
+    base, found = strangers(cell, group, until, f"{group}-a:1", f"{group}-b:1")
+    plan = evict(cell, found[f"{group}-a"], "3s").json
+    by_plan = f"select module, plan_id from dash.finding_current where base = '{group}-0' order by module"
+    work = f"select kind, state, modules, from_versions, to_versions, base, tasks, tasks_done from dash.plan_progress where plan_id = {plan['id']}"
+    assert cell.sql(by_plan) == [(f"{group}-a", plan["id"]), (f"{group}-b", None)]
+    assert cell.sql(work) == [("evict", "queued", f"{group}-a", "1", None, f"{group}-0", 0, 0)]
+    ended(cell, cell.ended(plan["id"]))
+    until(lambda: cell.sql(by_plan) == [(f"{group}-b", None)], 10, "settled")
+    assert cell.sql(work) == [("evict", "succeeded", f"{group}-a", "1", None, f"{group}-0", 1, 1)]
+    stopped = evict(cell, found[f"{group}-b"], "1h").json
+    assert cell.berth("plan", "stop", stopped["id"]).returncode == 0
+    assert cell.sql(by_plan) == [(f"{group}-b", None)]
+
+
 def test_an_eviction_outlives_the_server(cell, group, until):
     base, found = strangers(cell, group, until, f"{group}-a:1")
     plan = evict(cell, found[f"{group}-a"], "4s").json
