@@ -75,6 +75,7 @@ struct op {
 	bool activate;
 	bool removed_first;  /* a broken or differing one of that name and version went before */
 	bool remove_refused; /* removing it was answered with an error; it may be gone all the same */
+	bool undoing;        /* it has failed, as failure says, and what it put in goes out again */
 	bool repeated;       /* REPEAT_BIZ was the answer */
 	bool lost_artifact;  /* it had to be fetched a second time */
 	unsigned attempts;   /* calls with an effect that were sent */

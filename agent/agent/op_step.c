@@ -170,10 +170,41 @@ void op_succeed(struct brain *b, struct op *op, const char *code, const char *st
 
 /* ---- steps ---- */
 
+/* What could not be taken out again is told beside the outcome: the server knows of nothing left when an install failed. */
+static void fail_as_remembered(struct brain *b, struct op *op) {
+	struct held *h = op->undoing ? held_find(b, op->module->module, op->module->version) : NULL;
+	if (h != NULL)
+		h->dirty = true;
+	op_fail(b, op, op->failure.code, op->failure.fault, op->failure.retryable, op->failure.cause);
+}
+
+/* A version that a command put in and that cannot take over goes out again: the server frees its room. One that was wanted here before, or
+ * is being put back, stays: the server counts it. */
+static void switch_failed(struct brain *b, struct op *op) {
+	if (op->kind != OP_INSTALL || op->restore || state_wanted(b->state, op->module->module, op->module->version) != NULL) {
+		fail_as_remembered(b, op);
+		return;
+	}
+	op->undoing = true;
+	op_go(b, op, OP_REMOVING);
+}
+
+static void op_overdue(struct brain *b, struct op *op, enum op_step step, Berth__V1__Fault fault, const char *why) {
+	if (op->undoing && step == OP_ASKING) {
+		fail_as_remembered(b, op);
+	} else if (op->undoing) {
+		op_go(b, op, OP_ASKING);
+	} else if (step == OP_SWITCHING) {
+		failure_set(&op->failure, "timeout", fault, true, why);
+		switch_failed(b, op);
+	} else {
+		op_fail(b, op, "timeout", fault, true, why);
+	}
+}
+
 static void op_pause(struct brain *b, struct op *op, enum op_step resume, const char *why) {
 	if (due(op->deadline, b->now)) {
-		op_fail(
-		    b, op, "timeout", op->kind == OP_INSTALL ? BERTH__V1__FAULT__FAULT_MODULE : BERTH__V1__FAULT__FAULT_BASE, true, why);
+		op_overdue(b, op, resume, op->kind == OP_INSTALL ? BERTH__V1__FAULT__FAULT_MODULE : BERTH__V1__FAULT__FAULT_BASE, why);
 		return;
 	}
 	op->pause_us = op->pause_us == 0 ? PAUSE_US : op->pause_us * 2;
@@ -221,8 +252,8 @@ static void note_company(struct brain *b, struct op *op) {
 }
 
 void op_go(struct brain *b, struct op *op, enum op_step step) {
-	if (step != OP_ASKING && due(op->deadline, b->now)) {
-		op_fail(b, op, "timeout", BERTH__V1__FAULT__FAULT_BASE, true, "the time given to this command is over");
+	if (step != OP_ASKING && !op->undoing && due(op->deadline, b->now)) {
+		op_overdue(b, op, step, BERTH__V1__FAULT__FAULT_BASE, "the time given to this command is over");
 		return;
 	}
 	op->step = step;
@@ -293,10 +324,6 @@ static void started(struct brain *b, struct op *op, enum arklet_state state, con
 }
 
 /* ---- what queryAllBiz says ---- */
-
-static void fail_as_remembered(struct brain *b, struct op *op) {
-	op_fail(b, op, op->failure.code, op->failure.fault, op->failure.retryable, op->failure.cause);
-}
 
 static void found_for_install(struct brain *b, struct op *op, const struct arklet_biz *biz) {
 	bool failed = op->failure.code != NULL;
@@ -401,6 +428,7 @@ static void installed_other(struct brain *b, struct op *op, const struct arklet_
 	    arena_printf(a, "the artifact says it is %s:%s, not %s:%s", biz->name, biz->version, op->module->module, op->module->version));
 	keep_text(&op->remove_module, biz->name);
 	keep_text(&op->remove_version, biz->version);
+	op->undoing = true;
 	op_go(b, op, OP_REMOVING);
 }
 
@@ -446,16 +474,16 @@ static void on_installed(struct brain *b, struct op *op, const struct brain_answ
 }
 
 static void on_removed(struct brain *b, struct op *op, const struct brain_answer *a) {
-	if (op->remove_module != NULL) { /* a clean-up: whatever came of it, the operation has failed */
-		fail_as_remembered(b, op);
-		return;
-	}
 	if (call_failed(b, op, a, OP_REMOVING))
 		return;
 	const struct arklet_reply *r = a->reply;
 	if (r->verdict == ARKLET_BUSY) {
 		op->attempts--;
 		op_pause(b, op, OP_REMOVING, r->cause);
+		return;
+	}
+	if (op->undoing) { /* whatever came of it, the operation has failed; the base says what is left */
+		op_go(b, op, OP_ASKING);
 		return;
 	}
 	if (r->verdict != ARKLET_OK && r->verdict != ARKLET_NOT_FOUND) {
@@ -488,7 +516,9 @@ static void on_switched(struct brain *b, struct op *op, const struct brain_answe
 		op_pause(b, op, OP_SWITCHING, r->cause);
 	} else {
 		bool absent = r->verdict == ARKLET_NOT_FOUND;
-		op_fail(b, op, r->code, absent ? BERTH__V1__FAULT__FAULT_BASE : BERTH__V1__FAULT__FAULT_MODULE, !absent, r->cause);
+		Berth__V1__Fault fault = absent ? BERTH__V1__FAULT__FAULT_BASE : BERTH__V1__FAULT__FAULT_MODULE;
+		failure_set(&op->failure, r->code, fault, !absent, r->cause);
+		switch_failed(b, op);
 	}
 }
 

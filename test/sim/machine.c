@@ -286,7 +286,7 @@ static void do_switch(struct machine *m, const struct call *c, struct arklet_rep
 		not_found(r);
 		return;
 	}
-	if (b->served && b->state != ARKLET_ACTIVATED && sim_chance(m->sim, m->sim->f.install_fail)) {
+	if (b->state != ARKLET_ACTIVATED && sim_chance(m->sim, m->sim->f.install_fail)) {
 		refuses(r, "simulated: this module refuses to take over");
 		return;
 	}

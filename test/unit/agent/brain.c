@@ -30,7 +30,8 @@ struct world {
 	struct biz biz[MAX_BIZ];
 	size_t n_biz;
 	int installs, uninstalls, switches, starts, kills, dropped, exit_status, fetches;
-	bool exited, hold_calls, hold_fetches, refuse_install, deactivate_new, unreachable, lose_answer, ignore_term;
+	bool exited, hold_calls, hold_fetches, refuse_install, refuse_uninstall, deactivate_new, unreachable, lose_answer, ignore_term;
+	enum arklet_verdict switch_verdict; /* ARKLET_OK: it does switch */
 	int64_t held_call, held_fetch, held_hook;
 	int hooks;
 	enum arklet_command held_command;
@@ -97,6 +98,12 @@ static void uninstall(struct world *w, const Berth__V1__WantedModule *m, struct 
 		r->code = "NOT_FOUND_BIZ";
 		return;
 	}
+	if (w->refuse_uninstall) {
+		r->verdict = ARKLET_EXCEPTION;
+		r->code = "CMD_PROCESS_INTERNAL_ERROR";
+		r->cause = "java.lang.IllegalStateException: this module refuses to stop";
+		return;
+	}
 	*b = w->biz[--w->n_biz];
 }
 
@@ -106,6 +113,12 @@ static void switch_to(struct world *w, const Berth__V1__WantedModule *m, struct 
 	if (b == NULL) {
 		r->verdict = ARKLET_NOT_FOUND;
 		r->code = "NOT_FOUND_BIZ";
+		return;
+	}
+	if (w->switch_verdict != ARKLET_OK) {
+		r->verdict = w->switch_verdict;
+		r->code = "CMD_PROCESS_INTERNAL_ERROR";
+		r->cause = "java.lang.IllegalStateException: this module refuses to take over";
 		return;
 	}
 	if (active != NULL)
@@ -646,6 +659,76 @@ START_TEST(routes_the_wanted_version) {
 	reboot(w, false); /* both come back, the right one active */
 	ck_assert_uint_eq(w->n_biz, 2);
 	ck_assert_str_eq(biz_active(w, "hello")->version, "1.0.0");
+	world_free(w);
+}
+END_TEST
+
+START_TEST(takes_out_what_could_not_take_over) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "hello", "1.0.0");
+	w->switch_verdict = ARKLET_EXCEPTION;
+	install_one(w, 5, 2, "hello", "2.0.0");
+	const Berth__V1__Outcome *o = outcome(w, 2, NULL);
+	ck_assert(o != NULL && !o->ok && o->retryable);
+	ck_assert_ptr_nonnull(strstr(o->cause, "refuses to take over"));
+	ck_assert_uint_eq(w->n_biz, 1);
+	ck_assert_str_eq(biz_active(w, "hello")->version, "1.0.0");
+	w->switch_verdict = ARKLET_OK;
+	install_one(w, 5, 3, "hello", "2.0.0"); /* another try begins from nothing */
+	ck_assert(outcome(w, 3, NULL)->ok);
+	ck_assert_int_eq(w->installs, 3);
+	ck_assert_str_eq(biz_active(w, "hello")->version, "2.0.0");
+	world_free(w);
+}
+END_TEST
+
+START_TEST(takes_out_what_could_not_take_over_in_time) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "hello", "1.0.0");
+	w->switch_verdict = ARKLET_BUSY;
+	install_one(w, 5, 2, "hello", "2.0.0");
+	for (int i = 0; i < 1000 && outcome(w, 2, NULL) == NULL; i++) {
+		pass(w, 3 * US_PER_S);
+		tick(w, 5);
+	}
+	ck_assert_ptr_nonnull(outcome(w, 2, NULL));
+	ck_assert_str_eq(outcome(w, 2, NULL)->code, "timeout");
+	ck_assert_ptr_null(biz_find(w, "hello", "2.0.0"));
+	world_free(w);
+}
+END_TEST
+
+/* The server, which frees its room, hears of it in the report that tells of the failure. */
+START_TEST(tells_of_what_could_not_be_taken_out) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "hello", "1.0.0");
+	w->switch_verdict = ARKLET_EXCEPTION;
+	w->refuse_uninstall = true;
+	install_one(w, 5, 2, "hello", "2.0.0");
+	const Berth__V1__Report *r = w->reports[w->n_reports - 1];
+	ck_assert_uint_eq(r->n_outcomes, 1);
+	ck_assert_ptr_nonnull(strstr(r->outcomes[0]->cause, "refuses to take over"));
+	ck_assert_str_eq(r->outcomes[0]->state, "deactivated");
+	ck_assert_uint_eq(r->n_changed, 1);
+	ck_assert_str_eq(r->changed[0]->version, "2.0.0");
+	ck_assert_str_eq(r->changed[0]->state, "deactivated");
+	world_free(w);
+}
+END_TEST
+
+START_TEST(keeps_a_wanted_version_that_cannot_take_over) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "hello", "1.0.0");
+	install_one(w, 5, 2, "hello", "2.0.0");
+	w->switch_verdict = ARKLET_EXCEPTION;
+	install_one(w, 5, 3, "hello", "1.0.0");
+	ck_assert(!outcome(w, 3, NULL)->ok);
+	ck_assert_int_eq(w->uninstalls, 0);
+	ck_assert_ptr_nonnull(biz_find(w, "hello", "1.0.0"));
 	world_free(w);
 }
 END_TEST
@@ -1194,9 +1277,11 @@ TEST_SUITE("agent/brain", a_hook_is_run_and_its_end_is_the_outcome, old_news_is_
     joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
     joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged,
     finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server, restores_from_welcome_without_disk,
-    routes_the_wanted_version, asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version,
-    keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place, failed_install_tells_the_cause,
-    crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside, kill_by_an_operator_blames_nobody,
-    third_death_blames_what_changed_last, crash_loop_without_suspect_is_told, other_installs_survive_a_crash,
-    command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed, repairs_alone_while_the_server_is_away,
-    stops_with_a_goodbye, refused_for_good_before_joining_leaves, refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
+    routes_the_wanted_version, takes_out_what_could_not_take_over, takes_out_what_could_not_take_over_in_time,
+    tells_of_what_could_not_be_taken_out, keeps_a_wanted_version_that_cannot_take_over, asks_when_an_answer_is_lost,
+    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
+    failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
+    kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
+    other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
+    repairs_alone_while_the_server_is_away, stops_with_a_goodbye, refused_for_good_before_joining_leaves,
+    refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
