@@ -518,19 +518,16 @@ def test_tls_checked_against_the_given_authority(tmp_path):
 
 def test_learns_other_servers_and_follows(tmp_path, cell):
     second = Cell()
+    second.epoch = 2
+    before = cell.welcome
+
+    def welcome():
+        m = before()
+        m.welcome.servers.append(f"127.0.0.1:{second.port}")
+        return m
+    cell.welcome = welcome
     a = Agent(tmp_path, cell)
     try:
-        until(lambda: cell.streams)
-        before = cell.welcome
-        other = f"127.0.0.1:{second.port}"
-
-        def welcome():
-            m = before()
-            m.welcome.servers.append(other)
-            return m
-        cell.welcome = welcome
-        until(lambda: cell.streams)[-1].out.put(cell.welcome())
-        second.epoch = 2
         until(lambda: a.status()["joined"])
         cell.stop()
         until(lambda: second.streams)
