@@ -511,8 +511,11 @@ def test_by_heartbeat_observe_adopt_manage_evict_forget(plain, until):
     assert (found["base"], found["kind"], found["module"], found["version"]) == (name, "unmanaged", "biz1", "1.0.0"), found
     assert plain.api.get(f"/v1/bases/{name}").json["displayName"] not in ("", "TO_BE_IMPLEMENTED", name)
     push(plain, jvm.jar("biz1:1.0.0"))
-    assert plain.berth("finding", "adopt", "--group", "heard").returncode == 0
-    deployment, = plain.api.get("/v1/deployments", group="heard").json["deployments"]
+
+    def adopted():
+        assert plain.berth("finding", "adopt", "--group", "heard").returncode == 0
+        return plain.api.get("/v1/deployments", group="heard").json.get("deployments")
+    deployment, = until(adopted, 60, "what was seen while it was being installed is adopted once it is in")
     assert plain.berth("group", "set", "heard", "--mode", "manage").returncode == 0
     deploy(plain, jvm.jar("biz1:2.0.0"), "--name", deployment["name"], "--min-ready", "0s", group="heard")
     assert base.web.says("/biz1/version", "biz1 2.0.0") and base.arklet.modules() == {"biz1:2.0.0": "activated"}
