@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "base/name.h"
 
 struct artifact *artifact_put(
     struct core *c, struct tenant *t, const char *sha256, int64_t size, const char *url, const char *credentials, const char *media_type) {
@@ -95,7 +96,7 @@ int op_artifact_create(struct api_op *op, struct err *err) {
 	if (want == NULL || want->url == NULL)
 		return err_field(err, E_INVALID, "/url",
 		    "an external artifact needs a url; to upload bytes: PUT /v1/artifacts/{sha256} or POST /v1/artifacts:upload");
-	if ((strncmp(want->url, "http://", 7) != 0 && strncmp(want->url, "https://", 8) != 0) || strlen(want->url) > 2048)
+	if (!name_is_url(want->url) || strlen(want->url) > 2048)
 		return err_field(err, E_INVALID, "/url", "url must be an http or https URL of at most 2048 bytes");
 	int rc = want->sha256 != NULL ? check_sha256(want->sha256, "/sha256", err) : 0;
 	if (rc == 0)

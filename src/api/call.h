@@ -254,6 +254,8 @@ Berth__V1__Endpoint *view_endpoint(const struct instance *i, struct arena *a);
 void endpoint_watch_more(struct api_op *op);
 void endpoint_watches_notify(struct api *a); /* after each commit */
 void endpoint_watches_end(struct api *a);
+/* What the server will call, a URL or (not whole) a path: its length and characters, and no user or password in it. E_INVALID. */
+int called_url_check(const char *v, int most, bool whole, const char *pointer, struct err *err);
 int strategy_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *ret, struct err *err);
 int deploy_read(struct api_op *op, const Berth__V1__Deployment *m, struct deploy_spec *ret, struct err *err);
 

@@ -28,25 +28,14 @@ static int clusters_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	return 0;
 }
 
-static bool is_url(const char *s) {
-	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
-}
-
 /* A URL, or the name that agents know a command by. */
 static int hook_check(const char *v, const char *pointer, struct err *err) {
 	if (v == NULL || *v == '\0')
 		return 0;
-	if (!is_url(v) && !name_valid(NAME_PLAIN, v))
+	if (!name_is_url(v) && !name_valid(NAME_PLAIN, v))
 		return err_field(err, E_INVALID, pointer,
 		    "is an http or https URL, or the name of a command that the agents have: berth-agent --hook NAME=COMMAND");
-	if (strlen(v) > MAX_HOOK)
-		return err_field(err, E_INVALID, pointer, "at most %d characters", MAX_HOOK);
-	for (const char *p = v; *p != '\0'; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"\\<>^`{|}", *p) != NULL)
-			return err_field(err, E_INVALID, pointer, "may hold only characters of a URL; write others as %%XX");
-	if (strchr(v, '@') != NULL)
-		return err_field(err, E_INVALID, pointer, "a URL here may hold no user or password: everybody who may read sees it");
-	return 0;
+	return called_url_check(v, MAX_HOOK, true, pointer, err);
 }
 
 static int span_check(const Google__Protobuf__Duration *d, int64_t least_us, int64_t most_us, const char *pointer, struct err *err) {

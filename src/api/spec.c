@@ -98,23 +98,29 @@ static int cut_read(const Berth__V1__Strategy *m, const char *pointer, struct st
 	return rc;
 }
 
+int called_url_check(const char *v, int most, bool whole, const char *pointer, struct err *err) {
+	if (strlen(v) > (size_t)most)
+		return err_field(err, E_INVALID, pointer, "at most %d characters", most);
+	for (const char *p = v; *p != '\0'; p++)
+		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"\\<>^`{|}", *p) != NULL)
+			return err_field(err, E_INVALID, pointer, "may hold only characters of a URL; write others as %%XX");
+	if (whole && strchr(v, '@') != NULL)
+		return err_field(err, E_INVALID, pointer, "a URL here may hold no user or password: everybody who may read sees it");
+	return 0;
+}
+
 static int place_read(const char *v, const char *pointer, const char *field, char ret[STRATEGY_TEXT], bool url, struct err *err) {
 	char at[96];
 	snprintf(at, sizeof at, "%s/%s", pointer, field);
 	if (v == NULL || *v == '\0')
 		return 0;
-	bool starts = url ? strncmp(v, "http://", 7) == 0 || strncmp(v, "https://", 8) == 0 : *v == '/';
+	bool starts = url ? name_is_url(v) : *v == '/';
 	if (!starts)
 		return err_field(err, E_INVALID, at, url ? "must be an http or https URL" : "must be a path that begins with /");
-	if (strlen(v) >= STRATEGY_TEXT)
-		return err_field(err, E_INVALID, at, "at most %d characters", STRATEGY_TEXT - 1);
-	for (const char *p = v; *p != '\0'; p++)
-		if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strchr("\"\\<>^`{|}", *p) != NULL)
-			return err_field(err, E_INVALID, at, "may hold only characters of a URL; write others as %%XX");
-	if (url && strchr(v, '@') != NULL)
-		return err_field(err, E_INVALID, at, "a URL here may hold no user or password: everybody who may read sees it");
-	snprintf(ret, STRATEGY_TEXT, "%s", v);
-	return 0;
+	int rc = called_url_check(v, STRATEGY_TEXT - 1, url, at, err);
+	if (rc == 0)
+		snprintf(ret, STRATEGY_TEXT, "%s", v);
+	return rc;
 }
 
 static int gates_read(const Berth__V1__Strategy *m, const char *pointer, struct strategy *s, struct err *err) {

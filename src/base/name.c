@@ -38,6 +38,10 @@ bool name_valid(enum name_kind kind, const char *s) {
 	return true;
 }
 
+bool name_is_url(const char *s) {
+	return strncmp(s, "http://", 7) == 0 || strncmp(s, "https://", 8) == 0;
+}
+
 int name_check(enum name_kind kind, const char *s, const char *pointer, const char *what, struct err *err) {
 	if (name_valid(kind, s))
 		return 0;

@@ -14,6 +14,7 @@ enum name_kind {
 };
 
 bool name_valid(enum name_kind kind, const char *s); /* NULL is not valid */
+bool name_is_url(const char *s);                     /* begins with http:// or https:// */
 
 /* E_INVALID naming the field (JSON pointer, "" when not one) and what is allowed. `what` is the noun: "module name". */
 int name_check(enum name_kind kind, const char *s, const char *pointer, const char *what, struct err *err);

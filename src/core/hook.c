@@ -2,6 +2,7 @@
  * is the task's outcome. The same call carries the same Idempotency-Key, also after a takeover; another try carries another one. Hooks that
  * are commands go to the base's agent like every other task (dispatch.c). */
 #include "core/conductor.h"
+#include "base/name.h"
 #include "core/outbound.h"
 
 #include <jansson.h>
@@ -61,7 +62,7 @@ static char *context(const struct task *t, struct arena *a) {
 
 bool hook_calls_url(const struct task *t) {
 	const char *hook = hook_of(t->base->group, (enum task_kind)t->row.kind);
-	return task_is_hook(t) && (hook == NULL || hook_is_url(hook)); /* one taken away meanwhile is answered here, too */
+	return task_is_hook(t) && (hook == NULL || name_is_url(hook)); /* one taken away meanwhile is answered here, too */
 }
 
 static char *key(const struct core *c, const struct task *t, struct arena *a) {

@@ -3,17 +3,11 @@
  */
 #include "plan/live.h"
 
-#include <string.h>
-
 #define TIMEOUT_US (30 * US_PER_S)
 
 const char *hook_of(const struct group *g, enum task_kind kind) {
 	const char *hook = kind == TASK_KIND_BEFORE_SWAP ? g->row.before_swap : kind == TASK_KIND_AFTER_SWAP ? g->row.after_swap : NULL;
 	return hook == NULL || *hook == '\0' ? NULL : hook;
-}
-
-bool hook_is_url(const char *hook) {
-	return strncmp(hook, "http://", 7) == 0 || strncmp(hook, "https://", 8) == 0;
 }
 
 int64_t hook_timeout(const struct group *g) {

@@ -104,7 +104,6 @@ void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_out
 void plan_task_due(struct plan_env *e, struct task *t); /* its backoff, or drainWait, is over */
 /* Around a swap: a group's hooks are tasks of kind before_swap and after_swap (hook.c). */
 const char *hook_of(const struct group *g, enum task_kind kind); /* a URL, or the name of a command of its agents; NULL: none */
-bool hook_is_url(const char *hook);
 int64_t hook_timeout(const struct group *g);
 bool task_is_hook(const struct task *t);
 bool task_held(const struct task *t, mono_t now); /* PENDING, and not to be sent before t->due: drainWait */
