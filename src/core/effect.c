@@ -48,11 +48,21 @@ static void missed(struct core *c, const struct effect *x) {
 	c->missed = true;
 }
 
+/* A hook that was called off while its call waited for its commit: a beforeSwap that arrives now would overtake the afterSwap that takes
+ * its instance into traffic again. Its base's agent keeps the order of its commands itself. */
+static bool called_off(const struct core *c, const struct effect *x) {
+	bool hook = x->kind == EFFECT_ASK && x->task_id != 0 && c->fleet != NULL;
+	const struct task *t = hook ? fleet_task(c->fleet, x->task_id) : NULL;
+	return hook && (t == NULL || t->row.state != TASK_SENT || t->ask != x->seq);
+}
+
 void effects_run(struct core *c, struct bundle *b) {
 	struct effect *x;
 	while ((x = TAILQ_FIRST(&b->effects)) != NULL) {
 		TAILQ_REMOVE(&b->effects, x, entry);
 		if (x->link == NULL && x->kind != EFFECT_ASK) /* what a plan could not ask it asks again */
+			continue;
+		if (called_off(c, x))
 			continue;
 		if (core_may_act(c))
 			effect_run(c, x);
