@@ -218,12 +218,19 @@ void batch_close(struct plan_env *e, struct plan *p, struct batch *b) {
 	plan_announce(e, "batch.done", p, text);
 }
 
+/* A retry goes back to an earlier one; behind that it may go on with one that was begun before. */
+static void batch_is_current(struct plan_env *e, struct plan *p, const struct batch *b) {
+	if (p->row.current_batch == b->row.number)
+		return;
+	p->row.current_batch = b->row.number;
+	fleet_touch(e->fleet, &p->o);
+}
+
 static void batch_open(struct plan_env *e, struct plan *p, struct batch *b) {
 	char text[256];
 	bool labelled = b->row.label != NULL && *b->row.label != '\0';
 	batch_set_state(e->fleet, b, BATCH_RUNNING, e->wall);
-	p->row.current_batch = b->row.number;
-	fleet_touch(e->fleet, &p->o);
+	batch_is_current(e, p, b);
 	snprintf(text, sizeof text, "batch %lld of %lld: %lld %s%s%s", (long long)b->row.number,
 	    (long long)TAILQ_LAST(&p->batches, batch_list)->row.number, (long long)b->row.size, b->row.size == 1 ? "base" : "bases",
 	    labelled ? ", " : "", labelled ? b->row.label : "");
@@ -427,6 +434,7 @@ static void advance(struct plan_env *e, struct plan *p) {
 	while ((b = batch_now(p)) != NULL) {
 		if (b->row.state == BATCH_PENDING)
 			batch_open(e, p, b);
+		batch_is_current(e, p, b);
 		if (!batch_run(e, p, b) || !gates_open(e, p, b))
 			return;
 		batch_close(e, p, b);

@@ -217,7 +217,38 @@ START_TEST(going_back_asks_nobody) {
 }
 END_TEST
 
+/* A retry goes back to the first batch while the second is at work already; which one is current can be seen behind that, too. */
+START_TEST(behind_a_retried_batch_the_next_is_the_current_one) {
+	struct world w;
+	struct strategy s = plain(ON_FAILURE_CONTINUE);
+	world_init(&w, 3, 3);
+	world_revision(&w, "1.0.0", 3, &s);
+	world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+	s.batch_count = 3;
+	s.confirm = CONFIRM_EACH;
+	world_revision(&w, "2.0.0", 3, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_UPGRADE, 1, 2);
+	world_run(&w, p, "n1");
+	ck_assert(p->row.state == PLAN_CONFIRMING && plan_failures(p) == 1);
+	ck_assert(plan_confirm(&w.e, p, 1));
+	world_send(&w, p);
+	ck_assert_int_eq(p->row.current_batch, 2);
+	ck_assert(plan_retry(&w.e, p, &(struct plan_scope){ 0 }));
+	ck_assert_int_eq(p->row.current_batch, 1);
+	world_run(&w, p, NULL);
+	ck_assert(plan_confirm(&w.e, p, 1));
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_CONFIRMING);
+	ck_assert_int_eq(p->row.current_batch, 2);
+	ck_assert(plan_confirm(&w.e, p, 2));
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	world_deinit(&w);
+}
+END_TEST
+
 TEST_SUITE("plan/slot", a_failure_pauses_and_the_rest_went_on, a_base_that_is_let_be_frees_the_plan_and_stays_behind,
     letting_be_outlives_a_takeover_and_is_harmless_twice, a_base_let_be_before_its_turn_is_passed_by,
     a_base_at_work_is_not_waited_for_and_may_succeed_after_all, the_same_version_on_its_way_out_is_waited_for,
-    one_failed_base_is_tried_again, a_task_names_its_slot, on_failure_undo_ends_undone_or_pauses, going_back_asks_nobody)
+    one_failed_base_is_tried_again, a_task_names_its_slot, on_failure_undo_ends_undone_or_pauses, going_back_asks_nobody,
+    behind_a_retried_batch_the_next_is_the_current_one)
