@@ -83,6 +83,17 @@ static int scope_check(const struct plan *p, const struct verb_spec *s, struct e
 	return 0;
 }
 
+/* What the plan does not try itself. */
+static void left_to_repair(struct core *c, const struct plan *p) {
+	const struct change *ch;
+	const struct instance *i;
+	TAILQ_FOREACH(ch, &p->changes, link)
+		for (i = ch->deployment == NULL ? NULL : TAILQ_FIRST(&ch->deployment->instances); i != NULL;
+		     i = TAILQ_NEXT(i, deployment_link))
+			if (i->task == NULL && (!i->row.wanted || i->row.state == INSTANCE_MISSING))
+				agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+}
+
 static int retry(struct core *c, struct plan *p, const struct verb_spec *s, struct err *err) {
 	struct plan_scope scope = { s->base, s->task, s->batch };
 	bool whole = s->base == NULL && s->task == 0 && s->batch == 0;
@@ -93,7 +104,10 @@ static int retry(struct core *c, struct plan *p, const struct verb_spec *s, stru
 		return r;
 	if (!whole && plan_failed_count(p, &scope) == 0)
 		return 0; /* nothing failed there, or somebody was faster */
-	return plan_retry(&c->plans, p, &scope) ? 0 : not_now(c, p, VERB_RETRY, err);
+	if (!plan_retry(&c->plans, p, &scope))
+		return not_now(c, p, VERB_RETRY, err);
+	left_to_repair(c, p);
+	return 0;
 }
 
 static int ignore(struct core *c, const struct core_who *who, struct plan *p, const struct verb_spec *s, struct err *err) {

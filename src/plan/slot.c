@@ -136,15 +136,40 @@ int plan_failed_count(const struct plan *p, const struct plan_scope *s) {
 }
 
 /* ---- retry --------------------------------------------------------------------------------------------------------------------------- */
-/* What failed there makes room for the next try. */
-static void drop_failed(struct plan_env *e, struct slot_key key) {
+/* Its base says that it has it, whatever it is worth: until it is removed there it counts. */
+static bool held_there(const struct instance *i) {
+	return i->row.reported != NULL && *i->row.reported != '\0';
+}
+
+/* This plan makes a new one where one is missing. */
+static bool places_anew(const struct plan *p, const struct change *ch) {
+	return !plan_keeps_revision(p) && !ch->row.accompanies && !change_shrinks(ch);
+}
+
+/* What failed there makes room for the next try, for which any base will do. What the plan has yet to exchange or to move stays; so does
+ * what it would make no other one of: that is put back, by repair. */
+static void failed_again(struct plan_env *e, struct plan *p, const struct change *ch, struct instance *i) {
+	if (slot_left(p, ch, i))
+		return;
+	if (!places_anew(p, ch)) {
+		i->row.failures = 0;
+		instance_set_state(e->fleet, i, INSTANCE_MISSING, "its base is tried again", e->wall);
+	} else if (held_there(i)) {
+		instance_set_wanted(e->fleet, i, false); /* by repair */
+	} else {
+		fleet_instance_remove(e->fleet, i);
+	}
+}
+
+static void slot_again(struct plan_env *e, struct plan *p, struct slot_key key) {
 	struct deployment *d = fleet_deployment_by_id(e->fleet, key.deployment_id);
 	struct base *b = fleet_base_by_id(e->fleet, key.base_id);
-	struct instance *i = b == NULL ? NULL : TAILQ_FIRST(&b->instances), *next;
+	const struct change *ch = d == NULL ? NULL : change_of(p, d);
+	struct instance *i = b == NULL || ch == NULL ? NULL : TAILQ_FIRST(&b->instances), *next;
 	for (; i != NULL; i = next) {
 		next = TAILQ_NEXT(i, base_link);
-		if (i->deployment == d && i->row.state == INSTANCE_FAILED && i->task == NULL)
-			fleet_instance_remove(e->fleet, i);
+		if (i->deployment == d && i->row.wanted && i->row.state == INSTANCE_FAILED && i->task == NULL)
+			failed_again(e, p, ch, i);
 	}
 }
 
@@ -199,7 +224,7 @@ bool plan_retry(struct plan_env *e, struct plan *p, const struct plan_scope *s) 
 	HASH_ITER(hh, l->failed, x, tx) {
 		if (!taken_up(p, s, x))
 			continue;
-		drop_failed(e, x->key);
+		slot_again(e, p, x->key);
 		batch_count(e, p, x->batch, -1, 0);
 		batch_reopen(e, p, x->batch);
 		tolerate(p, x, false);

@@ -224,8 +224,54 @@ START_TEST(a_drain_takes_what_comes_back_too) {
 }
 END_TEST
 
+/* A drain makes no other one where one is missing: it takes what is there, whatever it is worth. */
+START_TEST(a_retried_drain_moves_what_is_broken_too) {
+	struct world w;
+	release(&w, 2, 1, NULL);
+	struct instance *old = TAILQ_FIRST(&w.d->instances);
+	struct base *from = old->base;
+	instance_set_state(w.f, old, INSTANCE_FAILED, "it broke", w.e.wall);
+	base_set_cordoned(w.f, from, true, "drained");
+	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, true);
+	world_run(&w, p, from == w.bases[0] ? "n2" : "n1");
+	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
+	ck_assert(plan_retry(&w.e, p, &(struct plan_scope){ 0 }));
+	ck_assert_int_eq(w.d->n_wanted, 1);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(from->n_instances, 0);
+	ck_assert_int_eq(w.d->n_ready, 1);
+	world_deinit(&w);
+}
+END_TEST
+
+/* What was moved broke where it went: it is put back there, not forgotten. */
+START_TEST(a_moved_one_that_broke_is_put_back_where_it_is) {
+	struct world w;
+	struct strategy s = strategy_unset;
+	s.min_ready_us = 5 * US_PER_S;
+	release(&w, 2, 1, &s);
+	struct base *from = TAILQ_FIRST(&w.d->instances)->base;
+	base_set_cordoned(w.f, from, true, "drained");
+	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, true);
+	for (int k = 0; k < 2; k++) {
+		plan_step(&w.e, p);
+		world_send(&w, p);
+		world_answer(&w, p, NULL);
+	}
+	struct instance *i = TAILQ_FIRST(&w.d->instances);
+	ck_assert(i->base != from && i->row.state == INSTANCE_READY && w.d->n_instances == 1);
+	instance_set_state(w.f, i, INSTANCE_FAILED, "it broke", w.e.wall);
+	plan_instance_failed(&w.e, i, FAULT_MODULE, "it broke");
+	ck_assert_int_eq(plan_failures(p), 1);
+	ck_assert(plan_retry(&w.e, p, &(struct plan_scope){ 0 }));
+	ck_assert(w.d->n_wanted == 1 && i->row.state == INSTANCE_MISSING);
+	world_deinit(&w);
+}
+END_TEST
+
 TEST_SUITE("plan/move", a_takeover_does_not_count_a_moving_base_twice, a_drain_takes_what_comes_back_too,
     a_drain_has_the_new_one_ready_before_the_old_one_goes, a_drain_without_room_waits_and_says_for_whom,
     what_is_on_all_bases_is_taken_off_a_drained_one, a_failed_move_leaves_the_old_one_in_place,
     a_lost_target_is_replaced_by_another_and_a_lost_source_is_done, a_restart_is_in_place_and_once_each, surge_upgrades_onto_another_base,
-    letting_a_moving_base_be_counts_once)
+    letting_a_moving_base_be_counts_once, a_retried_drain_moves_what_is_broken_too, a_moved_one_that_broke_is_put_back_where_it_is)

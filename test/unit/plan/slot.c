@@ -217,6 +217,53 @@ START_TEST(going_back_asks_nobody) {
 }
 END_TEST
 
+/* The old version broke while it was being swapped, and its base still holds it: until it is removed its units are used. */
+START_TEST(what_the_base_still_holds_is_not_forgotten_by_a_retry) {
+	struct world w;
+	struct plan *p = failing(&w, ON_FAILURE_PAUSE);
+	struct instance *old = base_instance_of_module(w.bases[1], w.m);
+	ck_assert_str_eq(old->version->row.name, "1.0.0");
+	text_set(&old->row.reported, "broken");
+	instance_set_state(w.f, old, INSTANCE_FAILED, "it broke while it was being swapped", w.e.wall);
+	ck_assert_int_eq(w.bases[1]->row.units_used, 1);
+	ck_assert(plan_retry(&w.e, p, &(struct plan_scope){ .base = w.bases[1] }));
+	ck_assert_ptr_eq(TAILQ_FIRST(&w.bases[1]->instances), old);
+	world_send(&w, p);
+	ck_assert_int_eq(old->row.state, INSTANCE_UNINSTALLING); /* and goes as it would have gone */
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(world_at(&w, "2.0.0"), 4);
+	ck_assert_int_eq(w.bases[1]->row.units_used, 1);
+	world_deinit(&w);
+}
+END_TEST
+
+/* It came, and broke before it was believed: another one is placed, and this one counts until it is gone. */
+START_TEST(a_new_one_that_broke_counts_until_it_is_gone) {
+	struct world w;
+	struct strategy s = plain(ON_FAILURE_PAUSE);
+	world_init(&w, 2, 3);
+	s.min_ready_us = 5 * US_PER_S;
+	world_revision(&w, "1.0.0", 1, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	world_send(&w, p);
+	world_answer(&w, p, NULL);
+	struct instance *i = TAILQ_FIRST(&w.d->instances);
+	struct base *there = i->base;
+	text_set(&i->row.reported, "broken");
+	instance_set_state(w.f, i, INSTANCE_FAILED, "it broke", w.e.wall);
+	plan_instance_failed(&w.e, i, FAULT_MODULE, "it broke");
+	ck_assert(plan_retry(&w.e, p, &(struct plan_scope){ 0 }));
+	ck_assert_ptr_eq(TAILQ_FIRST(&there->instances), i);
+	ck_assert(!i->row.wanted && there->row.units_used == 1);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert(world_at(&w, "1.0.0") == 1 && w.d->n_wanted == 1);
+	world_deinit(&w);
+}
+END_TEST
+
 /* A retry goes back to the first batch while the second is at work already; which one is current can be seen behind that, too. */
 START_TEST(behind_a_retried_batch_the_next_is_the_current_one) {
 	struct world w;
@@ -251,4 +298,5 @@ TEST_SUITE("plan/slot", a_failure_pauses_and_the_rest_went_on, a_base_that_is_le
     letting_be_outlives_a_takeover_and_is_harmless_twice, a_base_let_be_before_its_turn_is_passed_by,
     a_base_at_work_is_not_waited_for_and_may_succeed_after_all, the_same_version_on_its_way_out_is_waited_for,
     one_failed_base_is_tried_again, a_task_names_its_slot, on_failure_undo_ends_undone_or_pauses, going_back_asks_nobody,
+    what_the_base_still_holds_is_not_forgotten_by_a_retry, a_new_one_that_broke_counts_until_it_is_gone,
     behind_a_retried_batch_the_next_is_the_current_one)
