@@ -141,6 +141,8 @@ static void base_place(const struct base *x, struct arena *a, Berth__V1__Base *m
 	PUT(m, units_ceiling, (int32_t)x->row.units_ceiling);
 	PUT(m, cordoned, x->row.cordoned);
 	m->cordon_reason = view_text(x->row.cordon_reason, a);
+	if (x->row.cordoned_at.us != 0)
+		m->cordon_time = pb_time(x->row.cordoned_at, a);
 }
 
 #define PUT_TOLD(m, field, value)             \

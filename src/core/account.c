@@ -86,7 +86,7 @@ struct reasons {
 	size_t n;
 };
 
-#define MAX_REASONS 6
+#define MAX_REASONS 8
 
 static void reason(struct reasons *x, wall_t since, const char *rule, const char *text, const char *command) {
 	if (x->n < MAX_REASONS)
@@ -115,11 +115,17 @@ static void state_told(const struct core *c, const struct base *b, struct reason
 
 static void modules_told(const struct base *b, struct reasons *x) {
 	const struct instance *i;
+	wall_t since = { INT64_MAX };
 	int missing = 0;
-	TAILQ_FOREACH(i, &b->instances, base_link)
-		missing += i->row.wanted && i->row.state != INSTANCE_READY;
+	TAILQ_FOREACH(i, &b->instances, base_link) {
+		if (!i->row.wanted || i->row.state == INSTANCE_READY)
+			continue;
+		missing++;
+		if (i->row.state_at.us < since.us)
+			since = i->row.state_at;
+	}
 	if (missing > 0)
-		reason(x, b->row.state_at, "missing",
+		reason(x, since, "missing",
 		    arena_printf(x->a, "%d of its %d modules %s not ready", missing, b->n_instances, missing == 1 ? "is" : "are"),
 		    arena_printf(x->a, "berth instance list --base %s", b->row.name));
 }
@@ -136,17 +142,32 @@ static void evictions_told(const struct base *b, struct reasons *x) {
 	}
 }
 
+/* To uncordon a base does not end the drain that empties it. */
+static void cordon_told(struct core *c, const struct base *b, struct reasons *x) {
+	const char *why = or_empty(b->row.cordon_reason);
+	const struct plan *p = drain_of(c, b);
+	if (b->row.cordoned)
+		reason(x, b->row.cordoned_at.us != 0 ? b->row.cordoned_at : b->row.state_at, "cordoned",
+		    arena_printf(x->a, "it takes nothing new%s%s", *why == '\0' ? "" : ": ", why),
+		    arena_printf(x->a, "berth base %s %s", p != NULL ? "undrain" : "uncordon", b->row.name));
+	if (p != NULL)
+		reason(x, p->row.created_at, "drain", arena_printf(x->a, "plan %lld moves everything off it", (long long)p->row.id),
+		    arena_printf(x->a, "berth why %lld", (long long)p->row.id));
+}
+
+static void room_told(const struct base *b, struct reasons *x) {
+	const struct instance *last = TAILQ_LAST(&b->instances, instance_queue);
+	if (base_free(b) == 0)
+		reason(x, last == NULL ? b->row.state_at : last->row.created_at, "full",
+		    arena_printf(x->a, "it is full: %lld of %lld units", (long long)b->row.units_used, (long long)base_limit(b)),
+		    arena_printf(x->a, "berth base set %s --limit %lld", b->row.name, (long long)base_limit(b) + 1));
+}
+
 size_t explain_base(struct core *c, const struct base *b, struct arena *a, struct waiting **ret) {
 	struct reasons x = { .a = a, .v = arena_alloc(a, MAX_REASONS * sizeof *x.v) };
 	state_told(c, b, &x);
-	if (b->row.cordoned)
-		reason(&x, b->row.state_at, "cordoned",
-		    arena_printf(a, "it takes nothing new%s%s", b->row.cordon_reason == NULL ? "" : ": ", or_empty(b->row.cordon_reason)),
-		    arena_printf(a, "berth base uncordon %s", b->row.name));
-	if (base_free(b) == 0)
-		reason(&x, b->row.state_at, "full",
-		    arena_printf(a, "it is full: %lld of %lld units", (long long)b->row.units_used, (long long)base_limit(b)),
-		    arena_printf(a, "berth base set %s --limit %lld", b->row.name, (long long)base_limit(b) + 1));
+	cordon_told(c, b, &x);
+	room_told(b, &x);
 	evictions_told(b, &x);
 	modules_told(b, &x);
 	*ret = x.v;

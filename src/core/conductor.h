@@ -294,6 +294,7 @@ void memory_told(struct core *c, struct base *b, const Berth__V1__BaseMemory *m)
 
 /* evict.c */
 int eviction_call_off(struct core *c, const struct finding *x, const char *why, struct err *err); /* none: a success; E_STATE: too late */
+struct plan *drain_of(struct core *c, const struct base *b);                                      /* the drain that empties it, or NULL */
 const struct plan *eviction_of(const struct finding *x);                                          /* NULL: nobody evicts it now */
 void evictions_due(struct core *c, const struct base *b); /* what is to go from there, looked at again */
 void evicted(struct core *c, const struct task *t);       /* its removal succeeded: nothing is found there any more */

@@ -69,7 +69,7 @@ int change_cordon(struct core *c, const struct core_who *who, struct base *b, bo
 	(void)err;
 	if (b->row.cordoned == cordon)
 		return 0;
-	base_set_cordoned(c->fleet, b, cordon, cordon ? who->reason : NULL);
+	base_set_cordoned(c->fleet, b, cordon, cordon ? who->reason : NULL, c->wall);
 	if (!cordon)
 		set_aside_end(c, b);
 	core_event(c, &f, cordon ? "%s takes no new instances" : "%s takes new instances again", b->row.name);

@@ -36,7 +36,7 @@ static bool drains(struct plan *p, int64_t base_id) {
 	return m->base_id == base_id || (m->base_id == 0 && memo_names(m, base_id));
 }
 
-static struct plan *drain_of(struct core *c, const struct base *b) {
+struct plan *drain_of(struct core *c, const struct base *b) {
 	for (struct plan *p = fleet_plans(c->fleet); p != NULL; p = p->hh_id.next)
 		if (p->row.kind == PLAN_KIND_DRAIN && !word_terminal(WORD_PLAN, p->row.state) && drains(p, b->row.id))
 			return p;

@@ -21,7 +21,7 @@ static void set_aside(struct core *c, struct base *b, const struct version *v, c
 	    "set aside: its last %lld installs failed, of versions that run elsewhere; the last was %s:%s: %.100s",
 	    (long long)b->row.install_failures, v->module->row.name, v->row.name, cause == NULL ? "no cause was told" : cause);
 	snprintf(command, sizeof command, "berth base uncordon %s", b->row.name);
-	base_set_cordoned(c->fleet, b, true, reason);
+	base_set_cordoned(c->fleet, b, true, reason, c->wall);
 	core_event(c, &f, "base %s takes nothing new: %s", b->row.name, reason);
 	finding_raise(c, FINDING_INSTALLS_FAIL, b, NULL, NULL, NULL, command, "base %s is %s", b->row.name, reason);
 }

@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "model/row.h"
 
-#define PARAMS_MAX 32 /* more than the widest table has columns; bin.c checks it at compile time */
+#define PARAMS_MAX 48 /* more than the widest table has columns; bin.c checks it at compile time */
 
 /* Parameters of one statement, all binary. Values are copied into the arena or, where said, pointed at. */
 struct params {

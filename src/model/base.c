@@ -261,12 +261,13 @@ void base_set_state(struct fleet *f, struct base *b, enum base_state s, const ch
 	base_refresh(f, b);
 }
 
-void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason) {
+void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason, wall_t now) {
 	if (text_set(&b->row.cordon_reason, cordoned ? reason : NULL))
 		fleet_touch(f, &b->o);
 	if (b->row.cordoned == cordoned)
 		return;
 	b->row.cordoned = cordoned;
+	b->row.cordoned_at = cordoned ? now : (wall_t){ 0 };
 	b->group->n_cordoned += cordoned ? 1 : -1;
 	fleet_touch(f, &b->o);
 	base_refresh(f, b);

@@ -440,7 +440,7 @@ void fleet_task_forget(struct fleet *f, struct task *t);
 /* ---- setters (etag and updated_at are the caller's): one per fact that links or sums depend on. A state changes only by a row of
  * lifecycle.def (lifecycle.h); to the state it has already: only the reason is new --- */
 void base_set_state(struct fleet *f, struct base *b, enum base_state s, const char *reason, wall_t now);
-void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason);
+void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason, wall_t now);
 void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 = the group's */);
 void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);

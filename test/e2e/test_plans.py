@@ -90,6 +90,30 @@ def test_a_drained_base_is_empty_and_stays_so(three):
     three.sound()
 
 
+def test_a_drain_without_room_says_since_when_and_which_command_ends_it(three):
+    three.deploy("hello:1.0.0", replicas=3)
+    begun = three.sql("select now()")[0][0]
+    drain = three.berth("base", "drain", "n2", "--reason", "new disk", "--wait", "--timeout", "1s")
+    assert drain.returncode == 6, said(drain)
+    why = json.loads(three.berth("why", "base/n2", "-o", "json").stdout)
+    waits = {w["rule"]: w for w in why["waitingFor"]}
+    assert waits["cordoned"]["command"] == "berth base undrain n2" and "new disk" in waits["cordoned"]["text"], why
+    assert waits["drain"]["command"].startswith("berth why "), why
+    # The base has been ready for longer than it has been closed.
+    ((cordoned, ready),) = three.sql("select cordoned_at, state_since from dash.base_current where base = 'n2'")
+    assert cordoned >= begun > ready, (cordoned, begun, ready)
+    shown = three.api.get("/v1/bases/n2").json
+    assert waits["cordoned"]["since"] == shown["cordonTime"] > shown["stateTime"], (why, shown)
+    assert three.berth("base", "undrain", "n2").returncode == 0
+    assert "cordonTime" not in three.api.get("/v1/bases/n2").json
+    # Nothing is on its way, and nothing to scale to where it is as wanted.
+    three.ended(int(waits["drain"]["command"].split()[-1]))
+    assert "berth plan list --all" in three.berth("plan", "list").stderr
+    well = three.berth("why", "hello").stdout
+    assert "as wanted" in well and "already hold hello" in well and "berth scale" not in well, well
+    three.sound()
+
+
 def test_replace_goes_elsewhere_and_restart_stays(three):
     three.deploy("hello:1.0.0", replicas=1)
     (before,) = three.instances(module="hello")

@@ -107,7 +107,7 @@ static void on_base_state(struct stage *g) {
 
 static void on_cordon(struct stage *g) {
 	struct base *b = a_base(g);
-	base_set_cordoned(g->w.f, b, next(&g->s) & 1, "upkeep");
+	base_set_cordoned(g->w.f, b, next(&g->s) & 1, "upkeep", g->w.e.wall);
 }
 
 static void on_limit(struct stage *g) {

@@ -120,7 +120,7 @@ static void op_base_set(struct world *w) {
 			base_set_state(w->f, b, BASE_READY, NULL, w->now);
 		break;
 	case 2:
-		base_set_cordoned(w->f, b, below(w, 2), "upkeep");
+		base_set_cordoned(w->f, b, below(w, 2), "upkeep", w->now);
 		break;
 	case 3:
 		base_set_limit(w->f, b, (int64_t)below(w, 10));

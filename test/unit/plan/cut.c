@@ -180,7 +180,7 @@ START_TEST(no_room_in_a_zone_goes_with_the_last_batch) {
 	world_revision(&w, "1.0.0", 4, &s);
 	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 1, 2);
 	ck_assert(plan_start(&w.e, p));
-	base_set_cordoned(w.f, w.bases[2], true, "just now");
+	base_set_cordoned(w.f, w.bases[2], true, "just now", w.e.wall);
 	world_run(&w, p, NULL);
 	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
 	ck_assert_int_eq(world_at(&w, "1.0.0"), 4);

@@ -34,7 +34,7 @@ START_TEST(a_drain_has_the_new_one_ready_before_the_old_one_goes) {
 	struct world w;
 	release(&w, 3, 2, NULL);
 	struct base *from = TAILQ_FIRST(&w.d->instances)->base;
-	base_set_cordoned(w.f, from, true, "drained");
+	base_set_cordoned(w.f, from, true, "drained", w.e.wall);
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, false);
 	plan_step(&w.e, p);
 	world_send(&w, p);
@@ -58,7 +58,7 @@ START_TEST(a_drain_without_room_waits_and_says_for_whom) {
 	struct world w;
 	struct plan_wait wait;
 	release(&w, 2, 2, NULL);
-	base_set_cordoned(w.f, w.bases[0], true, "drained");
+	base_set_cordoned(w.f, w.bases[0], true, "drained", w.e.wall);
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, w.bases[0], false);
 	world_run(&w, p, NULL);
 	plan_waiting(p, &wait);
@@ -71,7 +71,7 @@ END_TEST
 START_TEST(what_is_on_all_bases_is_taken_off_a_drained_one) {
 	struct world w;
 	release(&w, 4, -1, NULL);
-	base_set_cordoned(w.f, w.bases[1], true, "drained");
+	base_set_cordoned(w.f, w.bases[1], true, "drained", w.e.wall);
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, w.bases[1], false);
 	world_run(&w, p, NULL);
 	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
@@ -187,7 +187,7 @@ START_TEST(a_takeover_does_not_count_a_moving_base_twice) {
 	struct world w;
 	release(&w, 3, 2, NULL);
 	struct base *from = TAILQ_FIRST(&w.d->instances)->base;
-	base_set_cordoned(w.f, from, true, "drained");
+	base_set_cordoned(w.f, from, true, "drained", w.e.wall);
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, false);
 	struct plan_scope s = { .base = from };
 	plan_step(&w.e, p);
@@ -207,7 +207,7 @@ START_TEST(a_drain_takes_what_comes_back_too) {
 	release(&w, 3, 2, NULL);
 	struct instance *i = TAILQ_FIRST(&w.d->instances);
 	struct base *from = i->base;
-	base_set_cordoned(w.f, from, true, "drained");
+	base_set_cordoned(w.f, from, true, "drained", w.e.wall);
 	instance_set_wanted(w.f, i, false);
 	i->row.generation = 1;
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, false);
@@ -231,7 +231,7 @@ START_TEST(a_retried_drain_moves_what_is_broken_too) {
 	struct instance *old = TAILQ_FIRST(&w.d->instances);
 	struct base *from = old->base;
 	instance_set_state(w.f, old, INSTANCE_FAILED, "it broke", w.e.wall);
-	base_set_cordoned(w.f, from, true, "drained");
+	base_set_cordoned(w.f, from, true, "drained", w.e.wall);
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, true);
 	world_run(&w, p, from == w.bases[0] ? "n2" : "n1");
 	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
@@ -252,7 +252,7 @@ START_TEST(a_moved_one_that_broke_is_put_back_where_it_is) {
 	s.min_ready_us = 5 * US_PER_S;
 	release(&w, 2, 1, &s);
 	struct base *from = TAILQ_FIRST(&w.d->instances)->base;
-	base_set_cordoned(w.f, from, true, "drained");
+	base_set_cordoned(w.f, from, true, "drained", w.e.wall);
 	struct plan *p = asked(&w, PLAN_KIND_DRAIN, from, true);
 	for (int k = 0; k < 2; k++) {
 		plan_step(&w.e, p);

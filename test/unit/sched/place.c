@@ -101,7 +101,7 @@ static void stop(struct world *w, struct base *b) {
 	base_set_state(w->f, b, BASE_STOPPED, NULL, (wall_t){ 2 });
 }
 static void cordon(struct world *w, struct base *b) {
-	base_set_cordoned(w->f, b, true, "disk");
+	base_set_cordoned(w->f, b, true, "disk", (wall_t){ 2 });
 }
 static void ark(struct world *w, struct base *b) {
 	b->row.runtime = RUNTIME_ARK;
@@ -252,7 +252,7 @@ START_TEST(summary_counts_per_rule) {
 	ck_assert_str_eq(rep.summary, "3 of 3 bases full: 5 of 5 units; 1 cordoned");
 	ck_assert_int_eq(rep.n_bases, 4);
 	base_set_limit(w.f, n4, 9);
-	base_set_cordoned(w.f, n4, false, NULL);
+	base_set_cordoned(w.f, n4, false, NULL, (wall_t){ 2 });
 	fill(&w, n4, 9);
 	place_explain(w.f, &w.r, NULL, a, &rep);
 	ck_assert_str_eq(rep.summary, "4 of 4 bases full: 24 of 24 units in all");
@@ -478,7 +478,7 @@ static void happen(struct world *w, struct rng *rng) {
 		base_set_limit(w->f, b, limits[rng_below(rng, sizeof limits / sizeof *limits)]);
 		break;
 	case 1:
-		base_set_cordoned(w->f, b, !b->row.cordoned, "looked at");
+		base_set_cordoned(w->f, b, !b->row.cordoned, "looked at", (wall_t){ 2 });
 		break;
 	case 2:
 		snprintf(zone, sizeof zone, "z%d", (int)rng_below(rng, 4));
