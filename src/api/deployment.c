@@ -261,13 +261,19 @@ int op_deployment_revisions(struct api_op *op, struct err *err) {
 }
 
 /* ---- explain ------------------------------------------------------------------------------------------------------------------------- */
-static void explain_refusals(const struct refusal *x, size_t n, struct arena *a, Berth__V1__ExplainDeploymentReply *m) {
+/* To scale to as many as hold it is no advice where no more are wanted, or where one base was asked. */
+static bool is_advice(const struct refusal *x, const struct deployment *d, const struct base *only) {
+	return strcmp(x->rule, "holds") != 0 || (only == NULL && deployment_target(d) > d->n_wanted);
+}
+
+static void explain_refusals(const struct refusal *x, size_t n, const struct deployment *d, const struct base *only, struct arena *a,
+    Berth__V1__ExplainDeploymentReply *m) {
 	m->refusals = arena_alloc(a, (n + 1) * sizeof *m->refusals);
 	for (size_t i = 0; i < n; i++) {
 		Berth__V1__Refusal *f = m->refusals[m->n_refusals++] = PB_NEW(Berth__V1__Refusal, berth__v1__refusal, a);
 		f->rule = view_text(x[i].rule, a);
 		f->text = view_text(x[i].text, a);
-		f->command = view_text(x[i].command, a);
+		f->command = is_advice(&x[i], d, only) ? view_text(x[i].command, a) : NULL;
 		PUT(f, bases, x[i].bases);
 		f->examples = arena_alloc(a, 5 * sizeof *f->examples);
 		for (int k = 0; k < x[i].n_examples && k < 5; k++)
@@ -313,7 +319,7 @@ int op_deployment_explain(struct api_op *op, struct err *err) {
 	size_t n_fit = 0, n = explain_deployment(op->api->core, d, op->arena, &w);
 	view_waiting(w, n, op->arena, &m->waiting_for, &m->n_waiting_for);
 	n = explain_placement(op->api->core, d, only, op->arena, &refusals, &fit, &n_fit);
-	explain_refusals(refusals, n, op->arena, m);
+	explain_refusals(refusals, n, d, only, op->arena, m);
 	m->candidates = arena_alloc(op->arena, (MAX_CANDIDATES + 1) * sizeof *m->candidates);
 	for (size_t i = 0; i < n_fit && i < MAX_CANDIDATES; i++)
 		m->candidates[m->n_candidates++] = view_base(fit[i], op->arena);

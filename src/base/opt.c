@@ -132,6 +132,8 @@ static int take_short(struct opts *o, struct args *a, struct err *err) {
 	for (size_t i = 1; arg[i] != '\0'; i++) {
 		char where[3] = { '-', arg[i], '\0' };
 		const struct opt_def *def = letter_find(o, arg[i]);
+		if (def == NULL && arg[2] == '\0')
+			return err_set(err, E_INVALID, "no option '%s'", where);
 		if (def == NULL)
 			return err_set(err, E_INVALID, "no option '%s' in '%.80s'", where, arg);
 		if (def->kind != OPT_BOOL) {

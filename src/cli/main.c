@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/commands.h"
 #include "cli/problem.h"
 #include "cli/suggest.h"
 #include "loop/loop.h"
@@ -37,6 +38,14 @@ static int check_words(const struct cli *c, struct err *err) {
 	return cli_usage(c, err, "berth %s needs %s", cmd->name, cmd->args);
 }
 
+/* What was meant for psql gets a hint of its own; the rest learns how help is asked for. */
+static int bad_option(const struct cli *c, const struct err *first, struct err *err) {
+	if (c->cmd->run == cmd_sql)
+		return err_set(
+		    err, E_INVALID, "%.300s; psql's own options come after --: berth sql -- -c 'table dash.plan_progress'", first->text);
+	return cli_usage(c, err, "%.500s", first->text);
+}
+
 static int run(struct cli *c, int argc, char **argv, struct opts **ret_opts, struct err *err) {
 	struct opt_def *defs =
 	    arena_alloc(c->arena, COMMAND_MAX_OPTIONS * sizeof *defs); /* c->given looks at them as long as the command runs */
@@ -45,7 +54,7 @@ static int run(struct cli *c, int argc, char **argv, struct opts **ret_opts, str
 	if (r != 0) {
 		if (c->cmd != NULL && strstr(err->text, "did you mean") == NULL && strstr(err->text, "; ") == NULL) {
 			struct err first = *err;
-			return cli_usage(c, err, "%.500s", first.text);
+			return bad_option(c, &first, err);
 		}
 		return r;
 	}

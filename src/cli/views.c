@@ -56,12 +56,12 @@ VIEW(view_groups, "BaseGroup", "groups", "name", false, "no base groups yet; the
     { "LABELS", "labels", CELL_TEXT, true }, { "FROZEN", "freezeReason", CELL_TEXT, false }, { "BRAKED", "brakedZones", CELL_TEXT, true },
     { "AGE", "createTime", CELL_AGE, false })
 
-VIEW(view_plans, "Plan", "plans", "id", false, "no plans", { "PLAN", "id", CELL_NUMBER, false }, { "KIND", "kind", CELL_TEXT, false },
-    { "DEPLOYMENT", "changes.0.deployment", CELL_TEXT, false }, { "FROM", "changes.0.fromVersion", CELL_TEXT, false },
-    { "TO", "changes.0.toVersion", CELL_TEXT, false }, { "STATE", "state", CELL_STATE, false },
-    { "DONE", "basesDone/basesTotal", CELL_OF, false }, { "FAILED", "basesFailed", CELL_NUMBER, false },
-    { "BY", "actor", CELL_TEXT, false }, { "AGE", "createTime", CELL_AGE, false }, { "LINK", "link", CELL_TEXT, true },
-    { "WHY", "waitingFor.0.text|stateReason|reason", CELL_FIRST, false })
+VIEW(view_plans, "Plan", "plans", "id", false, "no plan is on its way; `berth plan list --all` lists those that ended",
+    { "PLAN", "id", CELL_NUMBER, false }, { "KIND", "kind", CELL_TEXT, false }, { "DEPLOYMENT", "changes.0.deployment", CELL_TEXT, false },
+    { "FROM", "changes.0.fromVersion", CELL_TEXT, false }, { "TO", "changes.0.toVersion", CELL_TEXT, false },
+    { "STATE", "state", CELL_STATE, false }, { "DONE", "basesDone/basesTotal", CELL_OF, false },
+    { "FAILED", "basesFailed", CELL_NUMBER, false }, { "BY", "actor", CELL_TEXT, false }, { "AGE", "createTime", CELL_AGE, false },
+    { "LINK", "link", CELL_TEXT, true }, { "WHY", "waitingFor.0.text|stateReason|reason", CELL_FIRST, false })
 
 VIEW(view_tasks, "Task", "tasks", "id", false, "no tasks", { "BATCH", "batch", CELL_NUMBER, false }, { "BASE", "base", CELL_TEXT, false },
     { "TASK", "kind", CELL_TEXT, false }, { "MODULE", "module", CELL_TEXT, false }, { "VERSION", "version", CELL_TEXT, false },
