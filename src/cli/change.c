@@ -197,17 +197,34 @@ int change_follow(struct cli *c, const json_t *plan, const struct change *ch, st
 	return 0;
 }
 
+/* The placements, each with the forecast of its base as "peak". */
+static json_t *placements_with_peaks(const json_t *plan) {
+	JSON_AUTO peaks = json_object();
+	const json_t *told = field_get(plan, "forecast.peaks");
+	for (size_t i = 0; i < json_array_size(told); i++)
+		json_object_set(peaks, field_str(json_array_get(told, i), "base"), json_array_get(told, i));
+	json_t *all = json_deep_copy(field_get(plan, "placements"));
+	for (size_t i = 0; i < json_array_size(all); i++) {
+		json_t *x = json_array_get(all, i), *peak = json_object_get(peaks, field_str(x, "base"));
+		if (peak != NULL)
+			json_object_set(x, "peak", peak);
+	}
+	return all;
+}
+
 static void print_placements(const struct cli *c, const json_t *plan) {
 	static const struct column columns[] = {
 		{ "BATCH", "batch", CELL_NUMBER, false },
 		{ "BASE", "base", CELL_TEXT, false },
 		{ "ACTION", "action", CELL_TEXT, false },
 		{ "DEPLOYMENT", "deployment", CELL_TEXT, false },
+		{ "PEAK UNITS", "peak.units/peak.limit", CELL_OF, false },
 	};
 	static const struct view view = {
-		.message = "Placed", .key = "placements", .name = "base", .none = "nothing would change", .columns = columns, .n = 4
+		.message = "Placed", .key = "placements", .name = "base", .none = "nothing would change", .columns = columns, .n = 5
 	};
-	output_list(c, &view, field_get(plan, "placements"));
+	JSON_AUTO rows = placements_with_peaks(plan);
+	output_list(c, &view, rows);
 }
 
 static void print_dry_run(const struct cli *c, const json_t *plan) {

@@ -186,6 +186,8 @@ def test_a_dry_run_is_what_then_happens(fleet):
     told = fleet.berth("deploy", "hello:1.0.0", "--upgrade-policy", "in_place", "--batch-count", "2", "--confirm", "each", "--dry-run")
     for text in ("is uninstalled before it is installed on each base", "at the lowest", "takes about", "waits for a person 1 time"):
         assert text in told.stdout, told.stdout + told.stderr
+    both = fleet.berth("deploy", "hello:1.0.0", "--upgrade-policy", "install_first", "--dry-run")  # each base holds both for a moment
+    assert "PEAK UNITS" in both.stdout and both.stdout.count(" 2/5") == 5, both.stdout + both.stderr
     events = fleet.api.get("/v1/status").json["lastEvent"]
     many = [{"module": "hello", "version": v, "group": "demo", "replicas": n} for v, n in (("1.0.0", 2), ("2.0.0", 3), ("7.0.0", 1))]
     told = fleet.api.post("/v1/deployments:bulk?dryRun=true", {"deployments": many}).json["items"]
