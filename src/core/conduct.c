@@ -64,6 +64,18 @@ static void peers_late(struct core *c, const struct deployment *d) {
 			peer_join(c, b);
 }
 
+/* What it leaves to repair. What nobody wants goes at once, as in leftovers_due(): the plan that comes next looks at who serves after that. */
+static void leave_to_repair(struct core *c, const struct deployment *d) {
+	struct instance *i, *next;
+	for (i = TAILQ_FIRST(&d->instances); i != NULL; i = next) {
+		next = TAILQ_NEXT(i, deployment_link);
+		if (!i->row.wanted && i->task == NULL)
+			repair_instance(c, i);
+		else if (!i->row.wanted || i->row.state != INSTANCE_READY)
+			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+	}
+}
+
 static void on_ended(void *arg, struct plan *p) {
 	struct core *c = arg;
 	struct change *ch;
@@ -72,9 +84,7 @@ static void on_ended(void *arg, struct plan *p) {
 	TAILQ_FOREACH(ch, &p->changes, link) {
 		struct instance *i;
 		awaited |= ch->deployment->n_queued > 0;
-		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
-			if (i->row.state != INSTANCE_READY || !i->row.wanted)
-				agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
+		leave_to_repair(c, ch->deployment);
 		if (p->tenant->n_requiring > 0)
 			TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
 				tasks_of_base_ready(c, i->base);
