@@ -64,7 +64,8 @@ static void peers_late(struct core *c, const struct deployment *d) {
 			peer_join(c, b);
 }
 
-/* What it leaves to repair. What nobody wants goes at once, as in leftovers_due(): the plan that comes next looks at who serves after that. */
+/* What it leaves to repair. What nobody wants goes at once, as in leftovers_due(): the plan that comes next looks at who serves after that.
+ */
 static void leave_to_repair(struct core *c, const struct deployment *d) {
 	struct instance *i, *next;
 	for (i = TAILQ_FIRST(&d->instances); i != NULL; i = next) {

@@ -58,7 +58,20 @@ static const char *hook_named(const struct task *t) {
 	return hook == NULL ? "a hook that its group had" : hook;
 }
 
-/* It is to stand beside its successor for a while, and its base has no room for both. */
+static void explain_no_place(
+    struct core *c, const struct instance *i, const struct revision *to, struct place_req *req, struct listing *l) {
+	struct place_report rep = { 0 };
+	req->units = to->version->row.units - i->row.units;
+	place_explain(c->fleet, req, i->base, l->a, &rep);
+	for (size_t k = 0; k < rep.n; k++)
+		if (strcmp(rep.refusals[k].rule, "full") == 0)
+			add(l, "full", 1, rep.refusals[k].command, "%s:%s on %s cannot give way to %s, which needs more: %s",
+			    i->version->module->row.name, i->version->row.name, i->base->row.name, to->version->row.name,
+			    rep.refusals[k].text);
+}
+
+/* It is to stand beside its successor for a while, and its base has no room for both; or the successor needs more than is there with it
+ * gone. */
 static void explain_crowded(struct core *c, const struct plan *p, const struct instance *i, struct listing *l) {
 	const struct change *ch = change_of(p, i->deployment);
 	const struct revision *to = ch == NULL ? NULL : fleet_revision(i->deployment, ch->row.to_revision);
@@ -71,6 +84,10 @@ static void explain_crowded(struct core *c, const struct plan *p, const struct i
 		.version = to->version,
 		.units = to->version->row.units,
 		.old = i };
+	if (req.units - i->row.units > base_free(i->base)) {
+		explain_no_place(c, i, to, &req, l);
+		return;
+	}
 	place_explain(c->fleet, &req, i->base, l->a, &rep);
 	for (size_t k = 0; k < rep.n; k++)
 		if (strcmp(rep.refusals[k].rule, "full") == 0 || strcmp(rep.refusals[k].rule, "metaspace") == 0)

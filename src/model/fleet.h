@@ -463,8 +463,9 @@ void instance_set_state(struct fleet *f, struct instance *i, enum instance_state
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
 /* What it costs of its base, now. E_CONFLICT (nothing changed) when more do not fit. */
 int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struct err *err);
-/* An upgrade in place: the successor on the same base takes the old one's units, so that the base's sum never moves. */
-void instance_move_units(struct fleet *f, struct instance *from, struct instance *to);
+/* An upgrade in place: the successor on the same base stands on the old one's units, so that the base's sum does not move. What it does not
+ * need stays with the old one until that is gone. `units` are not more than `from` has. */
+void instance_move_units(struct fleet *f, struct instance *from, struct instance *to, int64_t units);
 void instance_set_revision(struct fleet *f, struct instance *i, int64_t revision); /* the slot's revision */
 void instance_set_deployment(struct fleet *f, struct instance *i, struct deployment *d);
 void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment_state s, const char *reason, wall_t now);

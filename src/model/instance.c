@@ -170,11 +170,10 @@ void instance_to_tail(struct instance *i) {
 static void units_return(struct fleet *f, struct instance *i) {
 	struct instance *x;
 	TAILQ_FOREACH(x, &i->base->instances, base_link) {
-		int64_t cost = x->version->row.units, n = i->row.units < cost ? i->row.units : cost;
-		if (x == i || i->deployment == NULL || x->deployment != i->deployment || x->row.units > 0 || x->row.generation == 0 ||
-		    n == 0)
+		int64_t lack = x->version->row.units - x->row.units, n = i->row.units < lack ? i->row.units : lack;
+		if (x == i || i->deployment == NULL || x->deployment != i->deployment || x->row.generation == 0 || n <= 0)
 			continue;
-		x->row.units = n;
+		x->row.units += n;
 		i->row.units -= n;
 		fleet_touch(f, &x->o);
 	}
@@ -303,10 +302,10 @@ int instance_set_units(struct fleet *f, struct instance *i, int64_t units, struc
 	return 0;
 }
 
-void instance_move_units(struct fleet *f, struct instance *from, struct instance *to) {
-	assert(from != to && from->base == to->base);
-	to->row.units += from->row.units;
-	from->row.units = 0;
+void instance_move_units(struct fleet *f, struct instance *from, struct instance *to, int64_t units) {
+	assert(from != to && from->base == to->base && units >= 0 && units <= from->row.units);
+	to->row.units += units;
+	from->row.units -= units;
 	fleet_touch(f, &from->o);
 	fleet_touch(f, &to->o);
 }

@@ -208,43 +208,54 @@ bool chain_install(struct plan_env *e, struct change *ch, struct base *b, int64_
 	return true;
 }
 
-bool slot_can_succeed(const struct instance *old, const struct revision *to) {
-	return to->version->row.units - old->row.units <= base_free(old->base) && !twin_leaves(old->base, to->version, old);
+/* What a successor that was never sent stands on the units of: it is still there, and goes first. */
+static struct instance *predecessor_of(const struct instance *i) {
+	struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (i->row.generation == 0 && x != i && x->deployment == i->deployment && !x->row.wanted && x->row.generation != 0)
+			return x;
+	return NULL;
 }
 
-/* In place the new instance stands on the old one's units: a base that is full, or over a limit lowered since, can still be upgraded. */
+static void stand_on(struct plan_env *e, struct instance *i, struct instance *old) {
+	int64_t lack = MUTANT(refund_early) ? old->row.units : i->version->row.units - i->row.units;
+	instance_move_units(e->fleet, old, i, lack < old->row.units ? lack : old->row.units);
+}
+
+bool slot_can_succeed(const struct instance *old, const struct revision *to) {
+	const struct instance *before = predecessor_of(old);
+	int64_t slot = old->row.units + (before == NULL ? 0 : before->row.units);
+	return to->version->row.units - slot <= base_free(old->base) && !twin_leaves(old->base, to->version, old);
+}
+
+/* In place the new instance stands on the old one's units: a base that is full, or over a limit lowered since, can still be upgraded. What
+ * it does not need of them is free when the old one is gone. */
 struct instance *slot_succeed(struct plan_env *e, struct instance *old, struct revision *to) {
 	struct row_instance row = {
 		.revision = to->row.number, .wanted = true, .state = INSTANCE_PENDING, .state_at = e->wall, .created_at = e->wall
 	};
-	struct instance *i;
-	int64_t units = to->version->row.units;
+	struct instance *i, *before = predecessor_of(old);
 	if (!slot_can_succeed(old, to))
 		return NULL;
 	instance_set_wanted(e->fleet, old, false);
 	int r = fleet_instance_add(e->fleet, old->base, old->deployment, to->version, &row, &i, NULL);
 	assert(r == 0);
-	instance_move_units(e->fleet, old, i);
-	r = instance_set_units(e->fleet, i, units, NULL);
+	stand_on(e, i, old);
+	if (before != NULL)
+		stand_on(e, i, before);
+	r = instance_set_units(e->fleet, i, to->version->row.units, NULL);
 	assert(r == 0);
 	return i;
 }
 
-/* What a successor that was never sent stands on the units of: it is still there, and goes first. */
-static struct instance *predecessor_of(const struct instance *i) {
-	struct instance *x;
-	TAILQ_FOREACH(x, &i->base->instances, base_link)
-		if (x != i && x->deployment == i->deployment && !x->row.wanted && x->row.generation != 0)
-			return x;
-	return NULL;
-}
-
 static bool swap_in_place(struct plan_env *e, struct change *ch, struct instance *old, struct revision *to, int64_t batch) {
-	struct instance *before = old->row.generation == 0 ? predecessor_of(old) : NULL;
+	struct instance *before = predecessor_of(old);
 	struct instance *i = before != NULL && before->task != NULL ? NULL : slot_succeed(e, old, to);
 	if (i == NULL) {
-		bool busy = before != NULL && before->task != NULL;
-		live_get(ch->plan)->wait.others |= busy || twin_leaves(old->base, to->version, old);
+		bool busy = before != NULL && before->task != NULL, others = busy || twin_leaves(old->base, to->version, old);
+		struct plan_wait *w = &live_get(ch->plan)->wait;
+		w->others |= others;
+		w->crowded = others ? w->crowded : old->row.id;
 		return false;
 	}
 	if (before != NULL) {
@@ -374,7 +385,7 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct group *g = old->base->group;
 	if (fresh != NULL && !serves && fresh->task == NULL) {
 		if (c->form == CHAIN_IN_PLACE)
-			instance_move_units(e->fleet, fresh, old);
+			instance_move_units(e->fleet, fresh, old, fresh->row.units);
 		fleet_instance_remove(e->fleet, fresh);
 		c->new_id = 0;
 		if (c->form == CHAIN_IN_PLACE)

@@ -163,8 +163,8 @@ const struct instance *plan_evict_misser(const struct finding *x);
 
 /* What it waits for now, as flags with counts; the conductor makes sentences of them. */
 /* no_room: of deployment room_id; lacking: an instance that cannot follow where it is, because what the new version requires is not there;
- * crowded: one whose base has no room for both versions, and install_first was asked for; order: for what is required, or for those that
- * require it, on the same base. */
+ * crowded: one whose base has no room for both versions, and install_first was asked for, or not even for the new one alone; order: for
+ * what is required, or for those that require it, on the same base. */
 struct plan_wait {
 	int64_t room_id, lacking, crowded;
 	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order, grace,

@@ -457,10 +457,15 @@ static void hooks_set(const struct sim *s, struct row_base_group *g) {
 		g->drain_wait_us = s->seed % 8 == 2 ? 3 * US_PER_S : waits[s->seed % 3];
 }
 
+/* In some fleets a module needs more or less from one version to the next. */
+static int64_t units_of(const struct sim *s, int module, int version) {
+	return s->seed % 7 == 2 ? 1 + (module + 2 * version) % 3 : 1 + (module == 2);
+}
+
 static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 	struct fleet *f = core_fleet(c);
 	struct tenant *t = fleet_tenant(f, "default");
-	const struct setup *x = (const struct setup *)op;
+	const struct setup *x = (const struct setup *)(const void *)op;
 	if (fleet_group(t, "g") != NULL)
 		return 0;
 	struct row_base_group g = { .name = (char *)(uintptr_t) "g",
@@ -472,7 +477,7 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 		.etag = 1,
 		.created_at = core_now(c),
 		.updated_at = core_now(c) };
-	hooks_set(((const struct setup *)(const void *)op)->sim, &g);
+	hooks_set(x->sim, &g);
 	struct group *group = fleet_group_add(f, t, &g);
 	g.name = (char *)(uintptr_t) "stock";
 	fleet_group_add(f, t, &g);
@@ -491,14 +496,14 @@ static int setup_apply(struct core *c, struct core_op *op, struct err *err) {
 			struct row_version ver = { .name = (char *)(uintptr_t)versions[v],
 				.revision = 1,
 				.runtime = RUNTIME_NATIVE,
-				.units = 1 + (m == 2),
+				.units = units_of(x->sim, m, v),
 				.requires = *requires == '\0' ? NULL : requires,
 				.priority = 100,
 				.created_at = core_now(c) };
 			fleet_version_add(f, mod, fleet_artifact_add(f, t, &art), &ver);
 		}
 	}
-	return lone_bases(c, (const struct setup *)(const void *)op, group, err);
+	return lone_bases(c, x, group, err);
 }
 
 static void try_setup(void *arg);

@@ -227,6 +227,7 @@ struct plan_watch *plan_watch_new(void); /* free() it */
 void watch_plans_before(struct sim *s, const struct changeset *cs);
 void watch_plans_after(struct sim *s, const struct changeset *cs);
 void watch_bases_before(struct sim *s, const struct changeset *cs);
+void watch_bases_after(struct sim *s, const struct changeset *cs);
 void watch_sent(struct sim *s, const struct row_task *t); /* with the commit that is in force now */
 void watch_order(struct sim *s, const struct machine *m, bool install, const char *module, const char *version); /* about to happen */
 void watch_model(struct sim *s, struct fleet *f); /* equal to the ledger; the fleet is not dirty and nothing is under way */

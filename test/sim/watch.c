@@ -426,6 +426,7 @@ static void availability(struct sim *s, const struct changeset *cs, const struct
 
 void watch_committed(struct sim *s, const struct changeset *cs) {
 	watch_plans_after(s, cs);
+	watch_bases_after(s, cs);
 	for (int i = 0; i < s->watch->n_sent; i++)
 		watch_sent(s, store_find(s->store, TABLE_task, &(struct row_task){ .id = s->watch->sent[i] }));
 	for (size_t i = 0; i < store_rows(s->store, TABLE_deployment); i++)

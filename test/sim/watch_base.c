@@ -1,5 +1,6 @@
 /* What must hold on one base: what is required is there first and goes last, in what was commanded and in what the base did; nothing is
- * placed where it is closed, set aside or drained; nothing is replaced behind a brake; nothing is evicted before its grace is over. */
+ * placed where it is closed, set aside or drained; nothing is replaced behind a brake; nothing is evicted before its grace is over; what is
+ * there keeps its units. */
 #include "sim.h"
 
 #include <string.h>
@@ -193,6 +194,28 @@ static void evicts_wanted(struct sim *s, const struct row_task *t) {
 	}
 }
 
+/* ---- units
+ * --------------------------------------------------------------------------------------------------------------------------------
+ */
+static bool there(const struct row_instance *i) {
+	return i->state == INSTANCE_READY || i->state == INSTANCE_STANDBY || i->state == INSTANCE_DRAINING ||
+	       i->state == INSTANCE_UNINSTALLING;
+}
+
+/* What is on a base uses what its version needs of it: by itself, or with the successor that stands on its units and is not there yet. */
+static void units_covered(struct sim *s, const struct row_instance *x) {
+	const struct row_version *v = store_find(s->store, TABLE_version, &(struct row_version){ .id = x->version_id });
+	int64_t units = x->units;
+	for (size_t k = 0; units < v->units && k < store_rows(s->store, TABLE_instance); k++) {
+		const struct row_instance *y = store_row(s->store, TABLE_instance, k);
+		if (y->base_id == x->base_id && y->deployment_id == x->deployment_id && y->id != x->id && !there(y))
+			units += y->units;
+	}
+	if (units < v->units)
+		sim_fail(s, "instance %lld is on its base, and %lld of the %lld units it needs there are free", (long long)x->id,
+		    (long long)(v->units - units), (long long)v->units);
+}
+
 /* ---- a commit ---------------------------------------------------------------------------------------------------------------------------
  */
 void watch_bases_before(struct sim *s, const struct changeset *cs) {
@@ -206,6 +229,15 @@ void watch_bases_before(struct sim *s, const struct changeset *cs) {
 	}
 	for (size_t k = 0; k < e->n_upserts; k++)
 		replaced_behind_brake(s, cs, e->upserts[k]);
+}
+
+void watch_bases_after(struct sim *s, const struct changeset *cs) {
+	const struct change_rows *c = &cs->tables[TABLE_instance];
+	for (size_t k = 0; k < c->n_upserts; k++) {
+		const struct row_instance *i = store_find(s->store, TABLE_instance, c->upserts[k]);
+		if (i != NULL && i->deployment_id != 0 && there(i))
+			units_covered(s, i);
+	}
 }
 
 void watch_sent(struct sim *s, const struct row_task *t) {

@@ -131,8 +131,10 @@ START_TEST(a_successor_stands_on_the_old_ones_units) {
 	UNITS(4, 4);
 	struct instance *next = put(&w, 0, NULL);
 	instance_set_wanted(w.f, old, false);
-	instance_move_units(w.f, old, next);
+	instance_move_units(w.f, old, next, 1);
 	UNITS(4, 4);
+	ck_assert(old->row.units == 3 && next->row.units == 1); /* what it does not need is free when the old one is gone */
+	instance_move_units(w.f, old, next, 3);
 	ck_assert(old->row.units == 0 && next->row.units == 4);
 	ck_assert_int_eq(instance_set_units(w.f, next, 5, NULL), E_CONFLICT);
 	ck_assert_int_eq(instance_set_units(w.f, next, 2, NULL), 0);
@@ -151,7 +153,7 @@ START_TEST(a_successor_gives_back_what_it_stands_on) {
 	struct instance *old = put(&w, 2, NULL), *next = put(&w, 0, NULL);
 	old->row.generation = 1;
 	instance_set_wanted(w.f, old, false);
-	instance_move_units(w.f, old, next);
+	instance_move_units(w.f, old, next, 2);
 	ck_assert_int_eq(instance_set_units(w.f, next, 4, NULL), 0);
 	UNITS(4, 5);
 	fleet_instance_remove(w.f, next);
@@ -159,6 +161,22 @@ START_TEST(a_successor_gives_back_what_it_stands_on) {
 	ck_assert_int_eq(old->row.units, 2);
 	fleet_instance_remove(w.f, old);
 	UNITS(0, 5);
+	world_deinit(&w);
+}
+END_TEST
+
+/* It needed fewer than the old one, which kept the rest. */
+START_TEST(what_a_smaller_successor_took_is_returned_to_the_rest) {
+	struct world w;
+	world_init(&w);
+	struct instance *old = put(&w, 3, NULL), *next = put(&w, 0, NULL);
+	old->version->row.units = 3;
+	old->row.generation = 1;
+	instance_set_wanted(w.f, old, false);
+	instance_move_units(w.f, old, next, 1);
+	fleet_instance_remove(w.f, next);
+	UNITS(3, 5);
+	ck_assert_int_eq(old->row.units, 3);
 	world_deinit(&w);
 }
 END_TEST
@@ -519,7 +537,8 @@ START_TEST(a_finding_is_of_its_tenant) {
 END_TEST
 
 TEST_SUITE("model/fleet", units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count,
-    a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on, wanted_versions_exclude_each_other,
-    deployment_counts, plans_and_tasks_count, collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first,
-    events_are_numbered_and_never_go_back, counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units,
-    check_finds_what_is_spoilt, zones_beyond_the_slots_share_the_last, a_finding_is_of_its_tenant)
+    a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on,
+    what_a_smaller_successor_took_is_returned_to_the_rest, wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count,
+    collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first, events_are_numbered_and_never_go_back,
+    counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units, check_finds_what_is_spoilt,
+    zones_beyond_the_slots_share_the_last, a_finding_is_of_its_tenant)

@@ -207,7 +207,7 @@ static void op_instance_set(struct world *w) {
 		break;
 	case 5:
 		if (TAILQ_FIRST(&i->base->instances) != i)
-			instance_move_units(w->f, i, TAILQ_FIRST(&i->base->instances));
+			instance_move_units(w->f, i, TAILQ_FIRST(&i->base->instances), i->row.units - (i->row.units > 1));
 		break;
 	default:
 		instance_set_deployment(w->f, i, NULL);

@@ -80,6 +80,22 @@ START_TEST(a_larger_one_takes_what_it_needs_at_once) {
 }
 END_TEST
 
+/* It says so: nothing else would. */
+START_TEST(one_that_needs_more_than_there_is_waits_for_room) {
+	struct world w;
+	struct plan_wait wait;
+	struct plan *p = swapping(&w, 1, 4);
+	world_run(&w, p, NULL);
+	plan_wait_now(p, &wait);
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	ck_assert_int_eq(wait.crowded, TAILQ_FIRST(&w.d->instances)->row.id);
+	base_set_limit(w.f, w.bases[0], 4);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	world_deinit(&w);
+}
+END_TEST
+
 /* The old one's removal is under way, and the small one was never sent: a third version stands on what both hold together. */
 START_TEST(behind_one_that_was_never_there_stands_the_one_that_was) {
 	struct world w;
@@ -100,4 +116,5 @@ START_TEST(behind_one_that_was_never_there_stands_the_one_that_was) {
 END_TEST
 
 TEST_SUITE("plan/chain", a_smaller_one_frees_the_rest_when_the_old_one_is_gone, after_a_smaller_one_failed_there_is_room_to_go_back,
-    a_larger_one_takes_what_it_needs_at_once, behind_one_that_was_never_there_stands_the_one_that_was)
+    a_larger_one_takes_what_it_needs_at_once, one_that_needs_more_than_there_is_waits_for_room,
+    behind_one_that_was_never_there_stands_the_one_that_was)
