@@ -38,6 +38,7 @@ void commit_op(struct core *c, struct core_op *op, const struct err *err) {
 	if (err != NULL)
 		x->err = *err;
 	TAILQ_INSERT_TAIL(&c->open->ops, x, entry);
+	c->open->urgent = true;
 }
 
 bool commit_idle(const struct core *c) {
@@ -83,12 +84,33 @@ static void ledger_commit(struct core *c, struct bundle *b) {
 	c->env.ledger->ops->commit(c->env.ledger, b->cs, commit_done, b);
 }
 
+/* Bases that join do so by thousands, after a take-over for example. One alone is committed at once, like everything else. Those that come
+ * soon after share a commit, which then stands in the way of nobody's deploy as often; it begins when anybody else waits for it. */
+static bool only_joins(const struct core *c) {
+	return c->open->joins && !c->open->urgent && c->mode == CORE_ACTIVE && c->serial == 0;
+}
+
+static bool commit_waits(const struct core *c) {
+	return only_joins(c) && fleet_dirty_count(c->fleet) < JOINS_ROWS && mono_before(c->mono, c->joins_next);
+}
+
+static bool may_commit(const struct core *c) {
+	return c->fleet != NULL && c->flying == NULL && TAILQ_EMPTY(&c->strays) && !c->recovering &&
+	       (c->mode == CORE_ACTIVE || c->mode == CORE_READ_ONLY || c->mode == CORE_STOPPING);
+}
+
+mono_t commit_deadline(const struct core *c) {
+	return may_commit(c) && only_joins(c) && core_may_act(c) ? c->joins_next : MONO_NEVER;
+}
+
 static void commit_start(struct core *c) {
 	struct bundle *b = c->open;
 	b->cs = changeset_new();
 	b->cs->epoch = c->epoch;
 	fleet_collect(c->fleet, b->cs, (size_t)c->cfg.max_rows);
 	b->begun = clock_mono(&c->env.clock);
+	if (only_joins(c))
+		c->joins_next = mono_add(b->begun, JOINS_US);
 	if (MUTANT(reply_early))
 		answer_ops(b);
 	if (MUTANT(command_early))
@@ -98,6 +120,7 @@ static void commit_start(struct core *c) {
 	if (fleet_is_dirty(c->fleet)) { /* too much for one commit: what hangs on it waits for the last part */
 		TAILQ_CONCAT(&c->open->ops, &b->ops, entry);
 		TAILQ_CONCAT(&c->open->effects, &b->effects, entry);
+		c->open->urgent = true;
 		struct arena *a = c->open->arena; /* the moved entries live in b's arena */
 		c->open->arena = b->arena;
 		b->arena = a;
@@ -106,11 +129,10 @@ static void commit_start(struct core *c) {
 }
 
 void commit_turn(struct core *c) {
-	if (c->fleet == NULL || c->flying != NULL || !TAILQ_EMPTY(&c->strays) || c->recovering ||
-	    (c->mode != CORE_ACTIVE && c->mode != CORE_READ_ONLY && c->mode != CORE_STOPPING))
+	if (!may_commit(c))
 		return;
 	if (fleet_is_dirty(c->fleet) && !c->older) {
-		if (core_may_act(c))
+		if (core_may_act(c) && !commit_waits(c))
 			commit_start(c);
 		return;
 	}

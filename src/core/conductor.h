@@ -36,7 +36,9 @@
 #define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
 #define TURN_LIMIT_US (10 * US_PER_MS)
 #define TURN_BUDGET_US (TURN_LIMIT_US / 2)
-#define OBJECTS_A_TURN 2000 /* freed beside it */
+#define OBJECTS_A_TURN 2000       /* freed beside it */
+#define JOINS_US (20 * US_PER_MS) /* from one commit for which only bases that join wait to the next */
+#define JOINS_ROWS 500            /* or as soon as so many rows are in it */
 #define MAX_QUEUED_OPS 20000
 #define MAX_ASIDE 16
 
@@ -81,6 +83,7 @@ struct bundle {
 	struct changeset *cs;
 	struct core *core;
 	bool in_ledger, dropped; /* commit() has it; nobody waits for it any more */
+	bool joins, urgent;      /* bases join with it; somebody else waits for it */
 	TAILQ_ENTRY(bundle) stray;
 	mono_t begun;
 };
@@ -131,6 +134,7 @@ struct core {
 	struct op_queue waiting; /* not applied yet */
 	size_t n_waiting;
 	struct bundle *open, *flying;
+	mono_t joins_next;              /* a commit for which only bases that join wait does not begin before */
 	TAILQ_HEAD(, bundle) strays;    /* commits still in the ledger that we gave up */
 	struct core_who who;            /* of the op being applied */
 	struct base *hearing;           /* whose words are applied and set off events */
@@ -208,6 +212,7 @@ void commit_send_home(struct core *c);   /* whoever waits for it: it may have ha
 void commit_drop(struct core *c, const struct err *err, bool keep_ops);
 void core_load(struct core *c);
 bool commit_idle(const struct core *c);
+mono_t commit_deadline(const struct core *c); /* when the open one begins by itself */
 
 /* effect.c */
 struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_link *k);

@@ -408,7 +408,7 @@ mono_t core_deadline(const struct core *c) {
 		t = a;
 	if (mono_before(c->lease.valid_until, t) && c->lease.held)
 		t = c->lease.valid_until;
-	return t;
+	return mono_before(commit_deadline(c), t) ? commit_deadline(c) : t;
 }
 
 /* ---- for operations -------------------------------------------------------------------------------------------------------------------

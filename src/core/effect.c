@@ -6,6 +6,8 @@ struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_l
 	x->kind = kind;
 	x->link = k;
 	TAILQ_INSERT_TAIL(&c->open->effects, x, entry);
+	if (kind != EFFECT_WELCOME && kind != EFFECT_REFUSE)
+		c->open->urgent = true;
 	return x;
 }
 

@@ -263,6 +263,7 @@ static void welcome(struct core *c, struct base *b, struct driver_link *k, const
 		w.wanted[w.n_wanted++] = m;
 	}
 	effect_add(c, EFFECT_WELCOME, k)->message = pb_copy(&w.pb, c->open->arena);
+	c->open->joins = true;
 	arena_free(a);
 }
 

@@ -24,11 +24,12 @@ def messages(folder):
 
 
 class Stream:
-    """One agent: sends what it is told, keeps what it gets, knows how the stream ended. Each has a connection of its own."""
+    """One agent: sends what it is told, keeps what it gets, knows how the stream ended. Each has a connection of its own, unless one
+    is given."""
 
-    def __init__(self, pb, server, raw=False):
+    def __init__(self, pb, server, raw=False, channel=None):
         self.pb = pb
-        self.channel = grpc.insecure_channel(server.rpc, options=[("grpc.use_local_subchannel_pool", 1)])
+        self.channel = channel or grpc.insecure_channel(server.rpc, options=[("grpc.use_local_subchannel_pool", 1)])
         self.out, self.got, self.end = queue.Queue(), queue.Queue(), None
         encode = (lambda b: b) if raw else pb.AgentMessage.SerializeToString
         self.call = self.channel.stream_stream(CONNECT, encode, pb.ServerMessage.FromString)(iter(self.out.get, None))

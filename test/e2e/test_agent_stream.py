@@ -60,6 +60,24 @@ def test_a_base_joins_reports_and_hears_ticks(agent, join, pb, server):
     assert server.client.get("/v1/bases/joins").status == 200
 
 
+def test_bases_that_join_at_once_share_commits(fleet, pb):
+    """At most one commit in 20 ms is for them alone. Four of forty are on their way at any time."""
+    fleet.server("server").ready()
+    fleet.group("demo", 5)
+    token = fleet.join_token("demo")
+    many = [Stream(pb, fleet.one)]
+    many += [Stream(pb, fleet.one, channel=many[0].channel) for _ in range(39)]
+    for i, stream in enumerate(many):
+        stream.hello(f"many-{i}", join_token=token)
+        if i >= 4:
+            welcomed(many[i - 4])
+    for stream in many[-4:]:
+        welcomed(stream)
+    (commits, seconds), = fleet.sql("select count(distinct xmin::text), extract(epoch from max(joined_at) - min(joined_at)) from public.base")
+    many[0].close()
+    assert commits <= float(seconds) / 0.02 + 2, f"{commits} commits in {seconds} s"
+
+
 def test_only_its_key_takes_over_a_living_base(agent, join, pb):
     first = agent().hello("held", join_token=join)
     key = welcomed(first).base_key
