@@ -55,7 +55,9 @@ static void unref(struct stream *s) {
 
 static void batch(struct stream *s, const grpc_op *ops, size_t n, struct cq_tag *tag) {
 	s->refs++;
+	cq_begin(s->link->cq);
 	grpc_call_error e = grpc_call_start_batch(s->call, ops, n, tag, NULL);
+	cq_end(s->link->cq);
 	if (e == GRPC_CALL_OK)
 		return;
 	log_error("gRPC refused an operation", log_i("call_error", e));

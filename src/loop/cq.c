@@ -1,4 +1,5 @@
-/* The thread that blocks on the completion queue. It touches nothing but the queue, the tag's letter and the mailbox. */
+/* The thread that blocks on the completion queue. It touches nothing but the queue, the tag's letter and the mailbox. What an operation
+ * completes while it is started stays on the loop's thread: gRPC keeps one such event back, as its C++ library has it do. */
 #include "loop/cq.h"
 
 #include <dlfcn.h>
@@ -88,6 +89,20 @@ int cq_new(struct loop *l, struct cq **ret, struct err *err) {
 
 struct grpc_completion_queue *cq_queue(struct cq *cq) {
 	return cq->queue;
+}
+
+void cq_begin(struct cq *cq) {
+	grpc_completion_queue_thread_local_cache_init(cq->queue);
+}
+
+void cq_end(struct cq *cq) {
+	void *done;
+	int ok;
+	if (grpc_completion_queue_thread_local_cache_flush(cq->queue, &done, &ok) == 0)
+		return;
+	struct cq_tag *tag = done;
+	tag->ok = ok != 0;
+	mailbox_leave(cq->mailbox, &tag->letter);
 }
 
 void cq_shutdown(struct cq *cq) {

@@ -25,6 +25,11 @@ struct cq_tag {
 int cq_new(struct loop *l, struct cq **ret, struct err *err);
 struct grpc_completion_queue *cq_queue(struct cq *cq);
 
+/* Around each call that starts an operation on the queue: what it completes at once (a message that has arrived already, one that fits into
+ * the socket) goes straight to the loop, and the queue's thread is not woken for it. */
+void cq_begin(struct cq *cq);
+void cq_end(struct cq *cq);
+
 /* Drains and joins: every outstanding tag is delivered before it returns, which it does only once all operations are over.
  * So first cancel the calls and shut the server or the channels down. Blocks the loop for that moment; tags delivered meanwhile
  * may not start new operations. Frees cq and calls grpc_shutdown(). NULL is fine. */

@@ -1,4 +1,5 @@
-/* Letters wait in a list under a mutex; the eventfd is written only when the list was empty, so a burst wakes the loop once. */
+/* Letters wait in a list under a mutex; the eventfd is written only when the list was empty, so a burst wakes the loop once. What the
+ * loop's own thread leaves stands in the same list, so that the order is one, and is fetched by a deferred call. */
 #include "loop/mailbox.h"
 
 #include <errno.h>
@@ -102,16 +103,25 @@ void mailbox_free(struct mailbox *m) {
 	free(m);
 }
 
-void mailbox_post(struct mailbox *m, struct letter *letter) {
+static bool append(struct mailbox *m, struct letter *letter) {
 	letter->next = NULL;
 	pthread_mutex_lock(&m->lock);
 	bool was_empty = m->head == NULL;
 	*m->tail = letter;
 	m->tail = &letter->next;
 	pthread_mutex_unlock(&m->lock);
-	if (was_empty) {
+	return was_empty;
+}
+
+void mailbox_post(struct mailbox *m, struct letter *letter) {
+	if (append(m, letter)) {
 		uint64_t one = 1;
 		while (write(m->fd, &one, sizeof one) < 0 && errno == EINTR)
 			;
 	}
+}
+
+void mailbox_leave(struct mailbox *m, struct letter *letter) {
+	append(m, letter);
+	deferred_schedule(&m->again);
 }

@@ -71,7 +71,9 @@ static void on_over(struct cq_tag *tag, bool ok) {
 
 static void start_batch(struct call *c, const grpc_op *ops, size_t n, struct cq_tag *tag) {
 	call_ref(c);
+	cq_begin(c->rpc->cq);
 	grpc_call_error e = grpc_call_start_batch(c->call, ops, n, tag, NULL);
+	cq_end(c->rpc->cq);
 	assert(e == GRPC_CALL_OK); /* anything else is our own misuse */
 }
 

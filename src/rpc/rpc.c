@@ -137,7 +137,9 @@ static void request(struct slot *s) {
 	grpc_metadata_array_init(&s->head);
 	s->call = NULL;
 	grpc_completion_queue *q = cq_queue(s->rpc->cq);
+	cq_begin(s->rpc->cq);
 	grpc_server_request_call(s->rpc->server, &s->call, &s->details, &s->head, q, q, &s->tag);
+	cq_end(s->rpc->cq);
 }
 
 static void on_slot(struct cq_tag *tag, bool ok) {

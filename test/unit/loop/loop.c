@@ -200,42 +200,55 @@ struct parcel {
 };
 
 static struct mailbox *mailbox;
-static int last[2], delivered;
+static int last[3], delivered; /* two threads, and the loop's own */
+static struct deferred leaver;
 
 static void deliver(struct letter *letter, void *arg) {
 	struct parcel *p = (struct parcel *)letter;
 	ck_assert_int_eq(p->number, ++last[p->from]);
 	free(p);
-	if (++delivered == 2 * LETTERS)
+	if (++delivered == 3 * LETTERS)
 		loop_stop(loop);
 }
 
+static struct letter *letter_new(int from, int number) {
+	struct parcel *p = calloc(1, sizeof *p);
+	p->from = from;
+	p->number = number;
+	return &p->letter;
+}
+
 static void *post_all(void *arg) {
-	for (int i = 1; i <= LETTERS; i++) {
-		struct parcel *p = calloc(1, sizeof *p);
-		p->from = *(int *)arg;
-		p->number = i;
-		mailbox_post(mailbox, &p->letter);
-	}
+	for (int i = 1; i <= LETTERS; i++)
+		mailbox_post(mailbox, letter_new(*(int *)arg, i));
 	return NULL;
+}
+
+static void leave_one(void *arg) {
+	int *n = arg;
+	mailbox_leave(mailbox, letter_new(2, ++*n));
+	if (*n < LETTERS)
+		deferred_schedule(&leaver);
 }
 
 START_TEST(letters_of_all_threads_arrive_in_order) {
 	start();
 	pthread_t t[2];
-	int who[2] = { 0, 1 };
+	int who[2] = { 0, 1 }, left = 0;
 	ck_assert_int_eq(mailbox_new(loop, deliver, NULL, &mailbox, NULL), 0);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&t[i], NULL, post_all, &who[i]);
+	deferred_init(&leaver, loop, leave_one, &left);
+	deferred_schedule(&leaver);
 	loop_run(loop);
-	ck_assert_int_eq(delivered, 2 * LETTERS);
+	ck_assert_int_eq(delivered, 3 * LETTERS);
 	for (int i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
-	struct parcel *p = calloc(1, sizeof *p);
-	p->number = LETTERS + 1;
-	mailbox_post(mailbox, &p->letter);
+	mailbox_post(mailbox, letter_new(0, LETTERS + 1));
+	mailbox_leave(mailbox, letter_new(2, LETTERS + 1));
 	mailbox_free(mailbox);
-	ck_assert_int_eq(delivered, 2 * LETTERS + 1);
+	deferred_deinit(&leaver);
+	ck_assert_int_eq(delivered, 3 * LETTERS + 2);
 	loop_free(loop);
 }
 END_TEST
