@@ -7,15 +7,32 @@
     berth deploy orders:3.1.0 --batches 1,25%,100% --gate-url http://127.0.0.1:9099/
 
 Names in braces are fields of what Berth posts (plan, batch, module, toVersion, group, …); double ones are Prometheus's own. No data yet, or
-no answer: 202, ask again. At most --max: 200, go on. More: 409, no."""
+no answer: 202, ask again. At most --max: 200, go on. More: 409, no.
+
+With a secret in BERTH_HOOK_SECRET, that of `berth group set GROUP --hook-secret @FILE`, only what is signed with it is answered, other
+questions get 401. Several, with blanks between them, are the old and the new one while it is exchanged."""
 import argparse
+import hashlib
+import hmac
 import http.server
 import json
 import math
 import os
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+
+def genuine(secrets, header, body, now):
+    """Whether one of the secrets signed these bytes, less than five minutes ago."""
+    try:
+        parts = dict(part.split("=", 1) for part in header.split(","))
+        recent = abs(now - int(parts["t"])) < 300
+        signed = parts["t"].encode() + b"." + body
+        return recent and any(hmac.compare_digest(parts["v1"], hmac.new(s.encode(), signed, hashlib.sha256).hexdigest()) for s in secrets)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def measured(prometheus, query):
@@ -29,8 +46,12 @@ def measured(prometheus, query):
 
 class Gate(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if self.server.secrets and not genuine(self.server.secrets, self.headers["Berth-Signature"] or "", body, time.time()):
+            self.say(401, "not signed with the secret that this gate knows")
+            return
         try:
-            context = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            context = json.loads(body)
             value = measured(self.server.prometheus, self.server.query.format_map(context))
         except (urllib.error.URLError, OSError, ValueError, LookupError) as problem:
             self.say(202, f"Prometheus: {problem}")
@@ -64,6 +85,7 @@ def main():
     host, port = given.listen.rsplit(":", 1)
     server = http.server.ThreadingHTTPServer((host, int(port)), Gate)
     server.prometheus, server.query, server.most, server.again = given.prometheus, given.query, given.max, given.again
+    server.secrets = os.environ.get("BERTH_HOOK_SECRET", "").split()
     print(f"listening on {server.server_address[0]}:{server.server_address[1]}", flush=True)
     server.serve_forever()
 

@@ -259,10 +259,10 @@ static void on_sent(void *arg, const struct fetch_result *res, const struct err 
 }
 
 static void post(struct route *r, const Berth__V1__Event *e) {
-	char signature[WEBHOOK_SIGNATURE_SIZE], line[4][160];
+	char signature[SIGNATURE_SIZE], line[4][160];
 	BUF_AUTO body = BUF_INIT;
 	webhook_body(e, r->now->template, &body);
-	webhook_sign(r->now->secret, clock_wall(&clock_real).us / US_PER_S, &body, signature);
+	signature_make(r->now->secret, clock_wall(&clock_real).us / US_PER_S, buf_str(&body), body.len, signature);
 	snprintf(line[0], sizeof line[0], "Berth-Signature: %s", signature);
 	snprintf(line[1], sizeof line[1], "Berth-Event: %" PRId64, e->number);
 	snprintf(line[2], sizeof line[2], "Berth-Kind: %s", e->kind);

@@ -11,6 +11,8 @@
 #define MAX_LIMIT 100000
 #define MAX_CLUSTERS 64
 #define MAX_HOOK 500
+#define MIN_SECRET 16
+#define MAX_SECRET 200
 
 static int limit_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	if (!want->has_install_limit || (want->install_limit >= 1 && want->install_limit <= MAX_LIMIT))
@@ -38,6 +40,17 @@ static int hook_check(const char *v, const char *pointer, struct err *err) {
 	return called_url_check(v, MAX_HOOK, true, pointer, err);
 }
 
+/* It goes into files and environments of those who check signatures: one word. */
+static int secret_check(const char *v, const char *pointer, struct err *err) {
+	size_t n = v == NULL ? 0 : strlen(v), fine = 0;
+	while (fine < n && v[fine] > ' ' && v[fine] <= '~')
+		fine++;
+	if (n == 0 || (n >= MIN_SECRET && n <= MAX_SECRET && fine == n))
+		return 0;
+	return err_field(err, E_INVALID, pointer,
+	    "a secret has %d to %d printable characters and no blank; make one with: openssl rand -hex 32", MIN_SECRET, MAX_SECRET);
+}
+
 static int span_check(const Google__Protobuf__Duration *d, int64_t least_us, int64_t most_us, const char *pointer, struct err *err) {
 	int64_t us = pb_duration_us(d);
 	char least[48], most[48];
@@ -51,6 +64,8 @@ static int swap_check(const Berth__V1__BaseGroup *want, struct err *err) {
 	int rc = hook_check(want->before_swap, "/beforeSwap", err);
 	if (rc == 0)
 		rc = hook_check(want->after_swap, "/afterSwap", err);
+	if (rc == 0)
+		rc = secret_check(want->hook_secret, "/hookSecret", err);
 	if (rc == 0)
 		rc = span_check(want->hook_timeout, US_PER_S, 600 * US_PER_S, "/hookTimeout", err);
 	if (rc == 0)
@@ -103,6 +118,8 @@ static void wish_apply(const struct api_op *op, const Berth__V1__BaseGroup *want
 		row->before_swap = *want->before_swap != '\0' ? want->before_swap : NULL;
 	if (want->after_swap != NULL)
 		row->after_swap = *want->after_swap != '\0' ? want->after_swap : NULL;
+	if (want->hook_secret != NULL)
+		row->hook_secret = *want->hook_secret != '\0' ? want->hook_secret : NULL;
 	if (want->hook_timeout != NULL)
 		row->hook_timeout_us = pb_duration_us(want->hook_timeout);
 	if (want->drain_wait != NULL)

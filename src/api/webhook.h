@@ -1,4 +1,4 @@
-/* What webhooks are sent: which events, the body, the signature. Pure. */
+/* What webhooks are sent: which events, and the body. Pure. */
 #ifndef BERTH_API_WEBHOOK_H
 #define BERTH_API_WEBHOOK_H
 
@@ -11,8 +11,6 @@
 struct buf;
 struct err;
 
-#define WEBHOOK_SIGNATURE_SIZE 100
-
 /* Kinds of a webhook that names none: what needs a person. JSON, as in row_webhook.kinds. */
 extern const char webhook_default_kinds[];
 /* Does one of the patterns take this kind? "*" stands for any text. */
@@ -22,7 +20,5 @@ bool webhook_takes(char *const *patterns, size_t n, const char *kind);
 int webhook_template_check(const char *template, struct err *err);
 /* The event as JSON; or the template with each {field} replaced by the event's, escaped as inside a JSON string; "" for what it lacks. */
 void webhook_body(const Berth__V1__Event *e, const char *template, struct buf *out);
-/* "t=SECONDS,v1=HEX": HMAC-SHA256 under the secret of SECONDS, a dot and the body; what a receiver has to compute again. */
-void webhook_sign(const char *secret, int64_t unix_seconds, const struct buf *body, char ret[WEBHOOK_SIGNATURE_SIZE]);
 
 #endif

@@ -1,7 +1,6 @@
-/* Bodies and signatures of webhooks. */
+/* Bodies of webhooks. */
 #include "api/webhook.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/secret.h"
 #include "proto/json.h"
 
 #define MAX_TEMPLATE 8192
@@ -101,15 +99,4 @@ void webhook_body(const Berth__V1__Event *e, const char *template, struct buf *o
 	}
 	buf_add_str(out, at);
 	json_decref(fields);
-}
-
-void webhook_sign(const char *secret, int64_t unix_seconds, const struct buf *body, char ret[WEBHOOK_SIGNATURE_SIZE]) {
-	BUF_AUTO text = BUF_INIT;
-	uint8_t mac[SHA256_BYTES];
-	char hex[SHA256_HEX];
-	buf_printf(&text, "%" PRId64 ".", unix_seconds);
-	buf_add(&text, buf_str(body), body->len);
-	hmac_sha256_of(secret, strlen(secret), buf_str(&text), text.len, mac);
-	hex_encode(mac, sizeof mac, hex);
-	snprintf(ret, WEBHOOK_SIGNATURE_SIZE, "t=%" PRId64 ",v1=%s", unix_seconds, hex);
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+#include "base/buf.h"
 
 #define TOKEN_CHARS 32
 
@@ -58,6 +61,17 @@ void hex_encode(const uint8_t *p, size_t n, char *ret_hex) {
 		ret_hex[2 * i + 1] = digits[p[i] & 15];
 	}
 	ret_hex[2 * n] = '\0';
+}
+
+void signature_make(const char *secret, int64_t unix_seconds, const void *body, size_t n, char ret[SIGNATURE_SIZE]) {
+	BUF_AUTO text = BUF_INIT;
+	uint8_t mac[SHA256_BYTES];
+	char hex[SHA256_HEX];
+	buf_printf(&text, "%" PRId64 ".", unix_seconds);
+	buf_add(&text, body, n);
+	hmac_sha256_of(secret, strlen(secret), buf_str(&text), text.len, mac);
+	hex_encode(mac, sizeof mac, hex);
+	snprintf(ret, SIGNATURE_SIZE, "t=%" PRId64 ",v1=%s", unix_seconds, hex);
 }
 
 static int hex_digit(char c) {

@@ -17,6 +17,10 @@ void sha256_end(struct sha256 *d, uint8_t ret[SHA256_BYTES]); /* d may only be f
 void sha256_of(const void *p, size_t n, uint8_t ret[SHA256_BYTES]);
 /* HMAC-SHA256 of a text under a key. */
 void hmac_sha256_of(const void *key, size_t key_len, const void *p, size_t n, uint8_t ret[SHA256_BYTES]);
+/* "t=SECONDS,v1=HEX", the header Berth-Signature: HMAC-SHA256 under the secret of SECONDS, a dot and the body; what a receiver has to
+ * compute again. */
+#define SIGNATURE_SIZE 100
+void signature_make(const char *secret, int64_t unix_seconds, const void *body, size_t n, char ret[SIGNATURE_SIZE]);
 void hex_encode(const uint8_t *p, size_t n, char *ret_hex /* 2n+1 */);
 bool hex_decode(const char *hex, uint8_t *ret, size_t n); /* false unless exactly 2n lower- or upper-case digits */
 

@@ -60,16 +60,17 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 		json_object_set_new(body, "metaspaceLimit", json_integer(c->opt.metaspace_limit));
 	if (cli_given(c, "cluster"))
 		json_object_set_new(body, "clusters", strings_json(c->opt.clusters));
-	if (cli_given(c, "label")) {
-		int r = pairs_json(c, c->opt.labels, "--label", &labels, err);
-		if (r != 0) {
-			json_decref(body);
-			return r;
-		}
-		json_object_set_new(body, "labels", labels);
+	int r = text_put(c, "hook-secret", c->opt.hook_secret, body, "hookSecret", err);
+	if (r == 0 && cli_given(c, "label")) {
+		r = pairs_json(c, c->opt.labels, "--label", &labels, err);
+		if (r == 0)
+			json_object_set_new(body, "labels", labels);
 	}
-	*ret = body;
-	return 0;
+	if (r != 0)
+		json_decref(body);
+	else
+		*ret = body;
+	return r;
 }
 
 int cmd_group_create(struct cli *c, struct err *err) {

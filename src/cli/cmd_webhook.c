@@ -3,31 +3,11 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/field.h"
 #include "cli/query.h"
 #include "cli/resource.h"
-
-#define MAX_TEMPLATE 65536
-
-/* --template TEXT, or @FILE. */
-static int template_read(struct cli *c, json_t *body, struct err *err) {
-	const char *text = c->opt.template;
-	char *file = NULL;
-	if (!cli_given(c, "template"))
-		return 0;
-	if (*text == '@') {
-		int r = file_read(text + 1, MAX_TEMPLATE, &file, NULL, err);
-		if (r != 0)
-			return r;
-		text = file;
-	}
-	json_object_set_new(body, "template", json_string(text));
-	free(file);
-	return 0;
-}
 
 static int body_json(struct cli *c, json_t **ret, struct err *err) {
 	json_t *body = json_object();
@@ -35,7 +15,7 @@ static int body_json(struct cli *c, json_t **ret, struct err *err) {
 		json_object_set_new(body, "url", json_string(c->opt.url));
 	if (cli_given(c, "event"))
 		json_object_set_new(body, "kinds", strings_json(c->opt.event_kinds));
-	int r = template_read(c, body, err);
+	int r = text_put(c, "template", c->opt.template, body, "template", err);
 	if (r != 0)
 		json_decref(body);
 	else

@@ -61,6 +61,9 @@ json_t *manifest_export(const struct kind *k, const json_t *resource) {
 
 /* Through the message and back: checks every field and settles the spelling. */
 static int normalise(const struct kind *k, const json_t *doc, struct arena *a, json_t **ret, struct err *err) {
+	if (json_object_get(doc, "hookSecret") != NULL) /* the server never shows it: there is nothing to compare it with, either */
+		return err_field(err, E_INVALID, "/hookSecret",
+		    "a secret does not belong into such a file: berth group set %s --hook-secret @FILE", field_str(doc, "name"));
 	json_t *bare = json_deep_copy(doc);
 	json_object_del(bare, "kind");
 	char *text = json_dumps(bare, JSON_COMPACT);

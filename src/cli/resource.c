@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/field.h"
 #include "cli/query.h"
+
+#define MAX_TEXT 65536 /* of an option that is a file; the server has closer limits */
 
 int resource_items(struct cli *c, const struct view *v, const char *path, const char *query, json_t **ret, struct err *err) {
 	struct client *client;
@@ -136,6 +139,19 @@ json_t *strings_json(char *const *texts) {
 	for (; texts != NULL && *texts != NULL; texts++)
 		json_array_append_new(a, json_string(*texts));
 	return a;
+}
+
+int text_put(struct cli *c, const char *option, const char *given, json_t *body, const char *field, struct err *err) {
+	char *file = NULL;
+	size_t n;
+	if (!cli_given(c, option))
+		return 0;
+	int r = *given == '@' ? file_read(given + 1, MAX_TEXT, &file, &n, err) : 0;
+	if (r == 0)
+		json_object_set_new(
+		    body, field, file == NULL ? json_string(given) : json_stringn(file, n > 0 && file[n - 1] == '\n' ? n - 1 : n));
+	free(file);
+	return r;
 }
 
 json_t *words_json(const char *list) {

@@ -27,5 +27,8 @@ json_t *amount_json(const char *text);
 int pairs_json(struct cli *c, char *const *pairs, const char *what, json_t **ret, struct err *err);
 json_t *words_json(const char *list); /* "a,b" as ["a","b"] */
 json_t *strings_json(char *const *texts);
+/* Puts the option's text, or what is in the file of "@FILE" (without the line end that editors leave there), as body.field; nothing when
+ * the option was not given. */
+int text_put(struct cli *c, const char *option, const char *given, json_t *body, const char *field, struct err *err);
 
 #endif

@@ -15,7 +15,8 @@ int64_t ask_add(struct core *c, const struct plan *p, const struct plan_ask *a) 
 	struct outbound_request *r = arena_alloc(c->open->arena, sizeof *r);
 	*r = (struct outbound_request){ .method = a->body == NULL ? "GET" : "POST",
 		.url = arena_strdup(c->open->arena, a->url),
-		.body = a->body == NULL ? NULL : arena_strdup(c->open->arena, a->body) };
+		.body = a->body == NULL ? NULL : arena_strdup(c->open->arena, a->body),
+		.secret = a->secret == NULL ? NULL : arena_strdup(c->open->arena, a->secret) };
 	x->message = r;
 	x->seq = ++c->last_ask;
 	x->plan_id = p->row.id;

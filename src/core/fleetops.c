@@ -237,6 +237,7 @@ int change_group(struct core *c, const struct core_who *who, struct group *g, co
 	g->row.drain_wait_us = row->drain_wait_us;
 	text_set(&g->row.before_swap, row->before_swap);
 	text_set(&g->row.after_swap, row->after_swap);
+	text_set(&g->row.hook_secret, row->hook_secret);
 	text_set(&g->row.clusters, row->clusters);
 	text_set(&g->row.labels, row->labels);
 	text_set(&g->row.zone_key, row->zone_key);

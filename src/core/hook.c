@@ -98,9 +98,12 @@ void hook_ask(struct core *c, struct task *t) {
 		t->sent = c->mono;
 	struct effect *x = effect_add(c, EFFECT_ASK, NULL);
 	struct outbound_request *r = arena_alloc(a, sizeof *r);
-	*r = (struct outbound_request){
-		.method = "POST", .url = arena_strdup(a, hook), .body = context(t, a), .key = key(c, t, a), .timeout_us = time_left(c, t)
-	};
+	*r = (struct outbound_request){ .method = "POST",
+		.url = arena_strdup(a, hook),
+		.body = context(t, a),
+		.key = key(c, t, a),
+		.secret = arena_strdup(a, t->base->group->row.hook_secret),
+		.timeout_us = time_left(c, t) };
 	x->message = r;
 	x->seq = t->ask = ++c->last_ask;
 	x->task_id = t->row.id;

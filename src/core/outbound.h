@@ -11,6 +11,7 @@ struct outbound_request {
 	const char *method, *url;
 	const char *body;   /* JSON, or NULL */
 	const char *key;    /* Idempotency-Key, or NULL */
+	const char *secret; /* the body is signed with it, as webhooks are (base/secret.h); NULL: it is not */
 	int64_t timeout_us; /* 0: the implementer's */
 };
 struct outbound_answer {

@@ -76,9 +76,8 @@ static bool lost(const struct plan_env *e, const struct question *q) {
 	return q->ask != 0 && mono_diff(e->mono, q->at) >= ASK_LOST_US;
 }
 
-static void pose(struct plan_env *e, struct plan *p, struct question *q, const char *url, const char *body) {
-	struct plan_ask a = { .url = url, .body = body };
-	q->ask = e->ask(e->arg, p, &a);
+static void pose(struct plan_env *e, struct plan *p, struct question *q, const struct plan_ask *a) {
+	q->ask = e->ask(e->arg, p, a);
 	q->at = e->mono;
 }
 
@@ -111,7 +110,8 @@ static void probe(struct looking *x, struct question *q, const struct instance *
 		return;
 	}
 	snprintf(url, sizeof url, "http://%s%s", address, x->p->live->s.gate_probe);
-	pose(x->e, x->p, q, url, NULL);
+	struct plan_ask a = { .url = url };
+	pose(x->e, x->p, q, &a);
 }
 
 static bool refused_by(struct looking *x, const struct question *q) {
@@ -199,7 +199,9 @@ static enum verdict look_url(struct looking *x) {
 	if (v != VERDICT_HOLD || q->ask != 0 || mono_diff(q->next, x->e->mono) > 0)
 		return v;
 	ARENA_AUTO a = arena_new();
-	pose(x->e, x->p, q, x->p->live->s.gate_url, context(x, a));
+	const struct group *g = TAILQ_FIRST(&x->p->changes)->deployment->group;
+	struct plan_ask ask = { .url = x->p->live->s.gate_url, .body = context(x, a), .secret = g->row.hook_secret };
+	pose(x->e, x->p, q, &ask);
 	return VERDICT_HOLD;
 }
 

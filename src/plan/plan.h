@@ -15,7 +15,7 @@ struct plan_env;
 struct plan_memo;
 
 struct plan_ask {
-	const char *url, *body; /* read during the call */
+	const char *url, *body, *secret; /* read during the call; secret signs the body, or NULL */
 };
 struct plan_answer {
 	int status;             /* 0: none came */

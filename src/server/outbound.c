@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "loop/fetch.h"
 
 #define CONNECT_US (5 * US_PER_S)
@@ -81,11 +82,27 @@ static void on_done(void *arg, const struct fetch_result *res, const struct err 
 	free(r);
 }
 
+static const char *key_header(const char *key, char *ret, size_t size) {
+	snprintf(ret, size, "Idempotency-Key: %s", key);
+	return ret;
+}
+
+static const char *signature_header(const struct outbound_request *q, char *ret, size_t size) {
+	char signature[SIGNATURE_SIZE];
+	signature_make(q->secret, clock_wall(&clock_real).us / US_PER_S, q->body, strlen(q->body), signature);
+	snprintf(ret, size, "Berth-Signature: %s", signature);
+	return ret;
+}
+
 static void http_start(struct outbound *o, const struct outbound_request *q, outbound_done done, void *arg) {
 	struct http *h = (struct http *)(void *)o;
-	char key[200];
-	const char *const headers[] = { "Content-Type: application/json", "User-Agent: berthd", q->key == NULL ? NULL : key, NULL };
-	snprintf(key, sizeof key, "Idempotency-Key: %s", q->key == NULL ? "" : q->key);
+	char key[200], signature[200];
+	const char *headers[5] = { "Content-Type: application/json", "User-Agent: berthd" };
+	size_t n = 2;
+	if (q->key != NULL)
+		headers[n++] = key_header(q->key, key, sizeof key);
+	if (q->secret != NULL && q->body != NULL)
+		headers[n++] = signature_header(q, signature, sizeof signature);
 	struct request *r = calloc(1, sizeof *r);
 	if (r == NULL)
 		abort();

@@ -1,8 +1,12 @@
 """Gates between batches, with somebody real to ask: what holds, refuses and lets through, over a kill -9 as well."""
+import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -112,13 +116,23 @@ def test_refusals_name_the_field(two):
     assert hidden.status == 400 and "password" in hidden.json["detail"], hidden
 
 
+@contextlib.contextmanager
+def example(prometheus, **env):
+    """The example gate with that Prometheus, until the end of the block; its URL."""
+    gate = subprocess.Popen([sys.executable, ROOT / "examples/gate-prometheus/gate.py", "--listen", "127.0.0.1:0", "--prometheus", prometheus.url, "--again", "1",
+                             "--max", "0.01", "--query", 'errors{{module="{module}",version="{toVersion}"}}'],
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | env)
+    try:
+        yield "http://" + re.search(r"on (\S+)", gate.stdout.readline())[1]
+    finally:
+        gate.kill()
+        gate.wait()
+
+
 def test_the_prometheus_example(two, gate):
     series = []
     gate.say = lambda _: (200, {}, json.dumps({"status": "success", "data": {"result": series}}))
-    example = subprocess.Popen([sys.executable, ROOT / "examples/gate-prometheus/gate.py", "--listen", "127.0.0.1:0", "--prometheus", gate.url, "--again", "1",
-                                "--max", "0.01", "--query", 'errors{{module="{module}",version="{toVersion}"}}'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        url = "http://" + re.search(r"on (\S+)", example.stdout.readline())[1]
+    with example(gate) as url:
         number = upgrade(two, gateUrl=url)
         waits_for(two, number, "202: no data yet")
         assert 'errors%7Bmodule%3D%22hello%22%2Cversion%3D%222.0.0%22%7D' in gate.asked[0], gate.asked
@@ -128,6 +142,21 @@ def test_the_prometheus_example(two, gate):
         series[0] = {"value": [0, "0.001"]}
         assert two.berth("plan", "resume", number, "--timeout", "60s").returncode == 0
         assert two.ended(number)["state"] == "succeeded"
-    finally:
-        example.kill()
-        example.wait()
+
+
+def test_who_asks_is_told_by_the_signature(two, gate):
+    """The example answers whom it knows; a secret is exchanged while a plan waits, and nobody is shown it."""
+    gate.say = lambda _: (200, {}, json.dumps({"status": "success", "data": {"result": [{"value": [0, "0"]}]}}))
+    old, new = "0123456789abcdef-old", "0123456789abcdef-new"
+    with example(gate, BERTH_HOOK_SECRET=new) as url:
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(url, data=b"{}", timeout=10)
+        assert two.api.patch("/v1/groups/demo", {"hookSecret": old}).status == 200
+        number = upgrade(two, gateUrl=url)
+        waits_for(two, number, "401: not signed with the secret that this gate knows")
+        assert two.plan(number)["state"] == "running" and not gate.asked, "Prometheus was asked for a stranger"
+        done = two.berth("group", "set", "demo", "--hook-secret", new)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert two.ended(number)["state"] == "succeeded" and gate.asked
+    for shown in (two.api.get("/v1/groups/demo").body, two.api.get("/v1/events", limit=1000).body, two.berth("group", "show", "demo", "-o", "json").stdout.encode()):
+        assert old.encode() not in shown and new.encode() not in shown

@@ -75,6 +75,29 @@ def test_out_swap_in_one_base_after_the_other(two, balancer):
     two.sound()
 
 
+def test_what_is_called_can_tell_who_calls(two, balancer, tmp_path):
+    """Signed like webhooks, once the group has a secret; a new one signs from the next call on, and none stops it."""
+    assert two.ended(upgrade(two))["state"] == "succeeded"
+    assert not any("Berth-Signature" in h for h in balancer.headers)
+    for version, secret in ("1.0.0", "first-secret-of-this-group"), ("2.0.0", "second-secret-of-this-group"):
+        (tmp_path / "secret").write_text(secret + "\n")
+        done = two.berth("group", "set", "demo", "--hook-secret", f"@{tmp_path}/secret")
+        assert done.returncode == 0 and secret not in done.stdout + done.stderr, done.stdout + done.stderr
+        before = len(balancer.asked)
+        assert two.ended(upgrade(two, version))["state"] == "succeeded"
+        assert len(balancer.asked) == before + 4
+        assert all(balancer.signed(secret, k) for k in range(before, before + 4))
+        assert not balancer.signed("some-other-secret", before)
+    two.one.process.kill()
+    two.one.start().ready()
+    two.deploy("hello:2.0.0", replicas=1, strategy={"minReady": "0s"})
+    assert balancer.signed("second-secret-of-this-group"), "it is in the ledger"
+    set_group(two, hookSecret="")
+    two.deploy("hello:2.0.0", replicas=2, strategy={"minReady": "0s"})
+    assert "Berth-Signature" not in balancer.headers[-1]
+    assert "hookSecret" not in two.api.get("/v1/groups/demo").json
+
+
 def test_a_hook_that_fails_is_that_base_failing(two, balancer):
     balancer.say = lambda asked: (409, {}, "the pool is too small") if asked["hook"] == "beforeSwap" else (200, {}, "")
     number = upgrade(two)
@@ -150,7 +173,8 @@ def test_a_dry_run_says_what_is_called_and_how_long_it_waits(two, balancer):
 
 def test_what_a_hook_may_be(two):
     for fields, field in ((dict(beforeSwap="ftp://lb"), "/beforeSwap"), (dict(afterSwap="rm -rf /"), "/afterSwap"), (dict(beforeSwap="http://u:p@lb/"), "/beforeSwap"),
-                          (dict(drainWait="2h"), "/drainWait"), (dict(hookTimeout="1ms"), "/hookTimeout"), (dict(drainWait="-1s"), "/drainWait")):
+                          (dict(drainWait="2h"), "/drainWait"), (dict(hookTimeout="1ms"), "/hookTimeout"), (dict(drainWait="-1s"), "/drainWait"),
+                          (dict(hookSecret="too short"), "/hookSecret"), (dict(hookSecret="a blank is in this one"), "/hookSecret"), (dict(hookSecret="x" * 201), "/hookSecret")):
         refused = two.api.patch("/v1/groups/demo", fields)
         assert refused.status == 400 and refused.json["errors"][0]["pointer"] == field, (fields, refused)
     done = two.berth("group", "set", "demo", "--before-swap", "", "--after-swap", "lb-in", "--drain-wait", "10s", "--hook-timeout", "1m")

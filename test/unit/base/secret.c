@@ -21,6 +21,14 @@ START_TEST(digests_match_the_standard) {
 }
 END_TEST
 
+/* printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac hook_secret */
+START_TEST(signatures_can_be_computed_with_other_tools) {
+	char signature[SIGNATURE_SIZE];
+	signature_make("hook_secret", 1700000000, "{\"a\":1}", 7, signature);
+	ck_assert_str_eq(signature, "t=1700000000,v1=28367bbcf2c01718d6f06ac0bba9bea32273a90ab5ec7c7f0fb2346ac44e4423");
+}
+END_TEST
+
 START_TEST(hex_goes_both_ways) {
 	uint8_t b[2] = { 9, 9 };
 	ck_assert(hex_decode("00fF", b, 2));
@@ -49,4 +57,5 @@ START_TEST(tokens_and_ids_have_their_form) {
 }
 END_TEST
 
-TEST_SUITE("base/secret", digests_match_the_standard, hex_goes_both_ways, tokens_and_ids_have_their_form)
+TEST_SUITE("base/secret", digests_match_the_standard, signatures_can_be_computed_with_other_tools, hex_goes_both_ways,
+    tokens_and_ids_have_their_form)
