@@ -516,7 +516,8 @@ static void on_away(void *arg) {
 	struct courier *c = arg;
 	struct core_state s;
 	core_state(c->api->core, &s);
-	if (s.mode == CORE_AWAY)
+	/* STARTING: a commit was under way, so that this server gave up its part, and it could not yet find out whose it is now. */
+	if (s.mode == CORE_AWAY || s.mode == CORE_STARTING)
 		alarm_raise(c, "database.away", true, "the database does not answer, and writes are refused until it does", s.reason);
 }
 

@@ -159,20 +159,26 @@ def test_quarantine_lost_bases_and_the_brake(fleet, until, receiver):
         agent.process.wake()
 
 
-def test_a_database_that_is_away_is_told_from_memory(fleet, until, receiver):
+@pytest.mark.parametrize("writing", [False, True], ids=["idle", "with a commit under way"])
+def test_a_database_that_is_away_is_told_from_memory(fleet, until, receiver, writing):
     fleet.begin(bases=0)
     hook(fleet, receiver)
     postmaster = fleet.one.postmaster
     everything = [postmaster, *cells.children(postmaster)]
+    until(lambda: receiver.taken() and fleet.api.get("/v1/webhooks/ops").json["sentEvent"] == receiver.taken()[0]["number"], what="nothing else is under way")
     for pid in everything:
         os.kill(pid, signal.SIGSTOP)
+    writer = threading.Thread(target=lambda: fleet.api.post("/v1/groups", {"name": "other"}), daemon=True)
+    if writing:
+        writer.start()
     try:
         until(lambda: "database.away" in receiver.kinds(), 60, "the alarm is told")
     finally:
         for pid in everything:
             os.kill(pid, signal.SIGCONT)
     until(lambda: "database.back" in receiver.kinds(), 40, "so is its end")
-    assert receiver.taken()[0]["text"].startswith("the database does not answer")
+    away = next(e for e in receiver.taken() if e["kind"] == "database.away")
+    assert away["text"].startswith("the database does not answer") and away["number"] == 0
 
 
 @pytest.mark.parametrize("fields, pointer", [
