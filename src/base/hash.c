@@ -1,0 +1,29 @@
+/* How a hash table grows: see hash.h. */
+#include "base/hash.h"
+
+/* The number of buckets grows by one; room for them is made for twice as many each time it is used up, which a large table gets without
+ * that anything is copied (realloc moves its pages). */
+static UT_hash_bucket *bucket_new(UT_hash_table *t) {
+	unsigned n = t->num_buckets;
+	if ((n & (n - 1)) == 0)
+		t->buckets = reallocarray(t->buckets, 2 * (size_t)n, sizeof *t->buckets);
+	if (t->buckets == NULL)
+		abort();
+	t->num_buckets = n + 1;
+	t->buckets[n] = (UT_hash_bucket){ 0 };
+	return &t->buckets[n];
+}
+
+void hash_grow(UT_hash_table *t) {
+	if (t->num_items <= HASH_LOAD * t->num_buckets)
+		return;
+	unsigned at = t->num_buckets;
+	UT_hash_bucket *fresh = bucket_new(t), *old = &t->buckets[at - (1u << (31 - __builtin_clz(at)))];
+	for (UT_hash_handle *x = old->hh_head, *next; x != NULL; x = next) {
+		next = x->hh_next;
+		if (hash_bucket(x->hashv, t->num_buckets) != at)
+			continue;
+		HASH_DEL_IN_BKT(*old, x);
+		hash_bucket_add(fresh, x);
+	}
+}
