@@ -23,7 +23,12 @@ static wall_t real_wall(void *arg) {
 	return (wall_t){ read_clock(CLOCK_REALTIME) };
 }
 
-const struct clock clock_real = { real_mono, real_wall, NULL };
+static int64_t real_cpu(void *arg) {
+	(void)arg;
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+const struct clock clock_real = { real_mono, real_wall, NULL, real_cpu };
 
 static mono_t virtual_mono(void *arg) {
 	return ((struct clock_virtual *)arg)->mono;
@@ -36,7 +41,7 @@ static wall_t virtual_wall(void *arg) {
 struct clock clock_virtual_init(struct clock_virtual *v, wall_t start) {
 	v->mono = (mono_t){ US_PER_S };
 	v->wall = start;
-	return (struct clock){ virtual_mono, virtual_wall, v };
+	return (struct clock){ virtual_mono, virtual_wall, v, NULL };
 }
 
 void clock_virtual_advance(struct clock_virtual *v, int64_t us) {

@@ -23,6 +23,7 @@ struct clock {
 	mono_t (*mono)(void *arg);
 	wall_t (*wall)(void *arg);
 	void *arg;
+	int64_t (*cpu)(void *arg); /* microseconds of CPU that the calling thread got so far; NULL: nobody counts */
 };
 
 extern const struct clock clock_real;
@@ -32,6 +33,9 @@ static inline mono_t clock_mono(const struct clock *c) {
 }
 static inline wall_t clock_wall(const struct clock *c) {
 	return c->wall(c->arg);
+}
+static inline int64_t clock_cpu(const struct clock *c) {
+	return c->cpu == NULL ? 0 : c->cpu(c->arg);
 }
 /* us may be negative; later than MONO_NEVER there is nothing. */
 static inline mono_t mono_add(mono_t t, int64_t us) {

@@ -350,11 +350,11 @@ static void load_done(void *arg, const struct ledger_loaded *res, const struct e
 		err = &e;
 	if (err != NULL || !core_may_act(c)) {
 		log_warn("load failed", log_e(err == NULL ? &e : err));
-		fleet_free(fresh);
+		core_bury_fleet(c, fresh);
 		lease_give_up(c);
 		return;
 	}
-	core_bury(c, c->fleet);
+	core_bury_fleet(c, c->fleet);
 	c->fleet = fresh;
 	c->epoch = res->epoch;
 	c->committed_event = res->last_event;

@@ -57,7 +57,8 @@ static void deployment_gone(struct core *c, struct plan *p, struct change *ch) {
 /* Of a deployment on all bases: those that joined while the plan was at work, behind its last look. */
 static void peers_late(struct core *c, const struct deployment *d) {
 	struct base *b;
-	if (d->current == NULL || d->current->row.replicas >= 0 || d->row.offline || d->n_queued > 0)
+	if (d->current == NULL || d->current->row.replicas >= 0 || d->row.offline || d->n_queued > 0 ||
+	    deployment_holders(d) >= d->group->n_bases)
 		return;
 	TAILQ_FOREACH(b, &d->group->bases, group_link)
 		if (b->row.state == BASE_READY && base_instance_of_module(b, d->module) == NULL)
@@ -68,7 +69,7 @@ static void peers_late(struct core *c, const struct deployment *d) {
  */
 static void leave_to_repair(struct core *c, const struct deployment *d) {
 	struct instance *i, *next;
-	for (i = TAILQ_FIRST(&d->instances); i != NULL; i = next) {
+	for (i = d->n_ready == d->n_instances ? NULL : TAILQ_FIRST(&d->instances); i != NULL; i = next) {
 		next = TAILQ_NEXT(i, deployment_link);
 		if (!i->row.wanted && i->task == NULL)
 			repair_instance(c, i);
@@ -147,18 +148,26 @@ void plan_due(struct core *c, int64_t plan_id) {
 	q->ids[q->n++] = plan_id;
 }
 
-static bool some_queued(const struct plan *p) {
-	const struct task *t;
-	TAILQ_FOREACH(t, &p->tasks, plan_link)
-		if (t->queued) /* called off; the dispatcher has not looked at it yet */
-			return true;
-	return false;
+/* So many tasks of a finished plan leave the memory in one step. */
+#define FORGET_SLICE 500
+
+/* False: one was called off, and the dispatcher has not looked at it yet. */
+static bool tasks_put_away(struct core *c, struct plan *p) {
+	struct task *t;
+	for (int n = 0; n < FORGET_SLICE && (t = TAILQ_FIRST(&p->tasks)) != NULL; n++) {
+		if (t->queued)
+			return false;
+		fleet_task_forget(c->fleet, t);
+	}
+	return true;
 }
 
-/* A finished plan leaves the memory when nothing of it is at work and everything of it is in the ledger. */
+/* A finished plan leaves the memory, in slices, when nothing of it is at work and everything of it is in the ledger. */
 static void put_away(struct core *c, struct plan *p) {
-	if (p->n_open > 0 || some_queued(p) || p->o.dirty || c->flying != NULL)
+	if (p->n_open > 0 || p->o.dirty || c->flying != NULL || !tasks_put_away(c, p))
 		agenda_add(&c->agenda, mono_add(c->mono, US_PER_S), AGENDA_PLAN, p->row.id);
+	else if (!TAILQ_EMPTY(&p->tasks))
+		plan_due(c, p->row.id);
 	else
 		fleet_plan_forget(c->fleet, p);
 }

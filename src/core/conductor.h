@@ -36,7 +36,8 @@
 #define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
 #define TURN_LIMIT_US (10 * US_PER_MS)
 #define TURN_BUDGET_US (TURN_LIMIT_US / 2)
-#define OBJECTS_A_TURN 2000       /* freed beside it */
+#define PIECE_OBJECTS 250 /* freed beside it, between two looks at the clock */
+#define PIECES_A_TURN 8
 #define JOINS_US (20 * US_PER_MS) /* from one commit for which only bases that join wait to the next */
 #define JOINS_ROWS 500            /* or as soon as so many rows are in it */
 #define MAX_QUEUED_OPS 20000
@@ -193,8 +194,10 @@ void core_fail_op(struct core *c, struct core_op *op, const struct err *err);
 void core_refuse_waiting(struct core *c);
 bool core_may_act(const struct core *c); /* we hold the lease, by our own clock, now */
 void core_loaded(struct core *c);        /* the new fleet is in place: live state again */
-/* Frees a fleet that nobody looks at any more, a piece per turn (rule 10); without a core, or behind its end, at once. NULL is fine. */
-void core_bury(struct core *c, struct fleet *f);
+/* Frees what nobody looks at any more, a piece per turn (rule 10): free_some is called with how many objects there is time for, takes those
+ * that it freed off that number, and says when all is gone. Without a core, or behind its end, at once. NULL is fine. */
+void core_bury(struct core *c, void *what, bool (*free_some)(void *what, size_t *objects));
+void core_bury_fleet(struct core *c, struct fleet *f);
 /* A dry run: nothing of it is written, and nobody is told. */
 static inline bool core_rehearses(const struct core *c) {
 	return c->env.ledger == NULL;

@@ -66,30 +66,54 @@ void core_end(struct core *c) {
 	core_refuse_waiting(c);
 }
 
-/* ---- fleets that nobody looks at any more, freed a piece per turn ---------------------------------------------------------------------
+/* ---- what nobody looks at any more, freed a piece per turn ----------------------------------------------------------------------------
  */
 struct grave {
-	struct fleet *fleet;
+	void *what;
+	bool (*free_some)(void *what, size_t *objects);
 	STAILQ_ENTRY(grave) link;
 };
 
-void core_bury(struct core *c, struct fleet *f) {
-	struct grave *g = f == NULL || c == NULL || c->ended ? NULL : calloc(1, sizeof *g);
+void core_bury(struct core *c, void *what, bool (*free_some)(void *what, size_t *objects)) {
+	if (what == NULL)
+		return;
+	struct grave *g = c == NULL || c->ended ? NULL : calloc(1, sizeof *g);
 	if (g == NULL) {
-		fleet_free(f);
+		(void)free_some(what, &(size_t){ SIZE_MAX });
 		return;
 	}
-	g->fleet = f;
+	g->what = what;
+	g->free_some = free_some;
 	STAILQ_INSERT_TAIL(&c->graves, g, link);
+	c->stats.buried++;
 	core_wake(c);
 }
 
-static void grave_dig(struct core *c, size_t objects) {
-	struct grave *g = STAILQ_FIRST(&c->graves);
-	if (g == NULL || !fleet_free_some(g->fleet, objects))
-		return;
-	STAILQ_REMOVE_HEAD(&c->graves, link);
-	free(g);
+static bool fleet_gone(void *what, size_t *objects) {
+	return fleet_free_some(what, objects);
+}
+
+void core_bury_fleet(struct core *c, struct fleet *f) {
+	core_bury(c, f, fleet_gone);
+}
+
+static void graves_dig(struct core *c, size_t objects) {
+	struct grave *g;
+	while ((g = STAILQ_FIRST(&c->graves)) != NULL && g->free_some(g->what, &objects)) {
+		STAILQ_REMOVE_HEAD(&c->graves, link);
+		c->stats.buried--;
+		free(g);
+	}
+}
+
+/* Beside what the turn was for: a piece at least, and more while there is time. */
+static void graves_look(struct core *c) {
+	mono_t end = mono_add(c->mono, TURN_BUDGET_US);
+	for (int pieces = 0; pieces < PIECES_A_TURN && !STAILQ_EMPTY(&c->graves); pieces++) {
+		graves_dig(c, PIECE_OBJECTS);
+		if (mono_before(end, clock_mono(&c->env.clock)))
+			return;
+	}
 }
 
 void core_free(struct core *c) {
@@ -104,8 +128,7 @@ void core_free(struct core *c) {
 	bundle_free(c->open);
 	fleet_free(c->fleet);
 	fleet_free(c->loading);
-	while (!STAILQ_EMPTY(&c->graves))
-		grave_dig(c, SIZE_MAX);
+	graves_dig(c, SIZE_MAX);
 	agenda_clear(&c->agenda);
 	links_clear(c);
 	series_forget(c, NULL);
@@ -369,10 +392,12 @@ void core_look_at_clock(struct core *c) {
 }
 
 /* Rule 10. The limit for deciding is the budget; the whole turn also makes the commit and tells who waited. */
-static void turn_took(struct core *c, int64_t us) {
+static void turn_took(struct core *c, int64_t us, int64_t cpu_us) {
 	c->stats.turns_over += us > TURN_LIMIT_US;
 	if (us > c->stats.max_turn_us)
 		c->stats.max_turn_us = us;
+	if (cpu_us > c->stats.max_turn_cpu_us)
+		c->stats.max_turn_cpu_us = cpu_us;
 }
 
 void core_turn(struct core *c) {
@@ -381,6 +406,7 @@ void core_turn(struct core *c) {
 	c->turning = true;
 	core_look_at_clock(c);
 	mono_t begun = c->mono;
+	int64_t cpu = clock_cpu(&c->env.clock);
 	lease_tick(c);
 	bool stuck = commit_stuck(c);
 	if (stuck)
@@ -393,8 +419,8 @@ void core_turn(struct core *c) {
 	commit_turn(c);
 	series_idle(c);
 	stop_when_idle(c);
-	grave_dig(c, OBJECTS_A_TURN);
-	turn_took(c, mono_diff(clock_mono(&c->env.clock), begun));
+	graves_look(c);
+	turn_took(c, mono_diff(clock_mono(&c->env.clock), begun), clock_cpu(&c->env.clock) - cpu);
 	c->turning = false;
 	if (more_to_do(c) || !STAILQ_EMPTY(&c->graves))
 		core_wake(c);

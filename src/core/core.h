@@ -144,7 +144,8 @@ void core_accept_older(struct core *c, void (*done)(void *arg, const struct err 
 struct core_stats {
 	uint64_t commits, rows, ops, retries, refused, reloads, commands, reports, turns_over;
 	int64_t last_commit_us, max_commit_us, commit_us; /* commit_us: of all commits together */
-	int64_t max_turn_us;
+	int64_t max_turn_us, max_turn_cpu_us; /* by the clock; by the CPU that the loop's thread got: each the most of any turn */
+	int buried;                           /* fleets and copies that nobody looks at any more, and that are not freed yet */
 };
 void core_stats(const struct core *c, struct core_stats *ret);
 struct ledger *core_ledger(struct core *c);

@@ -48,8 +48,8 @@ static bool unfinished(const struct deployment *d) {
 
 /* Failed instances make room for another try. */
 static void drop_failed(struct core *c, struct deployment *d) {
-	struct instance *i, *next;
-	for (i = TAILQ_FIRST(&d->instances); i != NULL; i = next) {
+	struct instance *i = d->n_ready == d->n_instances ? NULL : TAILQ_FIRST(&d->instances), *next;
+	for (; i != NULL; i = next) {
 		next = TAILQ_NEXT(i, deployment_link);
 		if (i->row.state == INSTANCE_FAILED && i->row.wanted && i->task == NULL)
 			fleet_instance_remove(c->fleet, i);

@@ -8,6 +8,7 @@
 
 #define MAX_LISTED 1000
 #define STRIDE 16              /* objects copied between two looks at the clock */
+#define OUTCOMES_A_STEP 64     /* the same of tasks that end */
 #define MAX_IDLE_STEPS 1000000 /* of virtual time in which nothing is at work: a soak of 30 days */
 
 /* One module on one base: what is done with it is done one after the other, and beside what is done with others. */
@@ -19,7 +20,7 @@ struct lane {
 	UT_hash_handle hh;
 };
 
-struct seat { /* a base of the copy */
+struct seat { /* a base of the copy: one of those that are told of */
 	int64_t base_id;
 	int64_t peak;
 	bool interrupted;
@@ -52,9 +53,9 @@ struct dry {
 	struct dry_times times;
 	struct agenda outcomes; /* of tasks */
 	struct seat *seats;
-	struct lane *lanes;
-	struct placed *placed;
-	size_t n_placed, cap;
+	struct lane *lanes; /* where something is being done */
+	struct placed placed[MAX_LISTED];
+	size_t n_placed; /* in all; the first are listed */
 	struct part parts[2 * PLAN_MAX_CHANGES];
 	size_t n_parts;
 	struct plan *plan;
@@ -197,30 +198,42 @@ static int dry_ask_all(
 	return ask_there(d, who, specs, n, err);
 }
 
-void dry_free(struct dry *d, struct core *c) {
+static bool lanes_free(struct dry *d, size_t *objects) {
+	struct lane *l, *next;
+	HASH_ITER(hh, d->lanes, l, next) {
+		if (*objects == 0)
+			return false;
+		HASH_DEL(d->lanes, l);
+		free(l);
+		--*objects;
+	}
+	return true;
+}
+
+/* The copy first: everything else is little. */
+static bool dry_gone(void *what, size_t *objects) {
+	struct dry *d = what;
 	struct seat *s, *next;
-	struct lane *l, *after;
-	if (d == NULL)
-		return;
+	if (!lanes_free(d, objects) || (d->core != NULL && d->core->fleet != NULL && !fleet_free_some(d->core->fleet, objects)))
+		return false;
 	HASH_ITER(hh, d->seats, s, next) {
 		HASH_DEL(d->seats, s);
 		free(s);
 	}
-	HASH_ITER(hh, d->lanes, l, after) {
-		HASH_DEL(d->lanes, l);
-		free(l);
-	}
-	agenda_clear(&d->outcomes);
-	free(d->outcomes.items);
-	free(d->placed);
-	scratch_free(d->copy, c);
-	if (d->core != NULL) {
-		core_bury(c, d->core->fleet);
+	if (d->core != NULL)
 		d->core->fleet = NULL;
-	}
+	agenda_clear(&d->outcomes);
 	core_free(d->core);
 	arena_free(d->arena);
 	free(d);
+	return true;
+}
+
+void dry_free(struct dry *d, struct core *c) {
+	if (d == NULL)
+		return;
+	scratch_free(d->copy, c);
+	core_bury(c, d, dry_gone);
 }
 
 int dry_check(const struct dry *d, struct err *err) {
@@ -229,10 +242,11 @@ int dry_check(const struct dry *d, struct err *err) {
 
 /* ---- what happens ----------------------------------------------------------------------------------------------------------------------
  */
+/* NULL: it is not one of those that are told of. */
 static struct seat *seat_of(struct dry *d, const struct base *b) {
 	struct seat *s;
 	HASH_FIND(hh, d->seats, &b->row.id, sizeof b->row.id, s);
-	if (s == NULL) {
+	if (s == NULL && HASH_COUNT(d->seats) < MAX_LISTED) {
 		s = calloc(1, sizeof *s);
 		if (s == NULL)
 			abort();
@@ -240,6 +254,15 @@ static struct seat *seat_of(struct dry *d, const struct base *b) {
 		HASH_ADD(hh, d->seats, base_id, sizeof s->base_id, s);
 	}
 	return s;
+}
+
+static void seat_note(struct dry *d, const struct base *b, bool gap) {
+	struct seat *s = seat_of(d, b);
+	if (s == NULL)
+		return;
+	if (b->row.units_used > s->peak)
+		s->peak = b->row.units_used;
+	s->interrupted |= gap;
 }
 
 static struct lane *lane_of(struct dry *d, const struct task *t) {
@@ -255,17 +278,22 @@ static struct lane *lane_of(struct dry *d, const struct task *t) {
 	return l;
 }
 
+/* Nothing is at work there any more. */
+static void lane_close(struct dry *d, const struct task *t) {
+	struct lane *l = lane_of(d, t);
+	if (mono_before(d->mono, l->busy))
+		return;
+	HASH_DEL(d->lanes, l);
+	free(l);
+}
+
 /* What others do by the way, because the plan makes it possible, is not the plan's. */
 static void place(struct dry *d, const struct task *t, const char *action) {
 	if (t->plan != d->plan)
 		return;
-	if (d->n_placed == d->cap) {
-		d->cap = d->cap == 0 ? 64 : d->cap * 2;
-		d->placed = realloc(d->placed, d->cap * sizeof *d->placed);
-		if (d->placed == NULL)
-			abort();
-	}
-	d->placed[d->n_placed++] = (struct placed){ t->row.base_id, t->instance->deployment, action, (int)t->row.batch };
+	if (d->n_placed < MAX_LISTED)
+		d->placed[d->n_placed] = (struct placed){ t->row.base_id, t->instance->deployment, action, (int)t->row.batch };
+	d->n_placed++;
 }
 
 static struct part *part_of(struct dry *d, const struct deployment *x) {
@@ -279,16 +307,13 @@ static struct part *part_of(struct dry *d, const struct deployment *x) {
 static void note(struct dry *d, const struct task *t) {
 	const struct instance *other = t->row.partner_id == 0 ? NULL : fleet_instance(d->core->fleet, t->row.partner_id);
 	bool here = other != NULL && other->base == t->base, install = t->row.kind == TASK_KIND_INSTALL;
-	struct seat *s = seat_of(d, t->base);
 	struct part *p = part_of(d, t->instance->deployment);
-	if (t->base->row.units_used > s->peak)
-		s->peak = t->base->row.units_used;
 	bool gap = !install && here && other->row.state != INSTANCE_READY;
 	if (install)
 		place(d, t, here ? "upgrade" : "install");
 	else if (!here)
 		place(d, t, "uninstall");
-	s->interrupted |= gap;
+	seat_note(d, t->base, gap);
 	if (p == NULL)
 		return;
 	p->replaced += install && here;
@@ -355,13 +380,16 @@ static void questions_answer(struct dry *d) {
 	plan_due(d->core, d->plan->row.id);
 }
 
+/* Very many may be due at one moment: as many as fit into a step. */
 static void outcomes_take(struct dry *d) {
 	struct agenda_item x;
-	while (agenda_pop(&d->outcomes, d->mono, &x)) {
+	for (int n = 0; n < OUTCOMES_A_STEP && agenda_pop(&d->outcomes, d->mono, &x); n++) {
 		struct task *t = fleet_task(d->core->fleet, x.id);
 		struct task_outcome good = { .ok = true };
 		if (t == NULL || t->row.state != TASK_SENT)
 			continue;
+		if (!task_is_hook(t))
+			lane_close(d, t);
 		good.duration_us = task_is_hook(t) ? 0 : t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us;
 		task_outcome(d->core, t, &good);
 		look(d);
@@ -459,14 +487,12 @@ static void tell_bases(struct dry *d, struct arena *a, struct dry_run *x) {
 	struct seat *s, *next;
 	x->peaks = arena_alloc(a, (HASH_COUNT(d->seats) + 1) * sizeof *x->peaks);
 	HASH_ITER(hh, d->seats, s, next) {
-		if (x->n_peaks == MAX_LISTED)
-			break;
 		const struct base *b = fleet_base_by_id(d->core->fleet, s->base_id);
 		x->peaks[x->n_peaks++] = (struct dry_peak){
 			.base = arena_strdup(a, b->row.name), .units = s->peak, .limit = base_limit(b), .interrupted = s->interrupted
 		};
 	}
-	x->placed = arena_alloc(a, (d->n_placed + 1) * sizeof *x->placed);
+	x->placed = arena_alloc(a, MAX_LISTED * sizeof *x->placed);
 	for (; x->n_placed < d->n_placed && x->n_placed < MAX_LISTED; x->n_placed++) {
 		const struct placed *p = &d->placed[x->n_placed];
 		x->placed[x->n_placed] =

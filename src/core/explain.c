@@ -281,10 +281,7 @@ static void explain_turns(const struct deployment *d, struct listing *l) {
 static void explain_lacking(struct core *c, const struct deployment *d, struct listing *l) {
 	const struct base *b;
 	int n = 0;
-	int holders = 0;
-	for (int z = 0; z < GROUP_ZONES; z++)
-		holders += d->zone_holders[z];
-	if (d->row.offline || d->current == NULL || d->current->row.replicas >= 0 || holders >= d->group->n_bases)
+	if (d->row.offline || d->current == NULL || d->current->row.replicas >= 0 || deployment_holders(d) >= d->group->n_bases)
 		return;
 	TAILQ_FOREACH(b, &d->group->bases, group_link) {
 		struct place_report rep;

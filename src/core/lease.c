@@ -150,7 +150,7 @@ void lease_give_up(struct core *c) {
 	core_set_mode(c, CORE_STARTING, ""); /* whether another one is active is known after the next look; agents stay until then */
 	commit_drop(c, &err, false);
 	core_refuse_waiting(c);
-	core_bury(c, c->fleet);
+	core_bury_fleet(c, c->fleet);
 	c->fleet = NULL;
 	agenda_clear(&c->agenda);
 	links_clear(c);

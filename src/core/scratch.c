@@ -46,7 +46,7 @@ struct fleet *scratch_take(struct scratch *s) {
 void scratch_free(struct scratch *s, struct core *c) {
 	if (s == NULL)
 		return;
-	core_bury(c, s->to);
+	core_bury_fleet(c, s->to);
 	free(s);
 }
 
@@ -318,7 +318,7 @@ static int copy_some(struct scratch *s, struct fleet *from, size_t objects, stru
 }
 
 static void start_over(struct scratch *s, struct core *c) {
-	core_bury(c, s->to);
+	core_bury_fleet(c, s->to);
 	s->to = fleet_new();
 	s->stage = STAGE_ROOT;
 	s->group = 0;

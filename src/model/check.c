@@ -326,6 +326,22 @@ static int revisions_check(const struct fleet *f, const struct deployment *d, st
 	return 0;
 }
 
+static int revision_sums_check(const struct deployment *d, struct err *err) {
+	const struct revision *r;
+	const struct instance *i;
+	TAILQ_FOREACH(r, &d->revisions, link) {
+		int wanted = 0, other = 0;
+		TAILQ_FOREACH(i, &d->instances, deployment_link)
+			if (i->row.wanted && i->row.revision == r->row.number) {
+				wanted++;
+				other += i->version != r->version;
+			}
+		SAME(r->n_wanted, wanted, "n_wanted of revision %lld of deployment %s", LL(r->row.number), d->row.name);
+		SAME(r->n_other, other, "n_other of revision %lld of deployment %s", LL(r->row.number), d->row.name);
+	}
+	return 0;
+}
+
 static bool first_of_deployment(const struct instance *i) {
 	const struct instance *x;
 	TAILQ_FOREACH(x, &i->base->instances, base_link)
@@ -381,6 +397,7 @@ static int deployments_check(const struct fleet *f, struct dirty_tally *dt, stru
 			BROKEN("deployment %s is linked to another module or group than its row says", d->row.name);
 		CHECK(revisions_check(f, d, dt, err));
 		CHECK(deployment_sums_check(d, err));
+		CHECK(revision_sums_check(d, err));
 		if (d->plan != NULL && (!plan_live_state((enum plan_state)d->plan->row.state) || !plan_touches(d->plan, d)))
 			BROKEN("deployment %s names plan %lld (%s), which does not run for it", d->row.name, LL(d->plan->row.id),
 			    word_text(WORD_PLAN, d->plan->row.state));

@@ -126,14 +126,6 @@ void deployment_set_plan(struct fleet *f, struct deployment *d, struct plan *p) 
 	d->plan = p; /* derived from plans and their changes: nothing to store */
 }
 
-void deployment_recount(struct deployment *d) {
-	d->n_updated = 0;
-	const struct instance *i;
-	TAILQ_FOREACH(i, &d->instances, deployment_link)
-		if (i->row.wanted && i->row.revision == d->row.revision)
-			d->n_updated++;
-}
-
 /* ---- revisions ---- */
 
 void revision_link(struct deployment *d, struct version *v, struct revision *r) {
@@ -145,6 +137,24 @@ void revision_link(struct deployment *d, struct version *v, struct revision *r) 
 		d->current = r;
 	if (r->row.number == d->row.completed_revision)
 		d->completed = r;
+}
+
+/* Of the new current one. Its number was never given out: nothing is at it, unless somebody is at a number that is not known. */
+static void revision_recount(struct deployment *d, struct revision *r) {
+	const struct revision *x;
+	const struct instance *i;
+	int known = 0;
+	d->n_updated = 0;
+	TAILQ_FOREACH(x, &d->revisions, link)
+		known += x->n_wanted;
+	if (known == d->n_wanted)
+		return;
+	TAILQ_FOREACH(i, &d->instances, deployment_link)
+		if (i->row.wanted && i->row.revision == r->row.number) {
+			d->n_updated++;
+			r->n_wanted++;
+			r->n_other += i->version != r->version;
+		}
 }
 
 struct revision *fleet_revision_add(
@@ -162,7 +172,7 @@ struct revision *fleet_revision_add(
 	x->strategy = s == NULL ? strategy_unset : *s;
 	d->row.revision = r.number;
 	revision_link(d, v, x);
-	deployment_recount(d);
+	revision_recount(d, x);
 	fleet_touch(f, &d->o);
 	object_created(f, &x->o);
 	return x;

@@ -178,6 +178,7 @@ struct revision {
 	struct deployment *deployment;
 	struct version *version;
 	struct strategy strategy; /* parsed row.strategy */
+	int n_wanted, n_other;    /* wanted instances at it; of those, at another version than its own */
 	TAILQ_ENTRY(revision) link;
 };
 
@@ -295,11 +296,12 @@ struct idem {
 /* ---- life -------------------------------------------------------------------------------------------------------------------- */
 struct fleet *fleet_new(void);
 void fleet_free(struct fleet *f);
-/* Frees about so many objects of a fleet that nobody looks at any more. True: all of it is gone. */
-bool fleet_free_some(struct fleet *f, size_t objects);
+/* Frees so many objects of a fleet that nobody looks at any more, and takes them off the number. True: all of it is gone. */
+bool fleet_free_some(struct fleet *f, size_t *objects);
 /* Counts what happens, per row of lifecycle.def (transition_count() of them); the caller's memory. */
 void fleet_count_transitions(struct fleet *f, uint64_t *counts);
-void fleet_on_plan_free(struct fleet *f, void (*fn)(struct plan_live *live)); /* called when a plan object goes */
+/* Called when a plan object goes; in the same way as fleet_free_some(), until it says that all of it is gone. */
+void fleet_on_plan_free(struct fleet *f, bool (*fn)(struct plan_live *live, size_t *objects));
 
 /* Load: rows arrive table by table in tables.def order, each table by key. The row is copied (its texts too): it need only be valid during
  * the call. Of cell and event only the last numbers (and the last event's time) are kept. E_INTERNAL with a text when a row refers to
@@ -458,6 +460,12 @@ static inline bool base_gone(const struct base *b) { /* lost or stopped */
 bool base_open(const struct base *b);                      /* may take new instances: ready, not cordoned */
 static inline bool group_observed(const struct group *g) { /* its bases are looked at, never commanded */
 	return g->row.mode == GROUP_MODE_OBSERVE;
+}
+static inline int deployment_holders(const struct deployment *d) { /* bases of its group that have an instance of it */
+	int n = 0;
+	for (int z = 0; z < GROUP_ZONES; z++)
+		n += d->zone_holders[z];
+	return n;
 }
 void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);

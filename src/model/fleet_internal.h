@@ -50,7 +50,7 @@ struct fleet {
 	TAILQ_HEAD(, finding) finding_queue;
 	struct idem *idems;
 	TAILQ_HEAD(, idem) idem_queue;
-	void (*plan_free)(struct plan_live *live);
+	bool (*plan_free)(struct plan_live *live, size_t *objects);
 	uint64_t *reached; /* per row of lifecycle.def; NULL: nobody counts */
 };
 
@@ -91,9 +91,8 @@ void stay_end(struct fleet *f, struct instance *i, const char *as, const char *r
 void stays_move(struct stay_list *from, struct stay_list *to); /* to NULL: they are written by themselves */
 void stays_collect(struct fleet *f, struct changeset *cs, struct stay_list *list);
 void stays_collect_rest(struct fleet *f, struct changeset *cs); /* those in no list */
-bool stays_free(struct fleet *f, size_t n);                     /* true: none is left */
+bool stays_free(struct fleet *f, size_t *objects);              /* true: none is left */
 void revision_link(struct deployment *d, struct version *v, struct revision *r);
-void deployment_recount(struct deployment *d); /* n_updated, after the current revision changed */
 void plan_count(struct plan *p);
 void plan_uncount(struct plan *p);
 bool plan_live_state(enum plan_state s); /* unfinished and not queued */

@@ -25,6 +25,11 @@ static void instance_tally(struct instance *i, int sign) {
 	d->n_away += base_gone(i->base) ? sign : 0;
 	d->n_ready += ready ? sign : 0;
 	d->n_updated += i->row.revision == d->row.revision ? sign : 0;
+	struct revision *r = fleet_revision(d, i->row.revision);
+	if (r != NULL) {
+		r->n_wanted += sign;
+		r->n_other += i->version != r->version ? sign : 0;
+	}
 	if (g == d->group)
 		d->zone_wanted[i->base->zone->slot] += sign;
 }

@@ -121,7 +121,7 @@ void fleet_plan_forget(struct fleet *f, struct plan *p) {
 	}
 	finding_set_plan(p->evicts, NULL);
 	if (p->live != NULL && f->plan_free != NULL)
-		f->plan_free(p->live);
+		(void)f->plan_free(p->live, &(size_t){ SIZE_MAX });
 	HASH_DELETE(hh_id, f->plans, p);
 	object_part(f, &p->o);
 }

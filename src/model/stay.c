@@ -97,9 +97,9 @@ void stays_collect_rest(struct fleet *f, struct changeset *cs) {
 	}
 }
 
-bool stays_free(struct fleet *f, size_t n) {
+bool stays_free(struct fleet *f, size_t *objects) {
 	struct object *o;
-	for (; n > 0 && (o = TAILQ_FIRST(&f->dirty[TABLE_base_history])) != NULL; n--) {
+	for (; *objects > 0 && (o = TAILQ_FIRST(&f->dirty[TABLE_base_history])) != NULL; --*objects) {
 		object_clean(f, o);
 		object_free(o);
 	}

@@ -35,18 +35,22 @@ void todo_add(struct todo *t, int64_t id) {
 	t->ids[t->n++] = id;
 }
 
-void plan_live_free(struct plan_live *l) {
-	if (l == NULL)
-		return;
+bool plan_live_free(struct plan_live *l, size_t *objects) {
 	struct chain *c, *tc;
+	struct failed_slot *x, *tx;
 	HASH_ITER(hh, l->chains, c, tc) {
+		if (*objects == 0)
+			return false;
 		HASH_DEL(l->chains, c);
 		free(c);
+		--*objects;
 	}
-	struct failed_slot *x, *tx;
 	HASH_ITER(hh, l->failed, x, tx) {
+		if (*objects == 0)
+			return false;
 		HASH_DEL(l->failed, x);
 		free(x);
+		--*objects;
 	}
 	memo_deinit(&l->memo);
 	free(l->prefetch.v);
@@ -55,6 +59,7 @@ void plan_live_free(struct plan_live *l) {
 	free(l->upgrades.ids);
 	free(l->removals.ids);
 	free(l);
+	return true;
 }
 
 static struct slot_key key_of(const struct deployment *d, const struct base *b) {

@@ -61,20 +61,45 @@ static void list_victims(struct plan *p, const struct deployment *d, int64_t n, 
 	free(v);
 }
 
+/* No walk is needed to find those that are. What is behind and goes away is not in the count. */
+static bool nothing_behind(const struct plan_work *w) {
+	return w->behind == 0 && w->target > 0;
+}
+
+/* From that place on those that are not ready come first; each kind stays in its order. */
+static void ready_last(struct plan_env *e, struct todo *t, size_t first) {
+	int64_t *ready = calloc(t->n - first + 1, sizeof *ready);
+	size_t n = 0, at = first;
+	if (ready == NULL)
+		abort();
+	for (size_t k = first; k < t->n; k++) {
+		if (fleet_instance(e->fleet, t->ids[k])->row.state == INSTANCE_READY)
+			ready[n++] = t->ids[k];
+		else
+			t->ids[at++] = t->ids[k];
+	}
+	memcpy(&t->ids[at], ready, n * sizeof *ready);
+	free(ready);
+}
+
 /* What is left of one change now, not ready ones first; and who goes when there are too many. */
-static void list_change(struct plan *p, struct change *ch, const struct batch *b) {
+static void list_change(struct plan_env *e, struct plan *p, struct change *ch, const struct batch *b) {
 	struct plan_live *l = p->live;
 	struct plan_work w;
 	struct instance *i;
 	plan_work_left(p, ch, &w);
 	if (w.in > 0 && (change_shrinks(ch) || !batch_labelled(b))) /* who goes is not a matter of labels */
 		list_victims(p, ch->deployment, w.in, b);
-	if (change_shrinks(ch))
+	if (change_shrinks(ch) || nothing_behind(&w))
 		return;
-	for (int pass = 0; pass < 2; pass++)
-		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
-			if ((i->row.state == INSTANCE_READY) == (pass == 1) && slot_left(p, ch, i) && batch_takes(b, i->base))
-				todo_add(&l->upgrades, i->row.id);
+	size_t ready = 0, first = l->upgrades.n;
+	TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+		if (slot_left(p, ch, i) && batch_takes(b, i->base)) {
+			todo_add(&l->upgrades, i->row.id);
+			ready += i->row.state == INSTANCE_READY;
+		}
+	if (first + ready < l->upgrades.n)
+		ready_last(e, &l->upgrades, first);
 }
 
 struct placed_todo {
@@ -113,7 +138,7 @@ static void list_work(struct plan_env *e, struct plan *p, const struct batch *b)
 	live_todo_reset(p->live);
 	p->live->todo_batch = b->row.number;
 	TAILQ_FOREACH(ch, &p->changes, link)
-		list_change(p, ch, b);
+		list_change(e, p, ch, b);
 	if (!plan_keeps_revision(p) && TAILQ_NEXT(TAILQ_FIRST(&p->changes), link) != NULL)
 		order_by_base(e, &p->live->upgrades);
 }
@@ -472,8 +497,11 @@ int64_t slots_late(struct plan_env *e, struct plan *p) {
 		const struct revision *to = ch->row.accompanies || change_shrinks(ch) ? NULL : change_goal(ch);
 		if (to == NULL || to->row.replicas >= 0)
 			continue;
-		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
-			n += !slot_moot(p, ch, i);
+		struct plan_work w;
+		plan_work_left(p, ch, &w);
+		if (!nothing_behind(&w))
+			TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
+				n += !slot_moot(p, ch, i);
 		n += room_next(e, p, ch, to, NULL) != NULL;
 	}
 	return n;

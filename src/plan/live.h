@@ -231,6 +231,8 @@ struct revision *slot_goal(const struct plan *p, const struct change *ch, const 
 bool slot_left(struct plan *p, const struct change *ch, const struct instance *i); /* the plan is about it, and it is not done */
 /* Of a drain: something that others took away, or move, is still there; it comes back where that comes to nothing. */
 bool plan_leaves_yet(struct plan *p);
+/* Wanted ones that differ from that revision by its number only. */
+int64_t renamed_count(const struct deployment *d, const struct revision *to);
 void plan_work_left(struct plan *p, const struct change *ch, struct plan_work *ret);
 
 #endif

@@ -51,7 +51,7 @@ struct plan_env {
 
 #define PLAN_MAX_CHANGES 100 /* of a change of what is wanted; a drain is about whatever there is */
 
-/* What a change would touch now. */
+/* What a change would touch now; `to` is a revision of d, or NULL. Does not look at each instance. */
 struct plan_work {
 	int64_t behind, out, in, total;
 	int64_t target;
@@ -91,7 +91,7 @@ bool plan_start(struct plan_env *e, struct plan *p);
 void plan_step(struct plan_env *e, struct plan *p);
 /* After a load: rebuilds plan_live from rows. */
 void plan_restore(struct plan_env *e, struct plan *p);
-void plan_live_free(struct plan_live *l);
+bool plan_live_free(struct plan_live *l, size_t *objects); /* for fleet_on_plan_free() */
 
 /* A task of a plan got its outcome. ok, or failed with a fault; retryable decides about BACKOFF. */
 struct task_outcome {

@@ -37,7 +37,7 @@ static bool deployments_free(const struct plan *p) {
 static void bring_up_to_date(struct plan_env *e, struct change *ch) {
 	struct revision *to = change_goal(ch);
 	struct instance *i;
-	if (to == NULL)
+	if (to == NULL || renamed_count(ch->deployment, to) == 0)
 		return;
 	TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link)
 		if (i->row.wanted && i->row.revision != to->row.number && !instance_behind(i, to))
@@ -249,13 +249,16 @@ struct batch *batch_now(struct plan *p) {
 static bool others_at_work(const struct plan *p) {
 	const struct change *ch;
 	const struct instance *i;
-	TAILQ_FOREACH(ch, &p->changes, link)
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		if (ch->deployment->n_ready == ch->deployment->n_wanted)
+			continue;
 		TAILQ_FOREACH(i, &ch->deployment->instances, deployment_link) {
 			bool coming =
 			    i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING;
 			if (coming && i->row.wanted && base_reachable(i->base) && !slot_ignored(p, ch->deployment, i->base))
 				return true;
 		}
+	}
 	return false;
 }
 

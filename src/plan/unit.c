@@ -57,15 +57,22 @@ static void count_bases(struct plan *p, const struct base *first, struct counted
 
 /* New instances, and those that go: the k-th of each change are taken to share a base. */
 static void count_rest(struct plan *p, struct counted *x, bool out) {
-	for (int64_t k = 0, n = 1; n > 0; k++, unit_add(x, n)) {
-		const struct change *ch;
-		n = 0;
-		TAILQ_FOREACH(ch, &p->changes, link) {
-			struct plan_work w;
-			plan_work_left(p, ch, &w);
-			n += (out ? w.out : w.in) > k;
-		}
+	int64_t *rest = calloc((size_t)TAILQ_LAST(&p->changes, change_list)->row.number + 1, sizeof *rest);
+	const struct change *ch;
+	int changes = 0;
+	if (rest == NULL)
+		abort();
+	TAILQ_FOREACH(ch, &p->changes, link) {
+		struct plan_work w;
+		plan_work_left(p, ch, &w);
+		rest[changes++] = out ? w.out : w.in;
 	}
+	for (int64_t k = 0, n = 1; n > 0; k++, unit_add(x, n)) {
+		n = 0;
+		for (int i = 0; i < changes; i++)
+			n += rest[i] > k;
+	}
+	free(rest);
 }
 
 static bool counts_slots(const struct plan *p) {

@@ -105,24 +105,29 @@ static void strategy_now(struct strategy *s) {
 }
 
 static int64_t wanted_bases(const struct deployment *d, const struct revision *to) {
-	if (to->row.replicas >= 0)
-		return to->row.replicas;
-	int64_t n = 0;
-	struct base *b;
-	TAILQ_FOREACH(b, &d->group->bases, group_link)
-		if (b->row.state != BASE_LOST && b->row.state != BASE_STOPPED)
-			n++;
+	const struct group *g = d->group;
+	return to->row.replicas >= 0 ? to->row.replicas : g->n_bases - g->n_state[BASE_LOST] - g->n_state[BASE_STOPPED];
+}
+
+/* instance_behind() of all that are wanted, without a look at each. */
+static int64_t behind_count(const struct deployment *d, const struct revision *to) {
+	int64_t n = d->n_wanted - to->n_wanted;
+	const struct revision *r;
+	TAILQ_FOREACH(r, &d->revisions, link)
+		if (r != to && revision_same_content(r, to))
+			n -= r->n_wanted - r->n_other;
 	return n;
+}
+
+int64_t renamed_count(const struct deployment *d, const struct revision *to) {
+	return d->n_wanted - to->n_wanted - behind_count(d, to);
 }
 
 void plan_work_count(const struct deployment *d, const struct revision *to, bool offline, struct plan_work *ret) {
 	*ret = (struct plan_work){ 0 };
 	ret->target = offline ? 0 : wanted_bases(d, to);
-	const struct instance *i;
 	if (to != NULL)
-		TAILQ_FOREACH(i, &d->instances, deployment_link)
-			if (i->row.wanted && instance_behind(i, to))
-				ret->behind++;
+		ret->behind = behind_count(d, to);
 	if (d->n_wanted < ret->target)
 		ret->out = ret->target - d->n_wanted;
 	else

@@ -64,6 +64,9 @@ static void core_metrics(struct buf *b, const struct core *c, const struct core_
 	metric(b, "berth_commit_seconds_last", "gauge", "Duration of the last commit.", (double)t.last_commit_us / 1e6);
 	metric(b, "berth_commit_seconds_max", "gauge", "Longest commit since the start.", (double)t.max_commit_us / 1e6);
 	metric(b, "berth_turn_seconds_max", "gauge", "Longest turn of the core since the start.", (double)t.max_turn_us / 1e6);
+	metric(b, "berth_turn_cpu_seconds_max", "gauge", "Most CPU that a turn of the core took since the start.",
+	    (double)t.max_turn_cpu_us / 1e6);
+	metric(b, "berth_fleets_discarded", "gauge", "Old models and copies of dry runs that are being freed, a piece per turn.", t.buried);
 	metric(b, "berth_ready", "gauge", "1 while this server answers writes.", s->ready);
 	metric(b, "berth_epoch", "gauge", "Epoch of the cell.", (double)s->epoch);
 	metric(b, "berth_last_event", "gauge", "Number of the last event.", (double)s->last_event);

@@ -536,7 +536,33 @@ START_TEST(a_finding_is_of_its_tenant) {
 }
 END_TEST
 
-TEST_SUITE("model/fleet", units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count,
+/* Rule 10: what nobody looks at any more goes a few objects at a time, whatever they are. */
+START_TEST(a_fleet_is_freed_in_pieces) {
+	struct world w;
+	world_init(&w);
+	struct group *g = fleet_group_add(w.f, w.t, &(struct row_base_group){ .name = mut("many"), .install_limit = 5 });
+	for (int i = 0; i < 50; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "m%d", i);
+		struct base *b = fleet_base_add(w.f, g, &(struct row_base){ .name = name, .state = BASE_READY });
+		struct deployment *d = fleet_deployment_add(w.f, w.t, w.d->module, g, &(struct row_deployment){ .name = name });
+		fleet_revision_add(w.f, d, w.v, &(struct row_revision){ .replicas = 1 }, NULL);
+		struct instance *x;
+		ck_assert_int_eq(
+		    fleet_instance_add(w.f, b, d, w.v, &(struct row_instance){ .units = 1, .revision = 1, .wanted = true }, &x, NULL), 0);
+		struct plan *p = fleet_plan_add(w.f, w.t, &(struct row_plan){ .state = PLAN_RUNNING });
+		fleet_change_add(w.f, p, d, &(struct row_plan_change){ .to_revision = 1 });
+		fleet_task_add(w.f, p, x, &(struct row_task){ .kind = TASK_KIND_INSTALL });
+	}
+	int pieces = 1;
+	for (size_t objects = 20; !fleet_free_some(w.f, &objects); objects = 20, pieces++)
+		ck_assert_uint_eq(objects, 0);
+	ck_assert_int_ge(pieces, 5 * 50 / 20); /* bases, revisions, instances, changes, tasks */
+	ledger_sim_free(w.l);
+}
+END_TEST
+
+TEST_SUITE("model/fleet", a_fleet_is_freed_in_pieces, units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count,
     a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on,
     what_a_smaller_successor_took_is_returned_to_the_rest, wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count,
     collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first, events_are_numbered_and_never_go_back,

@@ -73,4 +73,65 @@ START_TEST(a_large_batch_is_filled_in_slices) {
 }
 END_TEST
 
-TEST_SUITE("plan/start", a_large_batch_is_filled_in_slices, nothing_starts_in_a_frozen_group_and_what_runs_goes_on, one_plan_per_deployment)
+static int64_t behind_one_by_one(const struct world *w, const struct revision *to) {
+	const struct instance *i;
+	int64_t n = 0;
+	TAILQ_FOREACH(i, &w->d->instances, deployment_link)
+		n += i->row.wanted && instance_behind(i, to);
+	return n;
+}
+
+/* What a plan has to do is known from the counts per revision, also where revisions differ by their number only, or are not kept. */
+START_TEST(what_is_behind_is_counted_without_a_look_at_each) {
+	struct world w;
+	world_init(&w, 12, 3);
+	static const char *const versions[] = { "1.0.0", "1.0.0", "2.0.0", "1.0.0", "2.0.0" };
+	for (size_t k = 0; k < sizeof versions / sizeof *versions; k++) {
+		struct revision *to = world_revision(&w, versions[k], 4 + 2 * (int64_t)k, NULL);
+		for (struct revision *r = TAILQ_FIRST(&w.d->revisions); r != NULL; r = TAILQ_NEXT(r, link)) {
+			struct plan_work work;
+			plan_work_count(w.d, r, false, &work);
+			int64_t target = r->row.replicas, behind = behind_one_by_one(&w, r);
+			ck_assert_int_eq(work.behind, behind < target ? behind : target);
+		}
+		struct plan *p = world_plan(&w, k == 0 ? PLAN_KIND_RELEASE : PLAN_KIND_UPGRADE, (int64_t)k, (int64_t)k + 1);
+		for (int n = 0; n < 3 && k + 1 < sizeof versions / sizeof *versions; n++) { /* some are left where they are */
+			plan_step(&w.e, p);
+			world_send(&w, p);
+			world_answer(&w, p, NULL);
+			world_pass(&w, 6 * US_PER_S);
+		}
+		if (!word_terminal(WORD_PLAN, p->row.state))
+			plan_stop(&w.e, p, "enough");
+		ck_assert_int_eq(renamed_count(w.d, to), w.d->n_wanted - to->n_wanted - behind_one_by_one(&w, to));
+		if (k == 2)
+			fleet_revision_remove(w.f, TAILQ_FIRST(&w.d->revisions));
+	}
+	world_deinit(&w);
+}
+END_TEST
+
+/* Rule 10: a plan that ends in the middle of very many bases is not freed in one piece. */
+START_TEST(the_working_state_is_freed_in_pieces) {
+	struct world w;
+	world_init(&w, 12, 3);
+	struct strategy s = strategy_unset;
+	s.batches[0] = (struct amount){ .kind = AMOUNT_PERCENT, .n = 100 };
+	s.n_batches = 1;
+	world_revision(&w, "1.0.0", 12, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	ck_assert_uint_eq(HASH_COUNT(p->live->chains), 12);
+	for (int n = 0; n < 2; n++) {
+		size_t objects = 5;
+		ck_assert(!plan_live_free(p->live, &objects) && objects == 0);
+	}
+	size_t objects = 5;
+	ck_assert(plan_live_free(p->live, &objects) && objects == 3);
+	p->live = NULL;
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/start", what_is_behind_is_counted_without_a_look_at_each, the_working_state_is_freed_in_pieces,
+    a_large_batch_is_filled_in_slices, nothing_starts_in_a_frozen_group_and_what_runs_goes_on, one_plan_per_deployment)

@@ -165,7 +165,7 @@ void world_run(struct world *w, struct plan *p, const char *bad) {
 }
 
 void world_reload(struct world *w, struct plan *p) {
-	plan_live_free(p->live);
+	ck_assert(plan_live_free(p->live, &(size_t){ SIZE_MAX }));
 	p->live = NULL;
 	plan_restore(&w->e, p);
 }
