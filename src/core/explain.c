@@ -27,6 +27,10 @@ static void add(struct listing *l, const char *rule, int count, const char *comm
 	va_end(ap);
 }
 
+static bool full(const struct listing *l) {
+	return l->n == sizeof l->v / sizeof *l->v;
+}
+
 static size_t listed(struct listing *l, struct waiting **ret) {
 	*ret = arena_memdup(l->a, l->v, l->n * sizeof *l->v);
 	return l->n;
@@ -100,6 +104,8 @@ static void explain_tasks(const struct core *c, const struct plan *p, const stru
 	const struct task *t;
 	char d[48];
 	TAILQ_FOREACH(t, &p->tasks, plan_link) {
+		if (full(l)) /* nothing more is told: very many tasks are not put into words for nothing */
+			break;
 		if (word_terminal(WORD_TASK, t->row.state))
 			continue;
 		struct requirement q = { 0 };
@@ -264,6 +270,8 @@ static void explain_queued(struct core *c, const struct deployment *d, struct li
 static void explain_turns(const struct deployment *d, struct listing *l) {
 	const struct instance *i;
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
+		if (full(l))
+			break;
 		bool waits = i->task != NULL && i->task->plan == NULL && i->task->row.state == TASK_PENDING;
 		const struct instance *x = waits ? task_waits_for(i->task, l->a, NULL) : NULL;
 		if (x != NULL)
@@ -285,7 +293,9 @@ static void explain_lacking(struct core *c, const struct deployment *d, struct l
 		return;
 	TAILQ_FOREACH(b, &d->group->bases, group_link) {
 		struct place_report rep;
-		if (b->row.state != BASE_READY || base_instance_of_module(b, d->module) != NULL || n == MAX_LACKING)
+		if (n == MAX_LACKING)
+			break;
+		if (b->row.state != BASE_READY || base_instance_of_module(b, d->module) != NULL)
 			continue;
 		place_report_of(c, d, b, l->a, &rep);
 		if (rep.n == 0)
@@ -314,6 +324,8 @@ size_t explain_deployment(struct core *c, const struct deployment *d, struct are
 		explain_into(c, d->plan, &l);
 	explain_queued(c, d, &l);
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
+		if (full(&l))
+			break;
 		explain_instance(i, &l);
 		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
 		if (well)

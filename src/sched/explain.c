@@ -1,16 +1,18 @@
-/* The explanation: the same rules asked of every base, counted per rule, and the bases that fit in the order they would be taken.
- * Walks the whole group: for people and dry runs, never for the choice itself. */
+/* The explanation: the same rules asked of the bases, counted per rule, and the bases that fit in the order they would be taken. Asks
+ * thousands of bases: for people and dry runs, never for the choice itself. */
 #include "sched/rules.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
 
 #include <inttypes.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_FIT 1000
 #define MAX_EXAMPLES 5
+#define MAX_PASSED 20000 /* bases passed over on the way to those that are asked */
 
 struct tally {
 	int refused, asked, n_examples;
@@ -25,7 +27,7 @@ struct explanation {
 	struct tally *tallies;
 	struct base **fit;
 	size_t n_fit;
-	int n_bases;
+	int n_bases, n_group;
 };
 
 /* ---- counting ---- */
@@ -57,6 +59,64 @@ static void base_ask(struct explanation *x, struct base *b, bool every_rule) {
 			x->tallies[rule].asked = 1;
 		tally_refuse(&x->tallies[rule], b);
 	}
+}
+
+/* ---- which ones ---- */
+
+static void ask_all(struct explanation *x) {
+	struct base *b;
+	TAILQ_FOREACH(b, &x->r->group->bases, group_link)
+		base_ask(x, b, false);
+}
+
+/* Those of a zone with enough units free, from the end from which a choice takes them. */
+static void ask_roomy(struct explanation *x, const struct zone_slot *s, int most) {
+	bool pack = place_policy(x->r) == PLACEMENT_PACK;
+	size_t from = slot_level_at(s, x->r->units);
+	for (size_t k = from; k < s->n_levels; k++) {
+		const struct level *l = s->levels[pack ? k : s->n_levels - 1 - (k - from)];
+		struct base *b;
+		TAILQ_FOREACH(b, &l->bases, free_link) {
+			if (most-- == 0)
+				return;
+			base_ask(x, b, false);
+		}
+	}
+}
+
+/* The others, as they come. */
+static void ask_closed(struct explanation *x, int most) {
+	struct base *b;
+	int passed = 0;
+	TAILQ_FOREACH(b, &x->r->group->bases, group_link) {
+		bool roomy = b->level != NULL && b->level->free >= x->r->units;
+		if (most == 0 || ++passed > MAX_PASSED)
+			return;
+		if (roomy)
+			continue;
+		base_ask(x, b, false);
+		most--;
+	}
+}
+
+static void ask_some(struct explanation *x) {
+	const struct group *g = x->r->group;
+	int zones = 0;
+	for (int z = 0; z < GROUP_ZONES; z++)
+		zones += g->slots[z] != NULL;
+	for (int z = 0; z < GROUP_ZONES; z++)
+		if (g->slots[z] != NULL)
+			ask_roomy(x, g->slots[z], PLACE_MAX_ASKED / 2 / zones);
+	ask_closed(x, PLACE_MAX_ASKED - x->n_bases);
+}
+
+static void ask(struct explanation *x, const struct base *only) {
+	if (only != NULL && only->group == x->r->group)
+		base_ask(x, (struct base *)(uintptr_t)only, true);
+	else if (only == NULL && x->n_group <= PLACE_MAX_ASKED)
+		ask_all(x);
+	else if (only == NULL)
+		ask_some(x);
 }
 
 /* ---- texts ---- */
@@ -161,13 +221,17 @@ static char *summary_make(const struct explanation *x, const struct place_report
 	if (x->n_bases == 0)
 		return arena_strdup(x->a, "the group has no base yet");
 	BUF_AUTO out = BUF_INIT;
+	bool some = only == NULL && x->n_bases < x->n_group;
+	if (some)
+		buf_printf(&out, "of %d of %d bases that were looked at: ", x->n_bases, x->n_group);
+	size_t begun = out.len;
 	if (x->n_fit > 0)
 		buf_printf(&out, "%zu of %d %s", x->n_fit, x->n_bases,
 		    x->n_bases == 1 ? "base fits"
 		    : x->n_fit == 1 ? "bases fits"
 		                    : "bases fit");
 	for (size_t i = 0; i < rep->n; i++)
-		buf_printf(&out, "%s%s", out.len > 0 ? "; " : "", rep->refusals[i].text);
+		buf_printf(&out, "%s%s", out.len > begun ? "; " : "", rep->refusals[i].text);
 	return arena_strdup(x->a, buf_str(&out));
 }
 
@@ -208,14 +272,11 @@ static void fit_make(const struct explanation *x, struct place_report *ret) {
 }
 
 void place_explain(const struct fleet *f, const struct place_req *r, const struct base *only, struct arena *a, struct place_report *ret) {
-	struct explanation x = { .f = f, .r = r, .a = a };
+	struct explanation x = { .f = f, .r = r, .a = a, .n_group = r->group->n_bases };
 	x.tallies = arena_alloc(a, (size_t)n_rules * sizeof *x.tallies);
-	x.fit = arena_alloc(a, ((size_t)r->group->n_bases + 1) * sizeof *x.fit);
-	struct base *b;
-	TAILQ_FOREACH(b, &r->group->bases, group_link)
-		if (only == NULL || b == only)
-			base_ask(&x, b, only != NULL);
-	*ret = (struct place_report){ .n_bases = x.n_bases };
+	x.fit = arena_alloc(a, (PLACE_MAX_ASKED + 1) * sizeof *x.fit);
+	ask(&x, only);
+	*ret = (struct place_report){ .n_bases = x.n_bases, .n_group = x.n_group };
 	refusals_make(&x, ret);
 	fit_make(&x, ret);
 	ret->summary = summary_make(&x, ret, only);

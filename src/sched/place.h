@@ -65,13 +65,17 @@ struct place_report {
 	struct place_refusal *refusals;
 	size_t n;
 	struct base **fit;
-	size_t n_fit, fits; /* listed; in all */
-	int n_bases;
-	char *summary; /* "3 of 3 bases full: 5 of 5 units; 1 cordoned" */
+	size_t n_fit, fits;   /* listed; in all */
+	int n_bases, n_group; /* that were asked; that the group has */
+	char *summary;        /* "3 of 3 bases full: 5 of 5 units; 1 cordoned" */
 };
 /* Over all bases of the group (each base counts for the first rule that refuses it), or over one (every rule that refuses it). Refusals:
  * most bases first. Everything in the arena. fit holds at most 1000, in the order in which successive choices would take
- * them; fits says how many there are. */
+ * them; fits says how many there are.
+ *
+ * Of a very large group only some bases are asked (PLACE_MAX_ASKED): the ones with enough units free in each zone that a choice would take
+ * first, and as many of the others. The summary says so. */
+#define PLACE_MAX_ASKED 4000
 void place_explain(const struct fleet *f, const struct place_req *r, const struct base *only, struct arena *a, struct place_report *ret);
 
 #endif

@@ -427,6 +427,48 @@ START_TEST(more_fit_than_are_listed) {
 }
 END_TEST
 
+static bool count_asked(const struct base *b, void *arg) {
+	++*(int *)arg;
+	return false;
+}
+
+static void thousands(struct world *w, int bases) {
+	for (int i = 0; i < bases; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "n%d", i);
+		base_make(w, name, i % 2 == 0 ? "a" : "b");
+	}
+}
+
+/* Rule 10: of very many bases only some are asked, and the sentence says how many. Those that would be taken are among them. */
+START_TEST(of_very_many_bases_some_are_asked) {
+	struct world w;
+	struct place_report rep;
+	ARENA_AUTO a = arena_new();
+	struct base *b;
+	int asked = 0, n = 0;
+	world_init(&w, 5);
+	thousands(&w, 3 * PLACE_MAX_ASKED);
+	w.r.excluded = count_asked;
+	w.r.arg = &asked;
+	TAILQ_FOREACH(b, &w.g->bases, group_link)
+		if (++n < 3 * PLACE_MAX_ASKED) /* all but the last are full */
+			fill(&w, b, 5);
+	place_explain(w.f, &w.r, NULL, a, &rep);
+	ck_assert_int_le(asked, PLACE_MAX_ASKED);
+	ck_assert_uint_eq(rep.n_fit, 1);
+	ck_assert_ptr_eq(rep.fit[0], TAILQ_LAST(&w.g->bases, base_queue));
+	fill(&w, rep.fit[0], 5);
+	place_explain(w.f, &w.r, NULL, a, &rep);
+	ck_assert_str_eq(rep.summary, "of 4000 of 12000 bases that were looked at: 4000 of 4000 bases full: 5 of 5 units");
+	asked = 0;
+	place_explain(w.f, &w.r, TAILQ_FIRST(&w.g->bases), a, &rep);
+	ck_assert_int_eq(asked, 1);
+	ck_assert_str_eq(rep.summary, "1 of 1 base full: 5 of 5 units");
+	fleet_free(w.f);
+}
+END_TEST
+
 START_TEST(choices_follow_the_explanation) {
 	for (uint64_t seed = 1; seed <= 200; seed++) {
 		struct rng rng;
@@ -517,11 +559,6 @@ START_TEST(every_choice_is_the_best_of_all) {
 	}
 }
 END_TEST
-
-static bool count_asked(const struct base *b, void *arg) {
-	++*(int *)arg;
-	return false;
-}
 
 /* As many bases are asked on wide bases as on narrow ones: one module after the other goes round, and none is refused by those before. */
 START_TEST(wide_bases_are_no_dearer) {
@@ -633,5 +670,6 @@ static void suite_of_loops(void) {
 
 TEST_SUITE("sched/place", every_rule_has_a_case, what_lets_it_on, summary_counts_per_rule, spread_goes_round_the_zones,
     pack_takes_the_fullest_that_fits, group_says_the_policy_when_nobody_else_does, large_limits_are_told_apart,
-    a_cursor_survives_the_move_of_its_base, old_versions_base_wins_the_tie, more_fit_than_are_listed, choices_follow_the_explanation,
-    every_choice_is_the_best_of_all, wide_bases_are_no_dearer, zones_without_a_free_holder_are_left_out, ranges, what_is_a_range)
+    a_cursor_survives_the_move_of_its_base, old_versions_base_wins_the_tie, more_fit_than_are_listed, of_very_many_bases_some_are_asked,
+    choices_follow_the_explanation, every_choice_is_the_best_of_all, wide_bases_are_no_dearer, zones_without_a_free_holder_are_left_out,
+    ranges, what_is_a_range)
