@@ -210,7 +210,8 @@ Berth__V1__Version *view_version(const struct version *x, struct arena *a);
 Berth__V1__BaseGroup *view_group(const struct group *x, struct arena *a);
 Berth__V1__Base *view_base(const struct base *x, struct arena *a);
 Berth__V1__Account *view_account(struct api_op *op, const struct instance *i);
-void plan_report(Berth__V1__Plan *p, struct arena *a); /* fills p->report when it ended */
+/* Fills p->report when it ended, from row_task_sum of QUERY_PLAN_SUMS. */
+void plan_report(Berth__V1__Plan *p, const struct ledger_rows *sums, struct arena *a);
 Berth__V1__Instance *view_instance(const struct instance *x, struct arena *a);
 Berth__V1__Finding *view_finding(struct fleet *f, const struct finding *x, struct arena *a);
 Berth__V1__Token *view_token(const struct token *x, struct arena *a);

@@ -8,6 +8,7 @@
 #define DEFAULT_LIMIT 50
 #define MAX_LIMIT 1000
 #define MAX_TASKS 1000
+#define REPORTED_BASES 100
 
 static bool stands_still(const struct plan *p) {
 	return p->row.state == PLAN_PAUSED || p->row.state == PLAN_CONFIRMING;
@@ -25,9 +26,7 @@ int plan_reply(struct api_op *op, const struct plan *p, const char *location, co
 		op->reply = (ProtobufCMessage *)m;
 		return 0;
 	}
-	Berth__V1__Plan *m = view_plan(op, p, true, op->arena);
-	plan_report(m, op->arena);
-	op->reply = (ProtobufCMessage *)m;
+	op->reply = (ProtobufCMessage *)view_plan(op, p, true, op->arena);
 	op->location = arena_printf(op->arena, "/v1/plans/%" PRId64, p->row.id);
 	if (!word_terminal(WORD_PLAN, p->row.state))
 		op->wait_plan = p->row.id;
@@ -67,14 +66,30 @@ static bool failed(struct api_op *op, const struct err *err) {
 	return err != NULL;
 }
 
+static void sums_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
+	if (failed(op, err))
+		return;
+	plan_report((Berth__V1__Plan *)op->reply, rows, op->kept);
+	arena_free(rows->arena);
+	op->status = 200;
+	op_answer(op);
+}
+
 static void tasks_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
 	if (failed(op, err))
 		return;
 	Berth__V1__Plan *m = (Berth__V1__Plan *)op->reply;
 	m->tasks = (Berth__V1__Task **)rows_take(op, rows, one_task, &m->n_tasks);
-	plan_report(m, op->kept);
-	op->status = 200;
-	op_answer(op);
+	struct ledger_read spec = { .query = QUERY_PLAN_SUMS, .tenant_id = op->who.tenant_id, .after = m->id, .limit = REPORTED_BASES };
+	history_read(op, &spec, sums_arrived);
+}
+
+static void tasks_read(struct api_op *op) {
+	const Berth__V1__Plan *m = (const Berth__V1__Plan *)op->reply;
+	struct ledger_read spec = {
+		.query = QUERY_PLAN_TASKS, .tenant_id = op->who.tenant_id, .after = m->id, .limit = MAX_TASKS, .newest_first = true
+	};
+	history_read(op, &spec, tasks_arrived);
 }
 
 static void batches_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
@@ -83,10 +98,7 @@ static void batches_arrived(struct api_op *op, struct ledger_rows *rows, const s
 	Berth__V1__Plan *m = (Berth__V1__Plan *)op->reply;
 	m->batches = (Berth__V1__Batch **)rows_take(op, rows, one_batch, &m->n_batches);
 	view_plan_sums(m);
-	struct ledger_read spec = {
-		.query = QUERY_PLAN_TASKS, .tenant_id = op->who.tenant_id, .after = m->id, .limit = MAX_TASKS, .newest_first = true
-	};
-	history_read(op, &spec, tasks_arrived);
+	tasks_read(op);
 }
 
 static void changes_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
@@ -141,6 +153,11 @@ int op_plan_get(struct api_op *op, struct err *err) {
 	const struct plan *p = live_plan(op, r->plan);
 	if (p == NULL) {
 		op->then = get_history;
+		return 0;
+	}
+	if (word_terminal(WORD_PLAN, p->row.state)) { /* its tasks leave the memory; all of it is in the ledger when this is answered */
+		op->reply = pb_copy((ProtobufCMessage *)view_plan(op, p, true, op->arena), op->kept);
+		op->then = tasks_read;
 		return 0;
 	}
 	plan_reply(op, p, NULL, NULL);

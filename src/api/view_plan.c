@@ -208,6 +208,12 @@ static void plan_tasks(const struct plan *x, struct arena *a, Berth__V1__Plan *m
 	}
 }
 
+/* Those that ended before the last load are in the ledger only. */
+static int64_t tasks_total(const struct plan *x) {
+	int64_t known = x->row.tasks_done + x->row.tasks_failed + x->n_open;
+	return known > x->n_tasks ? known : x->n_tasks;
+}
+
 static void plan_verbs(struct api_op *op, const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
 	unsigned allowed = plan_verbs_allowed(op->api->core, x);
 	m->verbs = arena_alloc(a, VERB_COUNT * sizeof *m->verbs);
@@ -263,6 +269,7 @@ Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, 
 		size_t n = explain_plan(op->api->core, x, a, &w);
 		view_waiting(w, n, a, &m->waiting_for, &m->n_waiting_for);
 		plan_tasks(x, a, m);
+		PUT(m, tasks_total, tasks_total(x));
 		PUT(m, last_event, fleet_last_event(op->fleet));
 	}
 	return m;

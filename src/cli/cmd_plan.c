@@ -51,6 +51,16 @@ int cmd_plan_list(struct cli *c, struct err *err) {
 	return r;
 }
 
+/* Of very many the answer has the first; the heading says so. */
+static void print_tasks(const struct cli *c, const json_t *plan) {
+	const json_t *tasks = field_get(plan, "tasks");
+	int64_t total = field_int(plan, "tasksTotal", 0);
+	char title[96] = "Tasks";
+	if (total > (int64_t)json_array_size(tasks))
+		snprintf(title, sizeof title, "Tasks (showing %zu of %" PRId64 ", failed ones first)", json_array_size(tasks), total);
+	output_part(c, title, &view_tasks, tasks);
+}
+
 int cmd_plan_show(struct cli *c, struct err *err) {
 	json_t *plan;
 	BUF_AUTO out = BUF_INIT;
@@ -82,7 +92,7 @@ int cmd_plan_show(struct cli *c, struct err *err) {
 	report_add(plan, &out);
 	progress_commands(plan, "  ", &out);
 	fputs(buf_str(&out), stdout);
-	output_part(c, "Tasks", &view_tasks, field_get(plan, "tasks"));
+	print_tasks(c, plan);
 	return 0;
 }
 

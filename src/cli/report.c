@@ -52,11 +52,14 @@ static void add_batches(const json_t *list, struct buf *out) {
 	}
 }
 
-static void add_slowest(const json_t *list, struct buf *out) {
+static void add_slowest(const json_t *list, int64_t total, struct buf *out) {
 	size_t n = json_array_size(list);
 	if (n == 0)
 		return;
-	buf_add_str(out, "    slowest:");
+	buf_add_str(out, "    slowest");
+	if (total > SLOWEST)
+		buf_printf(out, " of %" PRId64, total);
+	buf_add_char(out, ':');
 	for (size_t i = 0; i < n && i < SLOWEST; i++) {
 		buf_add_str(out, i == 0 ? " " : ", ");
 		text_add_clean(out, field_str(json_array_get(list, i), "base"), false);
@@ -66,7 +69,7 @@ static void add_slowest(const json_t *list, struct buf *out) {
 	buf_add_char(out, '\n');
 }
 
-static void add_failures(const json_t *list, struct buf *out) {
+static void add_failures(const json_t *list, int64_t total, struct buf *out) {
 	for (size_t i = 0; i < json_array_size(list) && i < CAUSES; i++) {
 		const json_t *t = json_array_get(list, i);
 		BUF_AUTO line = BUF_INIT;
@@ -76,8 +79,8 @@ static void add_failures(const json_t *list, struct buf *out) {
 		text_add_clean(out, buf_str(&line), false);
 		buf_add_char(out, '\n');
 	}
-	if (json_array_size(list) > CAUSES)
-		buf_printf(out, "    … %zu more\n", json_array_size(list) - CAUSES);
+	if (total > CAUSES)
+		buf_printf(out, "    … %" PRId64 " more\n", total - CAUSES);
 }
 
 void report_add(const json_t *plan, struct buf *out) {
@@ -86,6 +89,6 @@ void report_add(const json_t *plan, struct buf *out) {
 		return;
 	add_sums(r, out);
 	add_batches(field_get(r, "batches"), out);
-	add_slowest(field_get(r, "bases"), out);
-	add_failures(field_get(r, "failures"), out);
+	add_slowest(field_get(r, "bases"), field_int(r, "basesTotal", 0), out);
+	add_failures(field_get(r, "failures"), field_int(r, "failuresTotal", 0), out);
 }

@@ -39,6 +39,7 @@ enum ledger_query {
 	QUERY_PLAN_CHANGES, /* row_plan_change of plan `after` */
 	QUERY_PLAN_BATCHES, /* row_batch of plan `after` */
 	QUERY_PLAN_TASKS,   /* row_task of plan `after`, id > before, failed first when newest_first */
+	QUERY_PLAN_SUMS,    /* row_task_sum of plan `after`: all tasks, then the bases, slowest first, at most limit of them */
 	QUERY_TASK_TIMES,   /* row_task of module `after` that succeeded lately, newest first */
 	QUERY_REVISIONS,    /* row_revision of deployment `after`, all kept in the ledger */
 	LEDGER_QUERIES
@@ -53,7 +54,7 @@ struct ledger_read {
 	bool newest_first;
 };
 struct ledger_rows {
-	enum table table;
+	const struct table_def *def; /* of what they are rows */
 	void **rows;
 	size_t n;
 	struct arena *arena; /* taken by the receiver: arena_free */

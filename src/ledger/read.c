@@ -61,18 +61,19 @@ static void fill_paged(const struct ledger_read *s, struct params *p) {
 }
 
 static const struct query {
-	enum table table;
+	const struct table_def *def;
 	enum stmt stmt, newest;
 	fill_fn fill;
 } queries[LEDGER_QUERIES] = {
-	[QUERY_EVENTS] = { TABLE_event, STMT_query_events, STMT_query_events_newest, fill_events },
-	[QUERY_PLANS] = { TABLE_plan, STMT_query_plans, STMT_query_plans, fill_plans },
-	[QUERY_PLAN] = { TABLE_plan, STMT_query_plan, STMT_query_plan, fill_plan },
-	[QUERY_PLAN_CHANGES] = { TABLE_plan_change, STMT_query_plan_changes, STMT_query_plan_changes, fill_of_plan },
-	[QUERY_PLAN_BATCHES] = { TABLE_batch, STMT_query_plan_batches, STMT_query_plan_batches, fill_of_plan },
-	[QUERY_PLAN_TASKS] = { TABLE_task, STMT_query_plan_tasks, STMT_query_plan_tasks_failed_first, fill_paged },
-	[QUERY_TASK_TIMES] = { TABLE_task, STMT_query_task_times, STMT_query_task_times, fill_of_plan },
-	[QUERY_REVISIONS] = { TABLE_revision, STMT_query_revisions, STMT_query_revisions, fill_paged },
+	[QUERY_EVENTS] = { &table_defs[TABLE_event], STMT_query_events, STMT_query_events_newest, fill_events },
+	[QUERY_PLANS] = { &table_defs[TABLE_plan], STMT_query_plans, STMT_query_plans, fill_plans },
+	[QUERY_PLAN] = { &table_defs[TABLE_plan], STMT_query_plan, STMT_query_plan, fill_plan },
+	[QUERY_PLAN_CHANGES] = { &table_defs[TABLE_plan_change], STMT_query_plan_changes, STMT_query_plan_changes, fill_of_plan },
+	[QUERY_PLAN_BATCHES] = { &table_defs[TABLE_batch], STMT_query_plan_batches, STMT_query_plan_batches, fill_of_plan },
+	[QUERY_PLAN_TASKS] = { &table_defs[TABLE_task], STMT_query_plan_tasks, STMT_query_plan_tasks_failed_first, fill_paged },
+	[QUERY_PLAN_SUMS] = { &task_sum_def, STMT_query_plan_sums, STMT_query_plan_sums, fill_of_plan },
+	[QUERY_TASK_TIMES] = { &table_defs[TABLE_task], STMT_query_task_times, STMT_query_task_times, fill_of_plan },
+	[QUERY_REVISIONS] = { &table_defs[TABLE_revision], STMT_query_revisions, STMT_query_revisions, fill_paged },
 };
 
 static int read_send(struct exchange *x, struct pgconn *c, struct err *err) {
@@ -86,7 +87,7 @@ static int read_send(struct exchange *x, struct pgconn *c, struct err *err) {
 
 static int read_result(struct exchange *x, int step, const PGresult *res, struct err *err) {
 	struct read *r = owner_of(x, struct read, x);
-	const struct table_def *t = &table_defs[queries[r->spec.query].table];
+	const struct table_def *t = queries[r->spec.query].def;
 	size_t n = (size_t)PQntuples(res);
 	r->rows.rows = arena_alloc(r->arena, (n + 1) * sizeof *r->rows.rows);
 	r->rows.n = 0;
@@ -106,7 +107,7 @@ static void read_done(struct exchange *x, const struct err *err) {
 		arena_free(r->arena);
 		r->done(r->arg, NULL, err);
 	} else {
-		r->rows.table = queries[r->spec.query].table;
+		r->rows.def = queries[r->spec.query].def;
 		r->rows.arena = r->arena;
 		r->done(r->arg, &r->rows, NULL);
 	}

@@ -40,20 +40,20 @@
 #define CDEF_idempotency(t, n, x) CDEF(idempotency, t, n, x)
 #define CDEF_event(t, n, x) CDEF(event, t, n, x)
 #define CDEF_base_history(t, n, x) CDEF(base_history, t, n, x)
+#define CDEF_task_sum(t, n, x) CDEF(task_sum, t, n, x)
 TABLES(T)
+T(task_sum, 0)
 #undef T
 
-const struct table_def table_defs[TABLE_COUNT] = {
-#define T(tab, nkeys)                                             \
-	{ .id = TABLE_##tab,                                      \
-		.name = #tab,                                     \
-		.keys = nkeys,                                    \
-		.n_cols = sizeof cols_##tab / sizeof *cols_##tab, \
-		.row_size = sizeof(struct row_##tab),             \
-		.cols = cols_##tab },
-	TABLES(T)
+#define DEF(tab, nkeys, number)                                                                              \
+	{                                                                                                    \
+		.id = number, .name = #tab, .keys = nkeys, .n_cols = sizeof cols_##tab / sizeof *cols_##tab, \
+		.row_size = sizeof(struct row_##tab), .cols = cols_##tab                                     \
+	}
+#define T(tab, nkeys) DEF(tab, nkeys, TABLE_##tab),
+const struct table_def table_defs[TABLE_COUNT] = { TABLES(T) };
 #undef T
-};
+const struct table_def task_sum_def = DEF(task_sum, 0, TABLE_COUNT);
 
 const struct table_def *table_find(const char *name) {
 	for (int i = 0; i < TABLE_COUNT; i++)

@@ -50,9 +50,11 @@ struct table_def {
 		COLS_##name(FIELD) \
 	};
 TABLES(T)
+T(task_sum, 0)
 #undef T
 
 extern const struct table_def table_defs[TABLE_COUNT];
+extern const struct table_def task_sum_def; /* its id is none of a table */
 
 const struct table_def *table_find(const char *name);                        /* NULL when unknown */
 void *row_copy(const struct table_def *t, const void *row, struct arena *a); /* deep */

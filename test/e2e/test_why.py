@@ -85,3 +85,31 @@ def test_a_finished_plan_says_what_it_took(shared):
     assert report["retries"] == 1 and report["failures"][0]["fault"] == "module" and "no database" in report["failures"][0]["cause"], report
     text = shared.berth("plan", "report", failed["id"]).stdout
     assert "1 tried again" in text and "no database" in text and "slowest:" in text, text
+
+
+MORE_TASKS = """
+insert into task select (jsonb_populate_record(null::task, to_jsonb(t) || jsonb_build_object('id', 9000000 + i, 'base', 'far' || i % 1500, 'attempt', 1 + i % 2,
+  'state', case when i % 30 = 0 then 'failed' else 'succeeded' end, 'fault', case when i % 30 = 0 then 'module' else t.fault end,
+  'cause', 'no database', 'duration_us', i, 'ended_at', t.sent_at + i * interval '2 us'))).*
+from (select * from task where plan_id = {plan} order by id limit 1) t, generate_series(1, 3000) i"""
+SUMS = """
+select count(*), count(distinct base), count(*) filter (where state = 'failed'), sum(attempt - 1), sum(duration_us)::float / 1e6
+from task where plan_id = {plan}"""
+
+
+def test_the_report_of_a_large_plan_counts_all_of_it(fleet):
+    fleet.begin(bases=3)
+    fleet.push("hello-1.0.0")
+    plan = fleet.ended(fleet.deploy("hello:1.0.0", strategy={"minReady": "0s"})["id"])
+    assert plan["tasksTotal"] == 3 and plan["report"]["basesTotal"] == 3, plan
+    fleet.sound()
+    fleet.sql(MORE_TASKS.format(plan=plan["id"]))
+    tasks, bases, failed, retries, there = fleet.sql(SUMS.format(plan=plan["id"]))[0]
+    large = fleet.plan(plan["id"])
+    report = large["report"]
+    assert (large["tasksTotal"], report["basesTotal"], report["failuresTotal"], report["retries"]) == (tasks, bases, failed, retries) == (3003, 1503, 100, 1500)
+    assert abs(float(report["atBases"][:-1]) - there) < 0.001, (report["atBases"], there)
+    assert len(large["tasks"]) == 1000 and len(report["bases"]) == 100 and len(report["failures"]) == failed
+    told = fleet.berth("plan", "report", plan["id"]).stdout
+    assert "slowest of 1503:" in told and "… 90 more" in told and "1500 tried again" in told, told
+    assert "Tasks (showing 1000 of 3003, failed ones first)" in fleet.berth("plan", "show", plan["id"]).stdout

@@ -18,21 +18,28 @@ static void on_page(void *arg, struct ledger_rows *rows, const struct err *err) 
 		p->rows = *rows;
 }
 
-/* The ids of a page's rows, as text: their first column. */
-static const char *ids(struct world *w, struct ledger_pg *l, const struct ledger_read *spec) {
+/* The receiver frees the rows' arena. */
+static struct page page_read(struct world *w, struct ledger_pg *l, const struct ledger_read *spec) {
 	struct page p = { 0 };
 	struct ledger *led = ledger_pg_ledger(l);
-	BUF_AUTO b;
-	buf_init(&b, 0);
 	led->ops->read(led, spec, on_page, &p);
 	ck_assert(!p.done);
 	wait_until(w, &p.done);
 	ck_assert_msg(p.err.code == 0, "%s", p.err.text);
+	return p;
+}
+
+/* The ids of a page's rows, as text: their first column. */
+static const char *ids(struct world *w, struct ledger_pg *l, const struct ledger_read *spec) {
+	struct page p = page_read(w, l, spec);
+	BUF_AUTO b;
+	buf_init(&b, 0);
 	for (size_t i = 0; i < p.rows.n; i++) {
 		int64_t id, second;
 		memcpy(&id, p.rows.rows[i], sizeof id);
 		memcpy(&second, (char *)p.rows.rows[i] + sizeof id, sizeof second);
-		bool pair = p.rows.table == TABLE_batch || p.rows.table == TABLE_plan_change || p.rows.table == TABLE_revision;
+		enum table of = p.rows.def->id;
+		bool pair = of == TABLE_batch || of == TABLE_plan_change || of == TABLE_revision;
 		buf_printf(&b, "%s%lld", i > 0 ? " " : "", (long long)(pair ? second : id));
 	}
 	arena_free(p.rows.arena);
@@ -138,6 +145,46 @@ START_TEST(plans_and_what_belongs_to_them) {
 	do_load(&w, l, &s);
 	ck_assert_uint_eq(s.n[TABLE_plan], 2);
 	ck_assert_uint_eq(s.n[TABLE_batch], 2);
+	changeset_free(cs);
+	ledger_pg_free(l);
+	world_close(&w);
+}
+END_TEST
+
+/* Sums over every task, not over those of one page: the first row is of all bases, the others slowest first. */
+START_TEST(the_tasks_of_a_plan_are_added_up) {
+	struct world w;
+	struct sink s;
+	struct ledger_pg *l = ready(&w, &s);
+	struct changeset *cs = changeset_of(s.loaded.epoch, 1, 0);
+	add_plans(&w, cs);
+	for (int64_t i = 0; i < 5; i++) { /* of plan 3: a twice, b three times */
+		struct row_task *t = cs->tables[TABLE_task].upserts[10 + i];
+		ck_assert_int_eq(t->plan_id, 3);
+		t->base = i < 2 ? text_a : text_b;
+		t->attempt = 1 + (i == 1) * 2;
+		t->sent_at = (wall_t){ i == 4 ? 0 : INT64_C(1600000000000000) };
+		t->ended_at = (wall_t){ INT64_C(1600000000000000) + (i + 1) * US_PER_S };
+		t->duration_us = i == 3 ? 0 : 400 * US_PER_MS;
+	}
+	ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
+	struct page p = page_read(&w, l, &(struct ledger_read){ .query = QUERY_PLAN_SUMS, .after = 3 });
+	ck_assert_uint_eq(p.rows.n, 3);
+	const struct row_task_sum *all = p.rows.rows[0], *slow = p.rows.rows[1], *quick = p.rows.rows[2];
+	ck_assert_ptr_null(all->base);
+	ck_assert(all->bases == 2 && all->tasks == 5 && all->commands == 4 && all->retries == 2 && all->failed == 1);
+	ck_assert_int_eq(all->sent_us, 10 * US_PER_S);
+	ck_assert_int_eq(all->at_base_us, 1600 * US_PER_MS);
+	ck_assert_int_eq(all->in_berth_us, (600 + 1600 + 2600) * US_PER_MS); /* what failed is not known */
+	ck_assert(strcmp(slow->base, "b") == 0 && slow->tasks == 3 && slow->failed == 1 && slow->sent_us == 7 * US_PER_S);
+	ck_assert(strcmp(quick->base, "a") == 0 && quick->tasks == 2 && quick->retries == 2 && quick->sent_us == 3 * US_PER_S);
+	arena_free(p.rows.arena);
+	p = page_read(&w, l, &(struct ledger_read){ .query = QUERY_PLAN_SUMS, .after = 3, .limit = 1 });
+	ck_assert_uint_eq(p.rows.n, 2);
+	arena_free(p.rows.arena);
+	p = page_read(&w, l, &(struct ledger_read){ .query = QUERY_PLAN_SUMS, .after = 99 });
+	ck_assert(p.rows.n == 1 && ((const struct row_task_sum *)p.rows.rows[0])->tasks == 0);
+	arena_free(p.rows.arena);
 	changeset_free(cs);
 	ledger_pg_free(l);
 	world_close(&w);
@@ -250,5 +297,5 @@ START_TEST(retention_removes_what_is_old_and_over) {
 }
 END_TEST
 
-TEST_SUITE("ledger/history", events_are_filtered_and_paged, plans_and_what_belongs_to_them, old_revisions_stay_in_the_ledger,
-    history_keeps_the_names_of_its_beginning, retention_removes_what_is_old_and_over)
+TEST_SUITE("ledger/history", events_are_filtered_and_paged, plans_and_what_belongs_to_them, the_tasks_of_a_plan_are_added_up,
+    old_revisions_stay_in_the_ledger, history_keeps_the_names_of_its_beginning, retention_removes_what_is_old_and_over)
