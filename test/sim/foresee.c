@@ -199,11 +199,17 @@ static bool batches_same(const struct foresight *x) {
 	return n == x->n_batches;
 }
 
-/* A base that went or came meanwhile (it hung already when the calm began) is not what was looked at. */
+/* A base that went or came meanwhile (it hung already when the calm began) is not what was looked at; nor is one where a repair was at
+ * work: what is lost with another base goes to where the plan made room. */
 static bool disturbed(const struct foresight *x, const struct row_plan *p) {
 	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_base); i++) {
 		const struct row_base *b = store_row(x->sim->store, TABLE_base, i);
 		if (b->state_at.us >= p->created_at.us)
+			return true;
+	}
+	for (size_t i = 0; i < store_rows(x->sim->store, TABLE_task); i++) {
+		const struct row_task *t = store_row(x->sim->store, TABLE_task, i);
+		if (t->plan_id == 0 && t->created_at.us >= p->created_at.us)
 			return true;
 	}
 	return false;

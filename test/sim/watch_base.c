@@ -123,7 +123,16 @@ static bool drained(const struct plan_memo *m, int64_t base) {
 	return m->base_id == base || (m->base_id == 0 && memo_names(m, base));
 }
 
-/* Nobody is wanted there of those that were when it was asked. */
+static bool deleted(const struct changeset *cs, enum table t, int64_t id) {
+	const struct change_rows *c = &cs->tables[t];
+	for (size_t i = 0; i < c->n_deletes; i++)
+		if (*(const int64_t *)c->deletes[i] == id)
+			return true;
+	return false;
+}
+
+/* Nobody is wanted there of those that were when it was asked. One that was never sent may be called off with this commit; what was there
+ * is moved or removed, not forgotten. */
 static void drain_done(struct sim *s, const struct changeset *cs, const struct row_plan *old, const struct row_plan *p) {
 	struct plan_memo m;
 	bool over = p->kind == PLAN_KIND_DRAIN && p->state == PLAN_SUCCEEDED && old != NULL && old->state != PLAN_SUCCEEDED;
@@ -131,6 +140,8 @@ static void drain_done(struct sim *s, const struct changeset *cs, const struct r
 		return;
 	for (size_t k = 0; k < store_rows(s->store, TABLE_instance); k++) {
 		const struct row_instance *i = after(s, cs, TABLE_instance, store_row(s->store, TABLE_instance, k));
+		if (i->generation == 0 && deleted(cs, TABLE_instance, i->id))
+			continue;
 		if (i->wanted && drained(&m, i->base_id) && i->deployment_id != 0 && !memo_ignores(&m, i->deployment_id, i->base_id))
 			sim_fail(s, "plan %lld drained %s, and instance %lld is wanted there", (long long)p->id,
 			    base_row(s, i->base_id)->name, (long long)i->id);
@@ -140,14 +151,6 @@ static void drain_done(struct sim *s, const struct changeset *cs, const struct r
 
 /* ---- the brake --------------------------------------------------------------------------------------------------------------------------
  */
-static bool deleted(const struct changeset *cs, const struct row_finding *x) {
-	const struct change_rows *c = &cs->tables[TABLE_finding];
-	for (size_t i = 0; i < c->n_deletes; i++)
-		if (((const struct row_finding *)c->deletes[i])->id == x->id)
-			return true;
-	return false;
-}
-
 static bool text_same(const char *a, const char *b) {
 	return strcmp(a == NULL ? "" : a, b == NULL ? "" : b) == 0;
 }
@@ -157,7 +160,8 @@ static bool braked(const struct sim *s, const struct changeset *cs, const struct
 	const struct row_base_group *g = store_find(s->store, TABLE_base_group, &(struct row_base_group){ .id = b->group_id });
 	for (size_t i = 0; g != NULL && i < store_rows(s->store, TABLE_finding); i++) {
 		const struct row_finding *x = store_row(s->store, TABLE_finding, i);
-		if (x->kind == FINDING_ZONE_ALARM && text_same(x->module, g->name) && text_same(x->version, b->zone) && !deleted(cs, x))
+		if (x->kind == FINDING_ZONE_ALARM && text_same(x->module, g->name) && text_same(x->version, b->zone) &&
+		    !deleted(cs, TABLE_finding, x->id))
 			return true;
 	}
 	return false;
