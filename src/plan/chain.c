@@ -377,6 +377,15 @@ static void stays(struct plan_env *e, struct chain *c, struct instance *old) {
 	c->out = false;
 }
 
+bool held_there(const struct instance *i) {
+	return i->row.reported != NULL && *i->row.reported != '\0';
+}
+
+/* Installed beside the old one, or elsewhere, it could not take over, and was not to be taken out again either. */
+static bool left_there(const struct chain *c, const struct instance *fresh) {
+	return c->form != CHAIN_IN_PLACE && fresh->row.generation != 0 && held_there(fresh);
+}
+
 void chain_give_back(struct plan_env *e, struct chain *c) {
 	struct instance *old = c->old_id == 0 ? NULL : fleet_instance(e->fleet, c->old_id);
 	struct instance *fresh = c->new_id == 0 ? NULL : fleet_instance(e->fleet, c->new_id);
@@ -385,10 +394,11 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	if (old == NULL || c->form == CHAIN_REMOVE || (serves && !back))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
 	bool wanted = fresh != NULL && fresh->row.wanted; /* a later plan may have taken the slot away */
-	if (serves)                                       /* it is not in traffic: the old one stays, and repair removes this one */
+	bool left = fresh != NULL && left_there(c, fresh);
+	if (serves || left) /* it is not in traffic: the old one stays, and repair removes this one */
 		instance_set_wanted(e->fleet, fresh, false);
 	struct group *g = old->base->group;
-	if (fresh != NULL && !serves && fresh->task == NULL) {
+	if (fresh != NULL && !serves && !left && fresh->task == NULL) {
 		if (c->form == CHAIN_IN_PLACE)
 			instance_move_units(e->fleet, fresh, old, fresh->row.units);
 		fleet_instance_remove(e->fleet, fresh);

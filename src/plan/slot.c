@@ -136,11 +136,6 @@ int plan_failed_count(const struct plan *p, const struct plan_scope *s) {
 }
 
 /* ---- retry --------------------------------------------------------------------------------------------------------------------------- */
-/* Its base says that it has it, whatever it is worth: until it is removed there it counts. */
-static bool held_there(const struct instance *i) {
-	return i->row.reported != NULL && *i->row.reported != '\0';
-}
-
 /* This plan makes a new one where one is missing. */
 static bool places_anew(const struct plan *p, const struct change *ch) {
 	return !plan_keeps_revision(p) && !ch->row.accompanies && !change_shrinks(ch);

@@ -115,6 +115,31 @@ START_TEST(behind_one_that_was_never_there_stands_the_one_that_was) {
 }
 END_TEST
 
+/* It stands beside the old one, would not take over and would not stop: its base has it, so its units are used until repair removed it. */
+START_TEST(what_could_not_be_taken_out_again_counts) {
+	for (int stopped = 0; stopped < 2; stopped++) {
+		struct world w;
+		struct plan *p = swapping(&w, 1, 1);
+		struct instance *old = TAILQ_FIRST(&w.d->instances), *fresh;
+		w.d->current->strategy.upgrade_policy = UPGRADE_POLICY_INSTALL_FIRST;
+		plan_step(&w.e, p);
+		world_send(&w, p);
+		fresh = TAILQ_NEXT(old, deployment_link);
+		text_set(&fresh->row.reported, "deactivated");
+		if (stopped) {
+			task_set_state(w.f, fresh->task, TASK_BACKOFF, w.e.wall);
+			ck_assert(plan_stop(&w.e, p, "a person asked for it"));
+		} else {
+			outcome(&w, p, TASK_KIND_INSTALL, false);
+		}
+		ck_assert(old->row.wanted && old->row.state == INSTANCE_READY && w.d->n_wanted == 1);
+		ck_assert(!fresh->row.wanted && fresh->row.units == 1);
+		ck_assert_int_eq(used(&w), 2);
+		world_deinit(&w);
+	}
+}
+END_TEST
+
 TEST_SUITE("plan/chain", a_smaller_one_frees_the_rest_when_the_old_one_is_gone, after_a_smaller_one_failed_there_is_room_to_go_back,
     a_larger_one_takes_what_it_needs_at_once, one_that_needs_more_than_there_is_waits_for_room,
-    behind_one_that_was_never_there_stands_the_one_that_was)
+    behind_one_that_was_never_there_stands_the_one_that_was, what_could_not_be_taken_out_again_counts)
