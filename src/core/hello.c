@@ -76,7 +76,8 @@ static bool has_key(const struct base *b) {
 }
 
 /* The Welcome that brought its key was lost, or the agent died before it had stored it: nobody has this key. An agent reports only once
- * the key is on its disk, and sequences start over with each key. */
+ * the key is on its disk, and sequences start over with each key. Its own process (the boot id tells) need not wait for the end of the
+ * connection on which that happened: it may be half open. */
 static bool key_unused(const struct base *b) {
 	return has_key(b) && b->row.report_seq == 0;
 }
@@ -192,7 +193,7 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	} else if (tok == NULL || t == NULL || tok->tenant != t) {
 		refuse(c, k, "unauthenticated", true,
 		    "the join token is unknown, revoked or expired; make one with: berth token create --role join");
-	} else if (b != NULL && key_unused(b) && b->connected) {
+	} else if (b != NULL && key_unused(b) && b->connected && !text_same(b->row.boot, h->boot)) {
 		refuse(c, k, "already_exists", false,
 		    "base %s joined just now on another connection, which has told nothing yet; this one may have its turn when that one "
 		    "ends",

@@ -26,6 +26,11 @@ void base_look(struct core *c, struct base *b, mono_t at) {
 	agenda_add(&c->agenda, at, AGENDA_BASE, b->row.id);
 }
 
+/* What counts is what is heard: a link that leads nowhere may stand for long, and nobody tells either end. */
+static const char *unheard(const struct base *b) {
+	return b->connected ? "nothing heard from it, though its connection stands" : "nothing heard from it";
+}
+
 static void goes_silent(struct core *c, struct base *b, const char *why) {
 	struct event_facts f = { .kind = "base.silent", .base = b };
 	base_set_state(c->fleet, b, BASE_SILENT, why, c->wall);
@@ -54,7 +59,7 @@ static void tasks_give_up(struct core *c, struct base *b) {
 
 static void goes_lost(struct core *c, struct base *b) {
 	struct event_facts f = { .kind = "base.lost", .base = b };
-	base_set_state(c->fleet, b, BASE_LOST, "nothing heard", c->wall);
+	base_set_state(c->fleet, b, BASE_LOST, unheard(b), c->wall);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base is lost");
 	core_event(c, &f, "base %s is lost", b->row.name);
 }
@@ -118,17 +123,17 @@ static void base_check(struct core *c, struct base *b) {
 	int64_t age = mono_diff(c->mono, b->seen);
 	bool silent_already = b->row.state == BASE_SILENT;
 	if (gone_state(b)) {
-		if (!b->connected)
+		if (!b->connected || age >= c->cfg.lost_us) /* a link that only seems to stand keeps nothing from being replaced */
 			check_gone(c, b, age);
 		return;
 	}
 	if (age >= c->cfg.lost_us) {
 		if (!silent_already)
-			goes_silent(c, b, "nothing heard from it");
+			goes_silent(c, b, unheard(b));
 		goes_lost(c, b);
 		check_gone(c, b, age);
 	} else if (!silent_already && age >= c->cfg.silent_us) {
-		goes_silent(c, b, "nothing heard from it");
+		goes_silent(c, b, unheard(b));
 		check_again(c, b, age, c->cfg.lost_us);
 	} else if (!silent_already && !b->connected && b->lost_since.us != 0 && mono_diff(c->mono, b->lost_since) >= DISCONNECT_GRACE_US) {
 		goes_silent(c, b, "its connection ended");

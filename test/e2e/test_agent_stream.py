@@ -4,6 +4,7 @@ import pathlib
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import cell as cells  # noqa: E402
 from agent_wire import Stream, messages, welcomed  # noqa: E402
+from tcp_proxy import Proxy  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not (cells.programs() / "berthd").exists(), reason=f"no berthd in {cells.programs()}: set BERTH_BIN_DIR")
 
@@ -93,6 +95,67 @@ def test_only_its_key_takes_over_a_living_base(agent, join, pb):
     first.ended()
 
 
+def test_a_half_open_link_is_judged_by_what_is_heard(fleet, pb, until):
+    """Nobody tells the server that the link leads nowhere; it is closed after three heartbeats. Before that, what ran there is placed
+    elsewhere, and the base comes back on another path at once, while the old link still seems to stand."""
+    fleet.server("server", f"--heartbeat={6 * cells.PACE}s", "--silent=6500ms", "--lost=7s", "--replace=500ms").ready()
+    fleet.group("demo", 5)
+    token = fleet.join_token("demo")
+    host, port = fleet.one.rpc.split(":")
+    proxy = Proxy((host, int(port)))
+    frozen = Stream(pb, SimpleNamespace(rpc=proxy.address)).hello("frozen", join_token=token)
+    key = welcomed(frozen).base_key
+    spare = Stream(pb, fleet.one).hello("spare", join_token=token)
+    welcomed(spare)
+    for stream in (frozen, spare):
+        stream.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True, base_start=1))
+        assert stream.next("ack").ack.committed_seq == 1
+    stop = threading.Event()
+    beats = [frozen, spare]
+
+    def beat():
+        while not stop.wait(0.3):
+            for stream in list(beats):
+                stream.send(heartbeat=pb.Heartbeat(report_seq=1, base_ready=True))
+    threading.Thread(target=beat, daemon=True).start()
+
+    def state():
+        return fleet.api.get("/v1/bases/frozen").json
+
+    def installs(stream):
+        item, = stream.next("command").command.items
+        stream.send(report=pb.Report(seq=2, outcomes=[pb.Outcome(
+            generation=item.generation, task=item.task, instance=item.module.instance, kind=item.kind, ok=True, code="SUCCESS",
+            state="activated", module=item.module.module, version=item.module.version)]))
+        assert stream.next("ack").ack.committed_seq == 2
+    try:
+        assert fleet.berth("base", "cordon", "spare", "--reason", "later").returncode == 0
+        plan = fleet.deploy(fleet.push("hello-1.0.0"), replicas=1, wait=0)
+        installs(frozen)
+        assert fleet.ended(plan["id"])["state"] == "succeeded"
+        assert fleet.berth("base", "uncordon", "spare").returncode == 0
+        beats.remove(frozen)
+        proxy.hold()
+        until(lambda: state()["state"] == "silent", 20, "it is silent")
+        assert state()["connected"], "nobody noticed the link"
+        said = fleet.berth("why", "frozen").stdout
+        assert "nothing heard from it, though its connection stands" in said, said
+        installs(spare)
+        until(lambda: fleet.on("hello") == ["spare"], 20, "its instance is placed elsewhere")
+        assert state()["state"] == "lost" and state()["connected"]
+        again = Stream(pb, fleet.one).hello("frozen", base_key=key, boot="b2", report_seq=2)
+        assert not welcomed(again).base_key
+        again.send(report=pb.Report(seq=3, full=True, base_ready=True, base_running=True, base_start=1))
+        assert again.next("ack").ack.committed_seq == 3
+        assert state()["state"] == "ready" and state()["connected"]
+        again.close()
+    finally:
+        stop.set()
+        for stream in (frozen, spare):
+            stream.close()
+        proxy.close()
+
+
 def test_a_key_that_nobody_could_store_is_given_again(agent, join, pb):
     """The Welcome was lost on its way, or with the agent's host: its base must not be locked out of its own name."""
     first = agent().hello("unheard", join_token=join)
@@ -100,14 +163,18 @@ def test_a_key_that_nobody_could_store_is_given_again(agent, join, pb):
     second = agent().hello("unheard", join_token=join, boot="b2")
     refused = second.next("welcome", "refused").refused
     assert refused.code == "already_exists" and not refused.final, "while the first connection stands"
-    first.close()
+    same = agent().hello("unheard", join_token=join)
+    again = welcomed(same).base_key
+    assert again and again != lost, "the same process on another connection: its first one may be half open"
+    assert first.next("refused").refused.code == "superseded"
+    same.close()
 
     def joined():
         a = agent().hello("unheard", join_token=join, boot="b3")
         m = a.next("welcome", "refused")
         return m.WhichOneof("kind") == "welcome" and (a, m.welcome)
     third, w = cells.until(joined, 20, "it joins once the first connection has ended")
-    assert w.base_key and w.base_key != lost and w.committed_seq == 0
+    assert w.base_key and w.base_key not in (lost, again) and w.committed_seq == 0
     third.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True))
     assert third.next("ack").ack.committed_seq == 1
     stranger = agent().hello("unheard", base_key=lost, boot="b4")
