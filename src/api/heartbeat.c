@@ -48,6 +48,57 @@ static struct base *base_of(const struct beat_op *o, const struct tenant *t) {
 	return fleet_base(t, o->name);
 }
 
+static struct base *asker(const struct beat_op *o, const struct tenant *t) {
+	const char *boot = arena_printf(o->in.arena, BOOT "%s", o->beat.identity);
+	struct base *found = NULL;
+	for (struct base *b = t->bases; b != NULL; b = b->hh_name.next) {
+		bool fits = o->beat.port != 0 ? strcmp(b->row.name, o->name) == 0 : b->row.boot != NULL && strcmp(b->row.boot, boot) == 0;
+		if (fits && found != NULL)
+			return NULL; /* two of that name and no port: better none than the other's */
+		found = fits ? b : found;
+	}
+	return found;
+}
+
+/* The base that says of itself that it is there, where it is known to be there. */
+static struct base *beater(const struct beat_op *o, const struct tenant *t) {
+	struct base *b = base_of(o, t);
+	return b != NULL && b->row.arklet_url != NULL && strcmp(b->row.arklet_url, o->url) == 0 ? b : NULL;
+}
+
+static const char *peer_ip(const struct beat_op *o) {
+	const char *peer = o->in.peer != NULL ? o->in.peer : "", *colon = strrchr(peer, ':');
+	return arena_strndup(o->in.arena, peer, colon != NULL ? (size_t)(colon - peer) : strlen(peer));
+}
+
+/* A base that is in needs no token that is still valid: renewing one throws nobody out. But links to its modules are not for everybody who
+ * guesses its name: the question comes from the address at which it was found. */
+static bool asks_itself(const struct beat_op *o, const struct base *b) {
+	const char *ip = peer_ip(o), *from;
+	if (b == NULL || b->row.arklet_url == NULL || *ip == '\0')
+		return false;
+	from = arena_printf(o->in.arena, strchr(ip, ':') != NULL && *ip != '[' ? "http://[%s]:" : "http://%s:", ip);
+	return strncmp(b->row.arklet_url, from, strlen(from)) == 0;
+}
+
+/* Its token says whose it is. One that was revoked, or is missing, says nothing: then that tenant counts in which a base stands at the
+ * address the call comes from; where there is none, or several have one, "default". */
+static struct tenant *tenant_of(
+    const struct beat_op *o, const struct token *tok, struct base *(*look)(const struct beat_op *, const struct tenant *)) {
+	struct fleet *f = core_fleet(o->api->core);
+	struct tenant *usual = fleet_tenant(f, "default"), *found = NULL;
+	if (tok != NULL)
+		return tok->tenant;
+	for (struct tenant *t = fleet_tenants(f); t != NULL; t = t->hh_name.next) {
+		if (!asks_itself(o, look(o, t)))
+			continue;
+		if (found != NULL)
+			return usual;
+		found = t;
+	}
+	return found != NULL ? found : usual;
+}
+
 static struct group *group_make(struct beat_op *o, struct tenant *t, const char *name) {
 	wall_t now = core_now(o->api->core);
 	struct row_base_group row = { .tenant_id = t->row.id,
@@ -156,44 +207,16 @@ static int beat_apply(struct core *c, struct core_op *op, struct err *err) {
 		return err->code;
 	}
 	const struct token *tok = token_of(o);
-	struct tenant *t = tok != NULL ? tok->tenant : fleet_tenant(core_fleet(c), "default");
+	struct tenant *t = tenant_of(o, tok, beater);
 	if (t == NULL)
 		return not_let_in(o, err);
-	struct base *b = base_of(o, t);
-	bool here = b != NULL && b->row.arklet_url != NULL && strcmp(b->row.arklet_url, o->url) == 0;
-	if (here && !o->beat.activated)
+	struct base *b = beater(o, t);
+	if (b != NULL && !o->beat.activated)
 		change_base_farewell(c, b, "its heartbeat said that it is going");
-	return here || !o->beat.activated ? 0 : join(o, t, tok, err);
+	return b != NULL || !o->beat.activated ? 0 : join(o, t, tok, err);
 }
 
 /* ---- baseline ---------------------------------------------------------------------------------------------------------------------- */
-
-static const struct base *asker(const struct beat_op *o, const struct tenant *t) {
-	const char *boot = arena_printf(o->in.arena, BOOT "%s", o->beat.identity);
-	const struct base *found = NULL;
-	for (const struct base *b = t->bases; b != NULL; b = b->hh_name.next) {
-		bool fits = o->beat.port != 0 ? strcmp(b->row.name, o->name) == 0 : b->row.boot != NULL && strcmp(b->row.boot, boot) == 0;
-		if (fits && found != NULL)
-			return NULL; /* two of that name and no port: better none than the other's */
-		found = fits ? b : found;
-	}
-	return found;
-}
-
-static const char *peer_ip(const struct beat_op *o) {
-	const char *peer = o->in.peer != NULL ? o->in.peer : "", *colon = strrchr(peer, ':');
-	return arena_strndup(o->in.arena, peer, colon != NULL ? (size_t)(colon - peer) : strlen(peer));
-}
-
-/* A base that is in needs no token that is still valid: renewing one throws nobody out. But links to its modules are not for everybody who
- * guesses its name: the question comes from the address at which it was found. */
-static bool asks_itself(const struct beat_op *o, const struct base *b) {
-	const char *ip = peer_ip(o), *from;
-	if (b == NULL || b->row.arklet_url == NULL || *ip == '\0')
-		return false;
-	from = arena_printf(o->in.arena, strchr(ip, ':') != NULL && *ip != '[' ? "http://[%s]:" : "http://%s:", ip);
-	return strncmp(b->row.arklet_url, from, strlen(from)) == 0;
-}
 
 static int by_priority(const void *x, const void *y) {
 	const struct instance *a = *(const struct instance *const *)x, *b = *(const struct instance *const *)y;
@@ -227,7 +250,7 @@ static int baseline_apply(struct core *c, struct core_op *op, struct err *err) {
 		return err->code;
 	}
 	const struct token *tok = token_of(o);
-	const struct tenant *t = tok != NULL ? tok->tenant : fleet_tenant(core_fleet(c), "default");
+	const struct tenant *t = tenant_of(o, tok, asker);
 	const struct base *b = t == NULL ? NULL : asker(o, t);
 	bool open = t != NULL && tok == NULL && o->in.token == NULL && any_open(t);
 	if (t == NULL || (tok == NULL && !open && !asks_itself(o, b)))

@@ -706,6 +706,37 @@ def test_checklist_query_baseline_is_answered_to_a_joined_base_whose_token_was_r
     assert cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question | {"identity": "nobody"}).status == 401
 
 
+def test_a_base_of_another_tenant_whose_token_was_renewed_is_still_heard(cell, group, until):
+    """Its token tells its tenant; once that is revoked, the address it calls from does."""
+    where = f"?tenant={group}"
+    token = cell.api.post(f"/v1/tokens{where}", {"name": "bases", "role": "join"}).json["secret"]
+    base, twin = script.Arklet(identity=f"base-{group}"), script.Arklet(identity=f"twin-{group}")
+    for one in (base, twin):
+        assert beat(cell, token, one).status == 200
+        until(lambda: cell.api.get(f"/v1/bases/{name_of(one)}:ready{where}").status == 200, 20, "it is ready")
+    path = cell.folder / f"{group}-t.jar"
+    path.write_bytes(script.jar(f"{group}-t", "1.0.0"))
+    assert cell.berth("module", "push", path, "--tenant", group).returncode == 0
+    body = {"module": f"{group}-t", "version": "1.0.0", "group": "default", "replicas": 2, "strategy": {"minReady": "0s"}}
+    plan = cell.api.post(f"/v1/deployments{where}", body, headers={"Prefer": "wait=20"}).json
+    assert plan["state"] == "succeeded", plan
+
+    assert cell.api.call("DELETE", f"/v1/tokens/bases{where}").status == 200
+    question = {"identity": base.identity, "port": base.port, "name": "TO_BE_IMPLEMENTED", "version": "1.0.0", "clusterName": "default"}
+    assert beat(cell, token, base).status == 200
+    answer = cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question)
+    assert answer.status == 200 and [b["bizName"] for b in answer.json] == [f"{group}-t"], answer
+    assert beat(cell, token, script.Arklet(identity=f"late-{group}")).status == 401, "who is not in needs a token"
+    assert beat(cell, token, base, state="deactivated").status == 200
+    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}{where}").json["state"] == "stopped", 5, "it said goodbye")
+    base.down()
+
+    same = cell.api.post("/v1/tokens", {"name": f"same-{group}", "role": "join", "group": group}).json["secret"]
+    assert beat(cell, same, twin).status == 200, "the same base once more, in tenant default"
+    question |= {"identity": twin.identity, "port": twin.port}
+    assert cell.join_rest.call("POST", f"/join/{token}/queryBaseline", question).json == [], "two tenants know it: nobody guesses"
+
+
 def test_checklist_the_baseline_is_replayed_and_a_failed_replace_leaves_no_base_empty(cell, group, until):
     base = script.Arklet(identity=f"base-{group}")
     add(cell, group, base, f"{group}-1")
