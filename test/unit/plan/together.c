@@ -220,7 +220,7 @@ START_TEST(what_others_require_is_not_taken_away_under_them) {
 END_TEST
 
 /* Its agent may be putting app back just now. */
-START_TEST(a_base_that_is_filled_again_has_what_is_wanted_there) {
+START_TEST(a_base_that_is_filled_again_has_what_was_there) {
 	struct pair_world x;
 	char log[256] = "";
 	ARENA_AUTO a = arena_new();
@@ -233,6 +233,8 @@ START_TEST(a_base_that_is_filled_again_has_what_is_wanted_there) {
 	base_set_state(x.w.f, b, BASE_RESTORING, NULL, x.w.e.wall);
 	ck_assert_ptr_eq(requirer_of(lib, NULL), app);
 	ck_assert_ptr_null(requirement_missed(b, app->version, a));
+	instance_set_wanted(x.w.f, app, false); /* its removal was not sent */
+	ck_assert_ptr_eq(requirer_of(lib, NULL), app);
 	instance_set_wanted(x.w.f, lib, false);
 	ck_assert_str_eq(requirement_missed(b, app->version, a), "orders:^1");
 	world_deinit(&x.w);
@@ -301,4 +303,4 @@ END_TEST
 TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_bases_with_all_their_modules,
     an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
     what_waits_for_a_failed_install_fails_too, what_is_required_goes_when_nobody_there_requires_it_any_more,
-    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_is_wanted_there, victims_in_their_order)
+    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there, victims_in_their_order)
