@@ -243,6 +243,23 @@ static void keep_servers(Berth__V1__AgentState *s, const Berth__V1__Welcome *w) 
 	}
 }
 
+static void outcome_wanted(Berth__V1__AgentState *s, const Berth__V1__AgentState *old, const Berth__V1__Outcome *o) {
+	const Berth__V1__WantedModule *was = state_wanted(old, o->module, o->version), *is = state_wanted(s, o->module, o->version);
+	if (o->ok && o->kind == BERTH__V1__TASK_KIND__TASK_KIND_INSTALL && was != NULL && was->generation == o->generation && is == NULL)
+		state_wanted_put(s, was);
+	else if (o->ok && o->kind == BERTH__V1__TASK_KIND__TASK_KIND_UNINSTALL && is != NULL && is->generation < o->generation)
+		state_wanted_drop(s, o->module, o->version);
+}
+
+/* The list is from before the reports that the server has not recorded: what their outcomes brought or took away is news to it. */
+static void wanted_catch_up(Berth__V1__AgentState *s, const Berth__V1__AgentState *old, int64_t committed_seq) {
+	for (size_t i = 0; i < s->n_unacked; i++) {
+		const Berth__V1__Report *r = s->unacked[i];
+		for (size_t k = 0; r->seq > committed_seq && k < r->n_outcomes; k++)
+			outcome_wanted(s, old, r->outcomes[k]);
+	}
+}
+
 /* What is on the base keeps the digest it was installed from: other bytes under the same version come by a command only. */
 static void wanted_take(struct brain *b, const Berth__V1__Welcome *w) {
 	Berth__V1__AgentState *s = b->state, *old = keep(s);
@@ -262,6 +279,7 @@ static void wanted_take(struct brain *b, const Berth__V1__Welcome *w) {
 		if (q != NULL && in->generation > q->generation)
 			state_quarantine_drop(s, in->module, in->version);
 	}
+	wanted_catch_up(s, old, w->committed_seq);
 	drop(old);
 }
 

@@ -645,6 +645,28 @@ START_TEST(restores_from_welcome_without_disk) {
 }
 END_TEST
 
+/* What was done and is not recorded yet is wanted, or is not, whatever the list of a server says that does not know of it. */
+START_TEST(a_welcome_does_not_undo_outcomes_that_are_on_their_way) {
+	struct world *w = world_new();
+	Berth__V1__WantedModule old = wanted("old", "1.0.0", 1), *list[] = { &old };
+	struct item away = { UNINSTALL, 3, wanted("old", "1.0.0", 3), false };
+	welcome_as(w, 5, 0, list, 1);
+	install_one(w, 5, 2, "fresh", "1.0.0");
+	command(w, 5, &away, 1);
+	int64_t last = w->reports[w->n_reports - 1]->seq;
+	welcome_as(w, 6, last - 2, list, 1);
+	kill_base(w, 9);
+	pass(w, 5 * US_PER_S);
+	ck_assert_uint_eq(w->n_biz, 1);
+	ck_assert_str_eq(w->biz[0].name, "fresh");
+	welcome_as(w, 7, last + 1, NULL, 0); /* recorded, and not wanted any more */
+	kill_base(w, 9);
+	pass(w, 5 * US_PER_S);
+	ck_assert_uint_eq(w->n_biz, 0);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(routes_the_wanted_version) {
 	struct world *w = world_new();
 	welcome_as(w, 5, 0, NULL, 0);
@@ -1277,9 +1299,9 @@ TEST_SUITE("agent/brain", a_hook_is_run_and_its_end_is_the_outcome, old_news_is_
     joins_and_becomes_ready, installs_after_it_is_durable, full_disk_holds_commands_not_heartbeats, refuses_what_is_old,
     joins_a_command_that_comes_twice, obeys_only_within_the_lease, repeats_outcomes_until_acknowledged,
     finishes_a_command_cut_by_its_own_death, restores_from_disk_without_server, restores_from_welcome_without_disk,
-    routes_the_wanted_version, takes_out_what_could_not_take_over, takes_out_what_could_not_take_over_in_time,
-    tells_of_what_could_not_be_taken_out, keeps_a_wanted_version_that_cannot_take_over, asks_when_an_answer_is_lost,
-    replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
+    a_welcome_does_not_undo_outcomes_that_are_on_their_way, routes_the_wanted_version, takes_out_what_could_not_take_over,
+    takes_out_what_could_not_take_over_in_time, tells_of_what_could_not_be_taken_out, keeps_a_wanted_version_that_cannot_take_over,
+    asks_when_an_answer_is_lost, replaces_other_bytes_of_one_version, keeps_the_old_version_when_the_new_cannot_be_had, upgrades_in_place,
     failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
     kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
     other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
