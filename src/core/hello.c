@@ -3,9 +3,9 @@
 #include "core/conductor.h"
 #include "base/name.h"
 #include "base/secret.h"
+#include "core/baseline.h"
 #include "model/spec.h"
 #include "proto/json.h"
-#include "sched/requires.h"
 
 #define WITNESS_EPOCHS 1000000 /* further ahead is a lie */
 #define WITNESS_EVENTS INT64_C(100000000000)
@@ -214,24 +214,6 @@ static struct base *hello_admit(struct core *c, struct driver_link *k, const Ber
 	return NULL;
 }
 
-/* What it requires is being changed there: it comes by its own command, behind that. */
-static bool behind_a_task(const struct instance *i) {
-	const struct instance *x;
-	struct requirement r;
-	TAILQ_FOREACH(x, &i->base->instances, base_link) {
-		ARENA_AUTO a = arena_new();
-		if (requires_any(i->version) && x->task != NULL && requires_module(i->version, x->version->module, a, &r))
-			return true;
-	}
-	return false;
-}
-
-/* Where bases are only observed nothing is wanted of them: an agent that believed otherwise would put it back. */
-static bool told(const struct instance *i) {
-	return !group_observed(i->base->group) && version_restorable(i->version) && i->row.wanted && i->row.generation > 0 &&
-	       i->task == NULL && !behind_a_task(i) && i->row.state != INSTANCE_FAILED && i->row.state != INSTANCE_QUARANTINED;
-}
-
 static void welcome(struct core *c, struct base *b, struct driver_link *k, const char *new_key) {
 	struct arena *a = arena_new();
 	Berth__V1__Welcome w = BERTH__V1__WELCOME__INIT;
@@ -254,14 +236,13 @@ static void welcome(struct core *c, struct base *b, struct driver_link *k, const
 	while (c->cfg.servers != NULL && c->cfg.servers[w.n_servers] != NULL)
 		w.n_servers++;
 	w.servers = (char **)(uintptr_t)c->cfg.servers;
-	w.wanted = arena_alloc(a, ((size_t)b->n_instances + 1) * sizeof *w.wanted);
-	struct instance *i;
-	TAILQ_FOREACH(i, &b->instances, base_link) {
-		if (!told(i))
-			continue;
+	const struct instance **held;
+	size_t n = baseline_of(b, a, &held);
+	w.wanted = arena_alloc(a, (n + 1) * sizeof *w.wanted);
+	for (; w.n_wanted < n; w.n_wanted++) {
 		Berth__V1__WantedModule *m = PB_NEW(Berth__V1__WantedModule, berth__v1__wanted_module, a);
-		wanted_fill(c, i, m, a);
-		w.wanted[w.n_wanted++] = m;
+		wanted_fill(c, held[w.n_wanted], m, a);
+		w.wanted[w.n_wanted] = m;
 	}
 	effect_add(c, EFFECT_WELCOME, k)->message = pb_copy(&w.pb, c->open->arena);
 	c->open->joins = true;
