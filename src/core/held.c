@@ -50,15 +50,28 @@ void held_asked_for(struct core *c, const struct instance *i) {
 	finding_clear(c, FINDING_VERSION_DRIFT, i->base, i->version->module->row.name, i->version->row.name);
 }
 
+/* What its task does to it is told by its outcome. A hook does nothing to it: one whose base went down and came back meanwhile is there
+ * again, and those that require each other go by that. */
+static bool back_in_sight(const struct instance *i, enum instance_state s) {
+	bool unseen = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_UNKNOWN;
+	return s == INSTANCE_READY && unseen && i->row.generation != 0 && task_is_hook(i->task);
+}
+
+/* Active, and out of traffic for as long as it is being taken out. */
+static enum instance_state state_told(const struct instance *i, enum instance_state s) {
+	bool leaves = i->row.state == INSTANCE_DRAINING || (i->task != NULL && i->task->row.kind == TASK_KIND_BEFORE_SWAP);
+	return s == INSTANCE_READY && leaves ? INSTANCE_DRAINING : s;
+}
+
 void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
-	enum instance_state s = held_state(h);
+	enum instance_state told = held_state(h), s = state_told(i, told);
 	text_set(&i->row.reported, said(c, h->state, MAX_WORD));
 	const char *cause = said(c, h->cause, MAX_CAUSE);
 	fleet_touch(c->fleet, &i->o);
 	if (i->row.wanted)
 		held_asked_for(c, i);
-	bool drained = s == INSTANCE_READY && i->row.state == INSTANCE_DRAINING; /* no news: it is active, and out of traffic */
-	if (s == INSTANCE_NONE || i->row.state == (int)s || drained || i->task != NULL || (!i->row.wanted && s != INSTANCE_READY))
+	bool at_work = i->task != NULL && !back_in_sight(i, told);
+	if (s == INSTANCE_NONE || i->row.state == (int)s || at_work || (!i->row.wanted && told != INSTANCE_READY))
 		return;
 	if (s == INSTANCE_READY)
 		i->ready_since = c->mono;
