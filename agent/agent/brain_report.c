@@ -88,15 +88,31 @@ static bool listed(const struct brain *b, const struct held *h, bool dirty_only)
 	return !dirty_only && (!h->absent || state_wanted(b->state, h->module, h->version) != NULL);
 }
 
+/* Called to the base by ourselves: it is there in a moment, and no list may say that it is not. */
+static bool coming_back(const struct brain *b, const struct op *op) {
+	return op->restore && op->kind == OP_INSTALL && op_called(op) && held_find(b, op->module->module, op->module->version) == NULL;
+}
+
+static Berth__V1__HeldModule *coming_message(struct brain *b, const struct op *op, struct arena *a) {
+	struct held h = { .module = op->module->module, .version = op->module->version, .state = ARKLET_RESOLVED };
+	return held_message(b, &h, a);
+}
+
 static size_t fill_held(struct brain *b, bool dirty_only, Berth__V1__HeldModule ***ret, struct arena *a) {
 	size_t n = 0, k = 0;
 	struct held *h;
+	struct op *op;
 	TAILQ_FOREACH(h, &b->held, link)
+		n++;
+	TAILQ_FOREACH(op, &b->ops, link)
 		n++;
 	Berth__V1__HeldModule **list = arena_alloc(a, (n + 1) * sizeof *list);
 	TAILQ_FOREACH(h, &b->held, link)
 		if (listed(b, h, dirty_only))
 			list[k++] = held_message(b, h, a);
+	TAILQ_FOREACH(op, &b->ops, link)
+		if (!dirty_only && coming_back(b, op))
+			list[k++] = coming_message(b, op, a);
 	causes_cut(list, k);
 	*ret = list;
 	return k;

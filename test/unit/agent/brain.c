@@ -1004,6 +1004,26 @@ START_TEST(repairs_alone_while_the_server_is_away) {
 }
 END_TEST
 
+/* What it is putting back just then is on its way there, and not gone. */
+START_TEST(a_hello_tells_of_what_is_being_put_back) {
+	struct world *w = world_new();
+	welcome_as(w, 5, 0, NULL, 0);
+	install_one(w, 5, 1, "hello", "1.0.0");
+	brain_link_down(w->brain, w->now);
+	w->n_biz = 0; /* by somebody's hand */
+	w->hold_calls = true;
+	for (int i = 0; i < 60 && w->held_command != ARKLET_INSTALL; i++)
+		pass(w, US_PER_S);
+	ck_assert_int_eq(w->held_command, ARKLET_INSTALL);
+	brain_link_up(w->brain, w->now);
+	settle(w);
+	ck_assert_uint_eq(w->hello->n_held, 1);
+	ck_assert_str_eq(w->hello->held[0]->module, "hello");
+	ck_assert_str_eq(w->hello->held[0]->state, "resolved");
+	world_free(w);
+}
+END_TEST
+
 START_TEST(stops_with_a_goodbye) {
 	struct world *w = world_new();
 	welcome_as(w, 5, 0, NULL, 0);
@@ -1305,5 +1325,5 @@ TEST_SUITE("agent/brain", a_hook_is_run_and_its_end_is_the_outcome, old_news_is_
     failed_install_tells_the_cause, crash_during_install_sets_the_module_aside, crash_right_after_install_sets_the_module_aside,
     kill_by_an_operator_blames_nobody, third_death_blames_what_changed_last, crash_loop_without_suspect_is_told,
     other_installs_survive_a_crash, command_times_out_when_the_base_is_down, foreign_modules_are_reported_never_removed,
-    repairs_alone_while_the_server_is_away, stops_with_a_goodbye, refused_for_good_before_joining_leaves,
-    refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
+    repairs_alone_while_the_server_is_away, a_hello_tells_of_what_is_being_put_back, stops_with_a_goodbye,
+    refused_for_good_before_joining_leaves, refused_after_joining_keeps_the_base, bad_input_is_refused_not_followed)
