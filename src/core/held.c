@@ -141,12 +141,11 @@ void instance_gone(struct core *c, struct instance *i, const char *why) {
 	if (i->row.state == INSTANCE_INSTALLING && i->base->row.state != BASE_READY)
 		return;                                                                                  /* on its way with the baseline */
 	bool at_work = i->task != NULL && (i->task->row.kind != TASK_KIND_AFTER_SWAP || !i->row.wanted); /* that one changes nothing here */
-	if (at_work && text_set(&i->row.reported, NULL)) /* for whoever calls that work off */
+	if (text_set(&i->row.reported, NULL)) /* also for whoever calls that work off */
 		fleet_touch(c->fleet, &i->o);
 	if (at_work || i->row.state == INSTANCE_QUARANTINED || i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_MISSING ||
 	    i->row.generation == 0)
 		return;
-	text_set(&i->row.reported, NULL);
 	if (!i->row.wanted && (i->deployment == NULL || !plan_busy_on(i->deployment->plan, i->base))) {
 		struct group *g = i->base->group;
 		struct deployment *d = i->deployment;

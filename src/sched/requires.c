@@ -261,10 +261,15 @@ static bool let_go(const struct instance *i, const struct instance *x, bool forc
 	return goes && stays;
 }
 
+/* Its removal failed, or its base holds it broken: that one's agent may be starting it again by itself. */
+static bool lies_there(const struct instance *i) {
+	bool held = i->row.reported != NULL && *i->row.reported != '\0';
+	return i->row.state == INSTANCE_FAILED && (i->row.commanded == TASK_KIND_UNINSTALL || held);
+}
+
 static const struct instance *removal_awaits(const struct instance *i, bool forced) {
 	const struct instance *x = NULL;
-	bool stayed = i->row.state == INSTANCE_FAILED && i->row.commanded == TASK_KIND_UNINSTALL;
-	if (!active(i) && !stayed) /* it is not there: nobody can lose it */
+	if (!active(i) && !lies_there(i)) /* it is not there: nobody can lose it */
 		return NULL;
 	while ((x = requirer_of(i, x)) != NULL)
 		if (!let_go(i, x, forced))

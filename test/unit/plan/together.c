@@ -241,6 +241,24 @@ START_TEST(a_base_that_is_filled_again_has_what_was_there) {
 }
 END_TEST
 
+/* Broken, it may be started again by its agent just then; one that its base does not hold goes at once. */
+START_TEST(what_is_broken_goes_after_those_that_require_it) {
+	struct pair_world x;
+	char log[256] = "";
+	ARENA_AUTO a = arena_new();
+	pair_init(&x, 1, NULL, log);
+	struct instance *lib = base_instance_of_module(x.w.bases[0], x.lib->module);
+	struct task *t = fleet_task_add(x.w.f, NULL, lib, &(struct row_task){ .kind = TASK_KIND_UNINSTALL });
+	instance_set_wanted(x.w.f, lib, false);
+	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));
+	instance_set_state(x.w.f, lib, INSTANCE_FAILED, NULL, x.w.e.wall);
+	ck_assert_ptr_null(task_awaits(t, false, a, NULL));
+	text_set(&lib->row.reported, "broken");
+	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));
+	world_deinit(&x.w);
+}
+END_TEST
+
 /* ---- who goes --------------------------------------------------------------------------------------------------------------------------
  */
 struct victims_case {
@@ -303,4 +321,6 @@ END_TEST
 TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_bases_with_all_their_modules,
     an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
     what_waits_for_a_failed_install_fails_too, what_is_required_goes_when_nobody_there_requires_it_any_more,
-    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there, victims_in_their_order)
+    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there,
+    what_is_broken_goes_after_those_that_require_it,
+    victims_in_their_order)
