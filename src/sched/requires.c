@@ -253,10 +253,19 @@ bool requirers_break(const struct instance *old, const struct version *to) {
 	return false;
 }
 
+/* It was away while its deployment moved on to what does without: it is caught up, and nobody said a word about it as it is. */
+static bool moves_on(const struct instance *x, const struct module *required) {
+	const struct revision *to = x->deployment == NULL ? NULL : x->deployment->completed;
+	ARENA_AUTO a = arena_new();
+	struct requirement r;
+	return to != NULL && x->row.revision < to->row.number && !requires_module(to->version, required, a, &r);
+}
+
 /* Somebody said that this one goes although another stays that requires it: of a plan its word, of a repair that it is offline. */
 static bool let_go(const struct instance *i, const struct instance *x, bool forced) {
 	bool of_plan = i->task != NULL && i->task->plan != NULL;
-	bool goes = i->deployment == NULL || (i->deployment->row.offline && !of_plan) || forced;
+	bool offline = i->deployment != NULL && i->deployment->row.offline && !of_plan && !moves_on(x, i->version->module);
+	bool goes = i->deployment == NULL || offline || forced;
 	bool stays = x->row.wanted && x->task == NULL && (x->deployment == NULL || !x->deployment->row.offline);
 	return goes && stays;
 }

@@ -259,6 +259,24 @@ START_TEST(what_is_broken_goes_after_those_that_require_it) {
 }
 END_TEST
 
+/* It is offline, by a plan that is over: nobody requires it any more, or somebody said that this may be so. */
+START_TEST(what_was_left_behind_keeps_what_it_requires_until_it_is_caught_up) {
+	struct pair_world x;
+	char log[256] = "";
+	ARENA_AUTO a = arena_new();
+	pair_init(&x, 1, NULL, log);
+	struct instance *lib = base_instance_of_module(x.w.bases[0], x.lib->module);
+	struct task *t = fleet_task_add(x.w.f, NULL, lib, &(struct row_task){ .kind = TASK_KIND_UNINSTALL });
+	instance_set_wanted(x.w.f, lib, false);
+	x.lib->row.offline = true;
+	ck_assert_ptr_null(task_awaits(t, false, a, NULL)); /* as it is wanted, it requires it: that was forced */
+	app_wants(&x, "2.0.0", NULL, 1, NULL);
+	deployment_set_completed(x.w.f, x.app, x.app->row.revision); /* its base was away */
+	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));
+	world_deinit(&x.w);
+}
+END_TEST
+
 /* ---- who goes --------------------------------------------------------------------------------------------------------------------------
  */
 struct victims_case {
@@ -322,5 +340,5 @@ TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_b
     an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
     what_waits_for_a_failed_install_fails_too, what_is_required_goes_when_nobody_there_requires_it_any_more,
     what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there,
-    what_is_broken_goes_after_those_that_require_it,
+    what_is_broken_goes_after_those_that_require_it, what_was_left_behind_keeps_what_it_requires_until_it_is_caught_up,
     victims_in_their_order)
