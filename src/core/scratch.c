@@ -1,6 +1,9 @@
 /* The copy in slices: where it stopped is remembered by number, never by pointer. */
 #include "core/scratch.h"
 
+#include "base/arena.h"
+#include "sched/requires.h"
+
 #define FIRST_FREE_ID (INT64_C(1) << 40) /* above every number of the real fleet */
 #define MAX_TRIES 8
 
@@ -129,15 +132,21 @@ static bool on_its_way_out(const struct instance *i) {
 	return !i->row.wanted && i->task != NULL;
 }
 
+/* One that lacks what it requires is tried in vain (dispatch.c). */
+static bool coming(const struct instance *i) {
+	ARENA_AUTO a = arena_new();
+	bool under_way = i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING;
+	return i->row.wanted && under_way && requirement_missed(i->base, i->version, a) == NULL;
+}
+
 /* What other plans and repairs have under way there counts as done: this is what would follow. */
 static int copy_instance(struct scratch *s, const struct instance *i, struct err *err) {
 	struct row_instance row = i->row;
-	bool coming = row.state == INSTANCE_PENDING || row.state == INSTANCE_INSTALLING || row.state == INSTANCE_MISSING;
 	int r = bring_version(s, i->version, err);
 	if (r == 0 && i->deployment != NULL)
 		r = bring_deployment(s, i->deployment, err);
 	row.replaces = 0;
-	if (row.wanted && coming)
+	if (coming(i))
 		row.state = INSTANCE_READY;
 	if (r == 0)
 		r = load(s, TABLE_instance, &row, err);
