@@ -51,7 +51,7 @@ struct revision *slot_goal(const struct plan *p, const struct change *ch, const 
 static bool in_move(struct plan *p, const struct instance *i) {
 	const struct plan_memo *m = plan_memo(p);
 	bool there = m->base_id == i->row.base_id || (m->base_id == 0 && (m->n_bases == 0 || memo_names(m, i->row.base_id)));
-	if (MUTANT(drain_some) && i->row.state != INSTANCE_READY)
+	if (MUTANT(drain_some) && i == TAILQ_FIRST(&i->base->instances))
 		return false;
 	return there && (m->before == 0 || i->row.id <= m->before);
 }
