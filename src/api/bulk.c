@@ -50,7 +50,7 @@ static void item_run(struct api_op *op, struct bulk *b, const Berth__V1__Deploym
 	Berth__V1__BulkItem *item = PB_NEW(Berth__V1__BulkItem, berth__v1__bulk_item, op->arena);
 	const char *name = want->name != NULL ? want->name : want->module;
 	int rc = item_deploy(op, want, item, &err);
-	if (op->dry != NULL)
+	if (op->dry != NULL || op->then != NULL)
 		return; /* it goes on with this one */
 	item->name = (char *)(uintptr_t)(name != NULL ? name : "");
 	if (rc != 0)
@@ -74,7 +74,7 @@ int op_deployment_bulk(struct api_op *op, struct err *err) {
 	for (size_t i = 0; i < per_turn && b->done < r->n_deployments; i++)
 		item_run(op, b, r->deployments[b->done]);
 	if (b->done < r->n_deployments) {
-		op->then = go_on;
+		op->then = op->then != NULL ? op->then : go_on;
 		return 0;
 	}
 	Berth__V1__BulkDeploymentsReply *m = PB_NEW(Berth__V1__BulkDeploymentsReply, berth__v1__bulk_deployments_reply, op->arena);

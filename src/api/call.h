@@ -26,6 +26,7 @@ struct upkeep;
 struct reading;
 struct remote;
 struct dry;
+struct dry_history;
 
 /* Sets a scalar of a proto2 message together with its presence. */
 #define PUT(m, field, value) ((m)->has_##field = 1, (m)->field = (value))
@@ -54,10 +55,11 @@ struct api_op {
 	ProtobufCMessage *reply;
 	int status; /* 0 = by the flags of the operation */
 	const char *location;
-	int64_t wait_plan;   /* unfinished plan the answer is about */
-	bool needs_person;   /* it stands still until somebody acts */
-	int64_t seen_module; /* of a dry run: whose history is read */
-	int64_t seen_event;  /* last event when it was applied */
+	int64_t wait_plan;           /* unfinished plan the answer is about */
+	bool needs_person;           /* it stands still until somebody acts */
+	int64_t seen_module;         /* of a dry run: whose history is read … */
+	struct dry_history *history; /* … and what it was of those read so far */
+	int64_t seen_event;          /* last event when it was applied */
 	/* Runs after the commit instead of the answer; ends in op_again, op_finish or op_fail. */
 	void (*then)(struct api_op *op);
 
@@ -239,7 +241,8 @@ char *view_text(const char *s, struct arena *a); /* NULL for "" */
 int if_busy_read(const struct api_op *op, enum if_busy *ret, struct err *err);
 /* Dry runs (dry.c): the answer to the op, after a few turns. */
 int dry_run(struct api_op *op, const struct deploy_spec *specs, size_t n, struct err *err);
-/* One of many, without history: *ret is NULL, and the op to be applied again with the same spec, until it is over. */
+/* One of many: *ret is NULL, and the op to be applied again with the same spec, until it is over; op->then where something is read before.
+ */
 int dry_run_of_many(struct api_op *op, const struct deploy_spec *spec, struct dry_run **ret, struct err *err);
 void dry_drop(struct api_op *op); /* the one under way */
 /* Endpoints (endpoint.c) and watching them (endpoint_watch.c). */

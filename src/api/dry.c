@@ -1,6 +1,7 @@
-/* Dry runs of a deployment: how long its tasks took lately, then the core's run on a copy, a slice per turn. */
+/* Dry runs of deployments: how long tasks of their modules took lately, then the core's run on a copy, a slice per turn. */
 #include "api/call.h"
 #include "core/dry.h"
+#include "plan/plan.h"
 
 #include <stdlib.h>
 
@@ -30,14 +31,30 @@ static int64_t usual(const struct ledger_rows *rows, enum task_kind kind) {
 	return n == 0 ? 0 : v[n / 2];
 }
 
+/* What was read of the modules in question: of one after the other where there are many dry runs in one call. */
+struct dry_history {
+	struct dry_times v[PLAN_MAX_CHANGES];
+	size_t n;
+};
+
+static struct dry_times *times_new(struct api_op *op) {
+	if (op->history == NULL)
+		op->history = arena_alloc(op->kept, sizeof *op->history);
+	struct dry_history *h = op->history;
+	h->n = h->n == PLAN_MAX_CHANGES ? 0 : h->n;
+	struct dry_times *t = &h->v[h->n++];
+	*t = (struct dry_times){ .module_id = op->seen_module };
+	return t;
+}
+
 static void times_arrived(struct api_op *op, struct ledger_rows *rows, const struct err *err) {
-	struct dry_times *t = op->state;
-	if (err != NULL) { /* a preview without history is better than none */
-		op_again(op);
-		return;
+	struct dry_times *t = times_new(op);
+	if (err == NULL) { /* a preview without history is better than none */
+		t->install_us = usual(rows, TASK_KIND_INSTALL);
+		t->uninstall_us = usual(rows, TASK_KIND_UNINSTALL);
+		t->samples = (int)rows->n;
+		arena_free(rows->arena);
 	}
-	*t = (struct dry_times){ usual(rows, TASK_KIND_INSTALL), usual(rows, TASK_KIND_UNINSTALL), (int)rows->n };
-	arena_free(rows->arena);
 	op_again(op);
 }
 
@@ -52,11 +69,32 @@ static int64_t module_of(const struct api_op *op, const struct deploy_spec *spec
 	return m == NULL ? 0 : m->row.id;
 }
 
-static int slice(
-    struct api_op *op, const struct deploy_spec *specs, size_t n, const struct dry_times *times, struct dry_run **ret, struct err *err) {
+static bool times_known(const struct api_op *op, int64_t module) {
+	for (size_t k = 0; op->history != NULL && k < op->history->n; k++)
+		if (op->history->v[k].module_id == module)
+			return true;
+	return false;
+}
+
+/* True: that of one is read first, and the op is to be applied again. */
+static bool times_missing(struct api_op *op, const struct deploy_spec *specs, size_t n) {
+	for (size_t k = 0; op->dry == NULL && k < n && k < PLAN_MAX_CHANGES; k++) {
+		int64_t module = module_of(op, &specs[k]);
+		if (module == 0 || times_known(op, module))
+			continue;
+		op->seen_module = module;
+		op->then = times_read;
+		return true;
+	}
+	return false;
+}
+
+static int slice(struct api_op *op, const struct deploy_spec *specs, size_t n, struct dry_run **ret, struct err *err) {
 	struct core *c = op->api->core;
+	static const struct dry_history none;
+	const struct dry_history *h = op->history == NULL ? &none : op->history;
 	bool over = false;
-	int rc = op->dry != NULL ? 0 : dry_begin(c, &op->core.who, specs, n, times, &op->dry, err);
+	int rc = op->dry != NULL ? 0 : dry_begin(c, &op->core.who, specs, n, h->v, h->n, &op->dry, err);
 	*ret = NULL;
 	if (rc == 0)
 		rc = dry_step(op->dry, c, &op->core.who, specs, n, SLICE_US, &over, err);
@@ -69,15 +107,9 @@ static int slice(
 
 int dry_run(struct api_op *op, const struct deploy_spec *specs, size_t n, struct err *err) {
 	struct dry_run *d;
-	if (op_who_unknown(op))
+	if (op_who_unknown(op) || times_missing(op, specs, n))
 		return 0;
-	if (op->state == NULL) {
-		op->state = arena_alloc(op->kept, sizeof(struct dry_times));
-		op->seen_module = module_of(op, &specs[0]);
-		op->then = times_read;
-		return 0;
-	}
-	int rc = slice(op, specs, n, op->state, &d, err);
+	int rc = slice(op, specs, n, &d, err);
 	if (rc != 0)
 		return rc;
 	op->then = d == NULL ? op_again : NULL;
@@ -87,6 +119,6 @@ int dry_run(struct api_op *op, const struct deploy_spec *specs, size_t n, struct
 }
 
 int dry_run_of_many(struct api_op *op, const struct deploy_spec *spec, struct dry_run **ret, struct err *err) {
-	static const struct dry_times unknown;
-	return slice(op, spec, 1, &unknown, ret, err);
+	*ret = NULL;
+	return times_missing(op, spec, 1) ? 0 : slice(op, spec, 1, ret, err);
 }

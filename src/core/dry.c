@@ -50,7 +50,8 @@ struct dry {
 	struct clock host; /* the time of whoever runs it */
 	mono_t mono, began;
 	wall_t wall;
-	struct dry_times times;
+	struct dry_times *times; /* in the arena */
+	size_t n_times;
 	struct agenda outcomes; /* of tasks */
 	struct seat *seats;
 	struct lane *lanes; /* where something is being done */
@@ -104,6 +105,25 @@ static int scratch_core(struct dry *d, const struct core *like, struct err *err)
 	return 0;
 }
 
+static const struct dry_times *times_of(const struct dry *d, const struct module *m) {
+	static const struct dry_times unknown;
+	const struct dry_times *any = &unknown;
+	for (size_t k = 0; k < d->n_times; k++) {
+		if (d->times[k].module_id == m->row.id)
+			return &d->times[k];
+		if (d->times[k].module_id == 0)
+			any = &d->times[k];
+	}
+	return any;
+}
+
+static int64_t task_takes(const struct dry *d, const struct task *t) {
+	if (task_is_hook(t)) /* nobody knows how long it takes */
+		return 0;
+	const struct dry_times *x = times_of(d, t->instance->version->module);
+	return t->row.kind == TASK_KIND_INSTALL ? x->install_us : x->uninstall_us;
+}
+
 /* What was asked, beside what is. */
 static void describe(struct dry *d, const struct resolved *r, size_t n) {
 	d->changes = arena_alloc(d->arena, (n + 1) * sizeof *d->changes);
@@ -155,7 +175,7 @@ static int ask_there(struct dry *d, const struct core_who *who, const struct dep
 }
 
 int dry_begin(struct core *c, const struct core_who *who, const struct deploy_spec *specs, size_t n, const struct dry_times *times,
-    struct dry **ret, struct err *err) {
+    size_t n_times, struct dry **ret, struct err *err) {
 	ARENA_AUTO a = arena_new();
 	struct resolved *r = arena_alloc(a, (n + 1) * sizeof *r);
 	int e = resolve_all(c, who->tenant_id, specs, n, r, err);
@@ -165,7 +185,8 @@ int dry_begin(struct core *c, const struct core_who *who, const struct deploy_sp
 	if (d == NULL)
 		abort();
 	d->arena = arena_new();
-	d->times = *times;
+	d->times = arena_memdup(d->arena, times, n_times * sizeof *times);
+	d->n_times = n_times;
 	d->host = c->env.clock;
 	rng_init(&d->rng, 1);
 	e = scratch_core(d, c, err);
@@ -330,14 +351,14 @@ static void command_taken(struct dry *d, const Berth__V1__Command *cmd) {
 		struct task *t = fleet_task(d->core->fleet, cmd->items[k]->task);
 		if (t == NULL || t->base == NULL)
 			continue;
-		if (task_is_hook(t)) { /* nobody knows how long it takes */
+		if (task_is_hook(t)) {
 			agenda_add(&d->outcomes, d->mono, AGENDA_TASK, t->row.id);
 			continue;
 		}
 		struct lane *l = lane_of(d, t);
 		note(d, t);
 		mono_t from = mono_before(l->busy, before) ? before : l->busy;
-		before = l->busy = mono_add(from, t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us);
+		before = l->busy = mono_add(from, task_takes(d, t));
 		agenda_add(&d->outcomes, l->busy, AGENDA_TASK, t->row.id);
 	}
 }
@@ -390,7 +411,7 @@ static void outcomes_take(struct dry *d) {
 			continue;
 		if (!task_is_hook(t))
 			lane_close(d, t);
-		good.duration_us = task_is_hook(t) ? 0 : t->row.kind == TASK_KIND_INSTALL ? d->times.install_us : d->times.uninstall_us;
+		good.duration_us = task_takes(d, t);
 		task_outcome(d->core, t, &good);
 		look(d);
 	}
@@ -554,9 +575,49 @@ static void tell_hooks(const struct dry *d, struct arena *a, struct dry_run *x) 
 	}
 }
 
-static void tell_people(struct dry *d, struct arena *a, struct dry_run *x) {
-	const char *name = d->changes[0].module;
+/* Of each module once. */
+static int samples(const struct dry *d) {
+	int n = 0;
+	for (size_t k = 0; k < d->n_parts; k++) {
+		const struct module *m = d->parts[k].deployment->module;
+		bool counted = false;
+		for (size_t j = 0; j < k; j++)
+			counted |= d->parts[j].deployment->module == m;
+		n += counted ? 0 : times_of(d, m)->samples;
+	}
+	return n;
+}
+
+static const char *modules_without_history(const struct dry *d, struct arena *a, int *ret_known) {
+	const char *names = NULL;
+	*ret_known = 0;
+	for (size_t k = 0; k < d->n_parts; k++) {
+		const struct module *m = d->parts[k].deployment->module;
+		bool known = times_of(d, m)->samples > 0, told = false;
+		*ret_known += known;
+		for (size_t j = 0; j < k; j++)
+			told |= d->parts[j].deployment->module == m;
+		if (!known && !told)
+			names = names == NULL ? arena_strdup(a, m->row.name) : arena_printf(a, "%s, %s", names, m->row.name);
+	}
+	return names;
+}
+
+static void tell_duration(struct dry *d, struct arena *a, struct dry_run *x) {
 	char took[48];
+	int known;
+	const char *unknown = modules_without_history(d, a, &known);
+	duration_format(x->duration_us / US_PER_MS * US_PER_MS, took);
+	if (known == 0)
+		say(x, arena_printf(a, "no history of %s: how long its tasks take is not known; watching its batches alone takes %s",
+		           unknown, took));
+	else
+		say(x, arena_printf(a, "takes about %s, as the last %d tasks of %s did%s%s%s", took, x->samples,
+		           d->n_parts == 1 ? d->changes[0].module : "its modules", unknown == NULL ? "" : "; no history of ",
+		           unknown == NULL ? "" : unknown, unknown == NULL ? "" : ", whose tasks count as taking no time"));
+}
+
+static void tell_people(struct dry *d, struct arena *a, struct dry_run *x) {
 	struct strategy s;
 	x->notes = arena_alloc(a, (5 * d->n_parts + 7) * sizeof *x->notes);
 	if (d->plan == NULL) {
@@ -570,12 +631,7 @@ static void tell_people(struct dry *d, struct arena *a, struct dry_run *x) {
 		say(x, arena_printf(a, "the first %zu of %zu placements are listed", x->n_placed, d->n_placed));
 	if (d->ready > 0)
 		say(x, arena_printf(a, "at the lowest %lld of %lld instances are ready", (long long)d->lowest, (long long)d->ready));
-	duration_format(x->duration_us / US_PER_MS * US_PER_MS, took);
-	if (d->times.samples > 0)
-		say(x, arena_printf(a, "takes about %s, as the last %d tasks of %s did", took, d->times.samples, name));
-	else
-		say(x, arena_printf(
-		           a, "no history of %s: how long its tasks take is not known; watching its batches alone takes %s", name, took));
+	tell_duration(d, a, x);
 	if (d->n_confirmed > 0)
 		say(x, arena_printf(
 		           a, "waits for a person %d %s, which is not counted", d->n_confirmed, d->n_confirmed == 1 ? "time" : "times"));
@@ -620,7 +676,7 @@ struct dry_run *dry_result(struct dry *d, struct arena *a) {
 		.ready = d->ready,
 		.lowest = d->lowest,
 		.duration_us = mono_diff(d->mono, d->began),
-		.samples = d->times.samples,
+		.samples = samples(d),
 		.confirmations = d->n_confirmed };
 	tell_changes(d, a, x);
 	tell_bases(d, a, x);

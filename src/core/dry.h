@@ -7,16 +7,16 @@
 
 struct dry;
 
-/* How long tasks of that module took lately; samples 0: nobody knows, and they count as taking no time. */
+/* How long tasks of that module took lately (0: of any that is not named); samples 0: nobody knows, and they count as taking no time. */
 struct dry_times {
-	int64_t install_us, uninstall_us;
+	int64_t module_id, install_us, uninstall_us;
 	int samples;
 };
 
-/* The specs are the same at each call, and read during it only. Errors are those of change_deploy_all(); E_BUSY: what they are about
- * changes faster than it can be copied. */
+/* times, n_times: of the modules in question. The specs are the same at each call, and read during it only. Errors are those of
+ * change_deploy_all(); E_BUSY: what they are about changes faster than it can be copied. */
 int dry_begin(struct core *c, const struct core_who *who, const struct deploy_spec *specs, size_t n, const struct dry_times *times,
-    struct dry **ret, struct err *err);
+    size_t n_times, struct dry **ret, struct err *err);
 /* Goes on for about so long: copies, asks there, runs. The fleet may have been loaded anew in between. */
 int dry_step(struct dry *d, struct core *c, const struct core_who *who, const struct deploy_spec *specs, size_t n, int64_t budget_us,
     bool *ret_over, struct err *err);

@@ -194,6 +194,14 @@ def test_a_dry_run_is_what_then_happens(fleet):
     assert told[0]["plan"]["changes"][0]["toVersion"] == "1.0.0" and told[1]["plan"]["changes"][0]["toReplicas"] == 3, told
     assert told[2]["problem"]["code"] == "not_found" and fleet.api.get("/v1/status").json["lastEvent"] == events, told
     fleet.push("broken")
+    # Each of many, and each module of a plan, has its own history.
+    many = [{"module": m, "version": "1.0.0", "group": "demo", "replicas": 1} for m in ("hello", "broken")]
+    known, new = (item["plan"] for item in fleet.api.post("/v1/deployments:bulk?dryRun=true", {"deployments": many}).json["items"])
+    assert known["forecast"]["samples"] > 0 and any("as the last" in n and "of hello did" in n for n in known["notes"]), known
+    assert not new["forecast"].get("samples") and any("no history of broken" in n for n in new["notes"]), new
+    both = fleet.api.post("/v1/plans?dryRun=true", {"changes": many}).json
+    assert both["forecast"]["samples"] == known["forecast"]["samples"], both
+    assert any("of its modules did; no history of broken" in n for n in both["notes"]), both
     unknown = fleet.berth("deploy", "broken:1.0.0", "--replicas", "9", "--dry-run")
     assert "no history of broken" in unknown.stdout and "waiting for room" in unknown.stdout, unknown.stdout + unknown.stderr
     fleet.sound()

@@ -141,11 +141,11 @@ static void dry_sound(const struct request *q) {
 
 /* A dry run changes nothing, comes to an end whatever happens between its slices, and says what it would wait for. */
 static int look_first(struct core *c, struct request *q, const struct deploy_spec *specs, size_t n, struct err *err) {
-	static const struct dry_times times = { 700 * US_PER_MS, 300 * US_PER_MS, 9 };
+	static const struct dry_times times = { 0, 700 * US_PER_MS, 300 * US_PER_MS, 9 };
 	size_t dirty = fleet_dirty_count(core_fleet(c));
 	int64_t event = fleet_last_event(core_fleet(c));
 	bool over = false;
-	int r = q->dry != NULL ? 0 : dry_begin(c, &q->op.who, specs, n, &times, &q->dry, err);
+	int r = q->dry != NULL ? 0 : dry_begin(c, &q->op.who, specs, n, &times, 1, &q->dry, err);
 	if (r == 0)
 		r = dry_step(q->dry, c, &q->op.who, specs, n, 0, &over, err);
 	if (fleet_dirty_count(core_fleet(c)) != dirty || fleet_last_event(core_fleet(c)) != event)

@@ -83,11 +83,11 @@ static void steps_trace(struct sim *s, const char *title, const struct steps *x)
 /* ---- looking and asking ---------------------------------------------------------------------------------------------------------------
  */
 static int look(struct core *c, struct foresight *x, struct err *err) {
-	static const struct dry_times times = { STEADY_INSTALL_US, STEADY_UNINSTALL_US, 9 };
+	static const struct dry_times times = { 0, STEADY_INSTALL_US, STEADY_UNINSTALL_US, 9 };
 	ARENA_AUTO a = arena_new();
 	struct dry *dry = NULL;
 	bool over = false;
-	int r = dry_begin(c, &x->op.who, x->specs, x->n, &times, &dry, err);
+	int r = dry_begin(c, &x->op.who, x->specs, x->n, &times, 1, &dry, err);
 	while (r == 0 && !over)
 		r = dry_step(dry, c, &x->op.who, x->specs, x->n, INT64_MAX, &over, err);
 	const struct dry_run *d = r == 0 ? dry_result(dry, a) : NULL;
