@@ -68,6 +68,7 @@ struct api_op {
 	struct page *page;
 	void *state;     /* of the handler, in kept */
 	struct dry *dry; /* the dry run under way */
+	bool dry_over;   /* nothing more happens there; it is to be told */
 	struct reading *reading;
 	struct remote *fetching;
 	void (*abort)(struct api_op *op); /* how to end what `then` started when the client leaves; runs once */

@@ -11,6 +11,7 @@
 void dry_drop(struct api_op *op) {
 	dry_free(op->dry, op->api->core);
 	op->dry = NULL;
+	op->dry_over = false;
 }
 
 static int cmp_us(const void *pa, const void *pb) {
@@ -98,10 +99,13 @@ static int slice(struct api_op *op, const struct deploy_spec *specs, size_t n, s
 	*ret = NULL;
 	if (rc == 0)
 		rc = dry_step(op->dry, c, &op->core.who, specs, n, SLICE_US, &over, err);
-	if (over)
+	if (rc == 0 && (!over || !op->dry_over)) { /* what it comes to is told in a turn of its own */
+		op->dry_over = over;
+		return 0;
+	}
+	if (rc == 0)
 		*ret = dry_result(op->dry, op->arena);
-	if (over || rc != 0)
-		dry_drop(op);
+	dry_drop(op);
 	return rc;
 }
 

@@ -13,17 +13,16 @@ static bool spend(size_t *objects) {
 	return true;
 }
 
-/* False: the time is used up. */
-#define FREE_SOME(head, handle, objects)                 \
-	do {                                             \
-		__typeof__(head) x_, t_;                 \
-		HASH_ITER(handle, (head), x_, t_) {      \
-			if (!spend(objects))             \
-				return false;            \
-			HASH_DELETE(handle, (head), x_); \
-			object_free(&x_->o);             \
-		}                                        \
-	} while (0)
+/* False: the time is used up. The youngest go first: they are at the end of the heap, which is given back bit by bit then, and not in one
+ * piece of hundreds of megabytes when the oldest goes, in which the kernel alone takes 20 ms. */
+#define FREE_SOME(head, handle, objects)                                                          \
+	while ((head) != NULL) {                                                                  \
+		__typeof__(head) x_ = ELMT_FROM_HH((head)->handle.tbl, (head)->handle.tbl->tail); \
+		if (!spend(objects))                                                              \
+			return false;                                                             \
+		HASH_DELETE(handle, (head), x_);                                                  \
+		object_free(&x_->o);                                                              \
+	}
 
 /* The same of a list that an object has of its parts. */
 #define FREE_PARTS(head, objects)                     \
