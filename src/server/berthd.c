@@ -1,6 +1,7 @@
 /* From nothing to serving: limits, data folder, loop, signals, database, parts. Then the loop until stop.c ends it. */
 #include "server/berthd.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,8 +174,16 @@ static int open_loop(struct berthd *s, struct err *err) {
 	return 0;
 }
 
+/* glibc keeps small pieces that were freed aside (fast bins) until some larger one is freed or asked for, and then joins all of them at
+ * once: after a copy of 100,000 bases that alone is a turn of 20 ms. Without, each is joined when it is freed; what is freed and asked for
+ * again at once stays in the thread's own cache. */
+static void memory_joined_at_once(void) {
+	(void)mallopt(M_MXFAST, 0);
+}
+
 int berthd_run(struct berthd *s) {
 	struct err err;
+	memory_joined_at_once();
 	log_setup("berthd", s->opt.level, s->opt.format, STDERR_FILENO);
 	log_info("starting", log_s("version", BERTH_VERSION), log_s("data", s->opt.data_dir));
 	raise_limits();
