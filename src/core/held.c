@@ -63,6 +63,13 @@ static enum instance_state state_told(const struct instance *i, enum instance_st
 	return s == INSTANCE_READY && leaves ? INSTANCE_DRAINING : s;
 }
 
+/* Its plan takes the old one out of traffic and has not told the base anything yet. What lies there by that name all the same is no news:
+ * when its turn comes the base is told to install it, and answers that it has it. */
+static bool turn_to_come(const struct instance *i) {
+	return i->row.state == INSTANCE_PENDING && i->row.generation == 0 && i->deployment != NULL &&
+	       plan_busy_on(i->deployment->plan, i->base);
+}
+
 void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
 	enum instance_state told = held_state(h), s = state_told(i, told);
 	text_set(&i->row.reported, said(c, h->state, MAX_WORD));
@@ -70,7 +77,7 @@ void instance_held(struct core *c, struct instance *i, const Berth__V1__HeldModu
 	fleet_touch(c->fleet, &i->o);
 	if (i->row.wanted)
 		held_asked_for(c, i);
-	bool at_work = i->task != NULL && !back_in_sight(i, told);
+	bool at_work = (i->task != NULL && !back_in_sight(i, told)) || turn_to_come(i);
 	if (s == INSTANCE_NONE || i->row.state == (int)s || at_work || (!i->row.wanted && told != INSTANCE_READY))
 		return;
 	if (s == INSTANCE_READY)
