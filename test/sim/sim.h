@@ -216,6 +216,7 @@ void watch_agent_reborn(struct sim *s, int agent);
 void watch_base_reborn(struct sim *s, int machine);
 void watch_effect(struct sim *s, int machine, bool install, const char *module, const char *version, int64_t generation);
 void watch_units(struct sim *s, const char *base, int64_t units);
+bool watch_lies(const struct sim *s, const char *base); /* what is known of it is what its agent makes up */
 /* effects of servers: only the lease's holder has any, and only of what is committed */
 void watch_holder(struct sim *s, const char *node, const char *what);
 void watch_command(struct sim *s, const Berth__V1__Command *c);

@@ -175,7 +175,7 @@ static const struct row_base *base_named(const struct sim *s, const char *name) 
 	return NULL;
 }
 
-static bool is_liar(const struct sim *s, const char *base) {
+bool watch_lies(const struct sim *s, const char *base) {
 	return s->liar >= 0 && strcmp(agent_name(s->agents[s->liar]), base) == 0;
 }
 
@@ -191,7 +191,7 @@ static bool holds_unmanaged(const struct sim *s, int64_t base) {
 
 void watch_units(struct sim *s, const char *base, int64_t units) {
 	const struct row_base *b = base_named(s, base);
-	if (b != NULL && units > b->units_ceiling && !s->lost && !is_liar(s, base) && !holds_unmanaged(s, b->id))
+	if (b != NULL && units > b->units_ceiling && !s->lost && !watch_lies(s, base) && !holds_unmanaged(s, b->id))
 		sim_fail(s, "base %s holds %lld units; its ceiling is %lld", base, (long long)units, (long long)b->units_ceiling);
 }
 
@@ -227,12 +227,6 @@ static const struct row_instance *instance_before(const struct sim *s, const str
 	return store_find(s->store, TABLE_instance, r);
 }
 
-/* What stands in for it: beside it on its base, what it is replaced by, or what stays after all instead of being moved there. */
-static bool stands_in(const struct row_instance *x, const struct row_instance *old) {
-	return x->id != old->id && x->state == INSTANCE_READY && x->deployment_id == old->deployment_id &&
-	       (x->base_id == old->base_id || x->replaces == old->id || (old->replaces == x->id && x->wanted));
-}
-
 static const struct row_instance *row_after(const struct changeset *cs, const struct row_instance *r) {
 	const struct change_rows *c = &cs->tables[TABLE_instance];
 	for (size_t i = 0; i < c->n_upserts; i++)
@@ -241,9 +235,25 @@ static const struct row_instance *row_after(const struct changeset *cs, const st
 	return r;
 }
 
+/* What was to be moved stays: it is wanted again, or is on its way to a third base already. */
+static bool stays(const struct changeset *cs, const struct row_instance *x) {
+	const struct change_rows *c = &cs->tables[TABLE_instance];
+	bool moves = x->wanted;
+	for (size_t i = 0; i < c->n_upserts; i++)
+		moves |=
+		    ((const struct row_instance *)c->upserts[i])->replaces == x->id && ((const struct row_instance *)c->upserts[i])->wanted;
+	return moves;
+}
+
+/* What stands in for it: beside it on its base, what it is replaced by, or what stays after all instead of being moved there. */
+static bool stands_in(const struct changeset *cs, const struct row_instance *x, const struct row_instance *old) {
+	return x->id != old->id && x->state == INSTANCE_READY && x->deployment_id == old->deployment_id &&
+	       (x->base_id == old->base_id || x->replaces == old->id || (old->replaces == x->id && stays(cs, x)));
+}
+
 static bool replaced(const struct sim *s, const struct changeset *cs, const struct row_instance *old) {
 	for (size_t i = 0; i < store_rows(s->store, TABLE_instance); i++)
-		if (stands_in(row_after(cs, store_row(s->store, TABLE_instance, i)), old))
+		if (stands_in(cs, row_after(cs, store_row(s->store, TABLE_instance, i)), old))
 			return true;
 	return false;
 }
