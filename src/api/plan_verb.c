@@ -68,7 +68,7 @@ static void ended_arrived(struct api_op *op, struct ledger_rows *rows, const str
 	else if (e->verb == VERB_UNDO && row->state != PLAN_SUPERSEDED)
 		undo_read(op, row);
 	else
-		err_set(&why, E_STATE, "plan %" PRId64 " is %s: it ended, so there is nothing to %s", e->id,
+		err_field(&why, E_STATE, "/plan", "plan %" PRId64 " is %s: it ended, so there is nothing to %s", e->id,
 		    word_text(WORD_PLAN, row->state), plan_verb_name(e->verb));
 	arena_free(rows->arena);
 	if (why.code != 0)

@@ -88,6 +88,8 @@ static bool known(int code) {
 int err_under(struct err *err, const char *part) {
 	if (err == NULL)
 		return E_INTERNAL;
+	if (strncmp(err->pointer, "/meta/", 6) == 0)
+		return err->code;
 	char inner[sizeof err->pointer];
 	memcpy(inner, err->pointer, sizeof inner);
 	snprintf(err->pointer, sizeof err->pointer, "%s%s", part, inner);

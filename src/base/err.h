@@ -47,7 +47,8 @@ int err_errno_at(struct err *err, int errnum, const char *file, int line, const 
 /* Prefix the text with "<context>: "; returns err->code. */
 int err_context(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The input was one part of a larger one: its pointer goes on behind the part's ("/changes/1"); returns err->code. */
+/* The input was one part of a larger one: its pointer goes on behind the part's ("/changes/1"), but not one into "/meta", which all parts
+ * share; returns err->code. */
 int err_under(struct err *err, const char *part);
 
 int err_http(int code);         /* HTTP status; 200 for 0, 500 for an unknown code */

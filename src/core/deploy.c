@@ -78,7 +78,7 @@ static struct plan *finish_what_is_wanted(struct core *c, const struct core_who 
 int change_retry(struct core *c, const struct core_who *who, struct deployment *d, struct plan **ret_plan, struct err *err) {
 	struct resolved r = { .deployment = d };
 	if (d->row.offline || d->current == NULL)
-		return err_set(err, E_STATE, "deployment %s is offline; deploy it to bring it back", d->row.name);
+		return err_field(err, E_STATE, "/deployment", "deployment %s is offline; deploy it to bring it back", d->row.name);
 	*ret_plan = finish_what_is_wanted(c, who, &r, 1);
 	return 0;
 }

@@ -109,7 +109,7 @@ int change_anew(struct core *c, const struct core_who *who, struct deployment *d
 	enum plan_kind kind = restart ? PLAN_KIND_RESTART : PLAN_KIND_REPLACE;
 	int64_t base_id = only == NULL ? 0 : only->row.id;
 	if (d->row.offline || d->current == NULL)
-		return err_set(err, E_STATE, "deployment %s is offline; deploy it to bring it back", d->row.name);
+		return err_field(err, E_STATE, "/deployment", "deployment %s is offline; deploy it to bring it back", d->row.name);
 	if (only != NULL && only->group != d->group)
 		return err_field(err, E_INVALID, "/base", "base %s is in group %s; deployment %s is in %s", only->row.name,
 		    only->group->row.name, d->row.name, d->group->row.name);

@@ -65,11 +65,13 @@ static int change_check(struct core *c, const struct undo *u, const struct undo_
 int undo_check(struct core *c, const struct undo *u, struct err *err) {
 	int r = 0;
 	if (!makes_revision(u->kind) || u->n == 0)
-		return err_set(err, E_STATE,
+		return err_field(err, E_STATE, "/plan",
 		    "plan %lld (%s) changed no revision, so there is nothing to go back to; stop ends it and keeps what is",
 		    (long long)u->plan, word_text(WORD_PLAN_KIND, (int)u->kind));
 	for (size_t k = 0; k < u->n && r == 0; k++)
 		r = change_check(c, u, &u->changes[k], err);
+	if (r != 0)
+		err_under(err, "/plan"); /* whatever it was, it is that plan that cannot be taken back */
 	return r;
 }
 

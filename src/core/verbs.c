@@ -42,8 +42,8 @@ static int not_now(struct core *c, const struct plan *p, enum plan_verb v, struc
 		if (allowed & 1u << k)
 			snprintf(list + at, sizeof list - at, "%s%s", at == 0 ? "" : ", ", names[k]);
 	}
-	return err_set(err, E_STATE, "plan %lld is %s and cannot %s%s%s", (long long)p->row.id, word_text(WORD_PLAN, p->row.state),
-	    names[v], *list ? "; it can: " : "; it has ended", list);
+	return err_field(err, E_STATE, "/plan", "plan %lld is %s and cannot %s%s%s", (long long)p->row.id,
+	    word_text(WORD_PLAN, p->row.state), names[v], *list ? "; it can: " : "; it has ended", list);
 }
 
 static int confirm(struct core *c, struct plan *p, int64_t batch, struct err *err) {

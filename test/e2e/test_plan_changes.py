@@ -180,6 +180,10 @@ def test_what_others_require_stays(fleet, shop):
     assert points_at(fleet.api.post("/v1/deployments/lib:replace", {"base": "n1"})) == "/base"
     assert points_at(fleet.api.patch("/v1/deployments/lib", {"replicas": 0})) == "/replicas"
     assert fleet.berth("offline", "lib", "--force").returncode != 0  # and why?
+    several = {"changes": [{"name": "app"}, {"name": "lib", "replicas": 0}], "meta": {"force": True}}
+    assert points_at(fleet.api.post("/v1/plans", several | {"meta": {}})) == "/changes/1/replicas"
+    refused = fleet.api.post("/v1/plans", several)
+    assert refused.status == 400 and refused.json["errors"][0]["pointer"] == "/meta/reason", refused  # of the request, not of the change
     done = fleet.berth("offline", "lib", "--force", "--reason", "lib leaks")
     assert done.returncode == 0, done
     assert fleet.on("lib") == [] and fleet.on("app") == ["n1", "n2"]

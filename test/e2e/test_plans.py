@@ -33,6 +33,25 @@ def test_undo_of_a_finished_plan_and_of_the_first_release(three):
     three.sound()
 
 
+def test_what_a_plan_cannot_do_points_at_what_is_in_the_way(three):
+    first, second = three.deploy("hello:1.0.0"), three.deploy("hello:2.0.0")
+    restart = three.api.post("/v1/deployments/hello:restart", {}, headers={"Prefer": "wait=30"}).json
+    assert three.ended(restart["id"])["state"] == "succeeded"
+    for plan, verb, body, status, pointer, text in (
+            (first, "undo", {}, 409, "/plan", "newer than what plan"),
+            (restart, "undo", {}, 409, "/plan", "changed no revision"),
+            (second, "undo", {"now": True}, 400, "/meta/reason", "say why"),
+            (second, "pause", {}, 409, "/plan", "is succeeded"),
+            (second, "confirm", {"batch": 1}, 409, "/plan", "is succeeded"),
+            (second, "retry", {}, 409, "/plan", "is succeeded")):
+        refused = three.api.post(f"/v1/plans/{plan['id']}:{verb}", body)
+        assert refused.status == status and refused.json["errors"][0]["pointer"] == pointer and text in refused.json["detail"], (verb, body, refused)
+    assert three.berth("offline", "hello", "--timeout", "60s").returncode == 0
+    for verb in "restart", "replace", "retry":
+        refused = three.api.post(f"/v1/deployments/hello:{verb}", {})
+        assert refused.status == 409 and refused.json["errors"][0]["pointer"] == "/deployment", refused
+
+
 def test_undo_of_a_release_takes_it_away(three):
     first = three.deploy("hello:1.0.0")
     undone = three.api.post(f"/v1/plans/{first['id']}:undo", {}, headers={"Prefer": "wait=30"})

@@ -40,6 +40,20 @@ START_TEST(an_error_is_filled_once_and_given_context) {
 }
 END_TEST
 
+START_TEST(a_part_of_a_larger_input_is_pointed_into) {
+	static const struct {
+		const char *inner, *whole;
+	} rows[] = { { "/version", "/changes/1/version" }, { "", "/changes/1" }, { "/meta/reason", "/meta/reason" } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct err err = ERR_INIT;
+		err_field(&err, E_INVALID, rows[i].inner, "x");
+		ck_assert_int_eq(err_under(&err, "/changes/1"), E_INVALID);
+		ck_assert_str_eq(err.pointer, rows[i].whole);
+	}
+	ck_assert_int_eq(err_under(NULL, "/changes/1"), E_INTERNAL);
+}
+END_TEST
+
 START_TEST(a_text_is_one_line_of_utf8_whatever_it_quotes) {
 	struct err e = ERR_INIT;
 	err_set(&e, E_MALFORMED, "near '%s'", "\xc3\xa4\xcf\n\x1b[2J\x7f");
@@ -97,5 +111,5 @@ START_TEST(a_seed_gives_one_sequence) {
 }
 END_TEST
 
-TEST_SUITE("base/err", codes_map_both_ways, an_error_is_filled_once_and_given_context, a_text_is_one_line_of_utf8_whatever_it_quotes,
-    arenas_give_zeroed_aligned_memory, a_seed_gives_one_sequence)
+TEST_SUITE("base/err", codes_map_both_ways, an_error_is_filled_once_and_given_context, a_part_of_a_larger_input_is_pointed_into,
+    a_text_is_one_line_of_utf8_whatever_it_quotes, arenas_give_zeroed_aligned_memory, a_seed_gives_one_sequence)
