@@ -363,6 +363,7 @@ bool budget_held(struct core *c, struct base *b); /* whether one more thing that
 /* repair.c */
 void repair_base(struct core *c, struct base *b); /* everything on it */
 void repair_instance(struct core *c, struct instance *i);
+void repair_again(struct core *c, struct task *t);            /* after a load: a repair's task that was not sent */
 void repair_into_traffic(struct core *c, struct instance *i); /* afterSwap, if its group has one and nothing else is at work on it */
 void repair_outcome(struct core *c, struct task *t, const struct task_outcome *o);
 void replace_lost(struct core *c, struct base *b);

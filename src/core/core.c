@@ -291,10 +291,12 @@ static void agenda_run(struct core *c, const struct agenda_item *x) {
 			plan_due(c, p->row.id);
 		return;
 	case AGENDA_TASK:
-		if ((t = fleet_task(c->fleet, x->id)) == NULL || word_terminal(WORD_TASK, t->row.state) || mono_before(c->mono, t->due))
+		if ((t = fleet_task(c->fleet, x->id)) == NULL || word_terminal(WORD_TASK, t->row.state))
 			return;
 		c->culprit =
 		    t->plan != NULL ? (struct culprit){ CULPRIT_PLAN, t->plan->row.id } : (struct culprit){ CULPRIT_BASE, t->base->row.id };
+		if (task_still_held(&c->plans, t) || mono_before(c->mono, t->due))
+			return;
 		if (t->row.state == TASK_SENT)
 			hook_ask_again(c, t);
 		else if (t->plan != NULL)
@@ -537,7 +539,7 @@ static void plans_live_again(struct core *c) {
 static void repairs_live_again(struct core *c) {
 	for (struct instance *i = fleet_instances(c->fleet); i != NULL; i = i->hh_id.next)
 		if (i->task != NULL && i->task->plan == NULL && i->task->row.state != TASK_SENT)
-			task_make_ready(c, i->task);
+			repair_again(c, i->task);
 }
 
 void core_loaded(struct core *c) {

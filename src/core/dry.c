@@ -423,7 +423,7 @@ static void agenda_take(struct dry *d) {
 		struct task *t = x.kind == AGENDA_TASK ? fleet_task(d->core->fleet, x.id) : NULL;
 		if (x.kind == AGENDA_PLAN)
 			plan_due(d->core, x.id);
-		else if (t != NULL && t->plan != NULL && t->row.state == TASK_PENDING && !task_held(t, d->mono))
+		else if (t != NULL && t->plan != NULL && t->row.state == TASK_PENDING && !task_still_held(&d->core->plans, t))
 			plan_task_due(&d->core->plans, t);
 	}
 }

@@ -102,12 +102,20 @@ static void repair_task(struct core *c, struct instance *i, enum task_kind kind,
 	task_make_ready(c, fleet_task_add(c->fleet, NULL, i, &row));
 }
 
-/* drainWait: a task that is not sent before. */
-static void task_hold(struct core *c, struct task *t, int64_t us) {
-	if (us <= 0)
-		return;
-	t->due = mono_add(c->mono, us);
-	agenda_add(&c->agenda, t->due, AGENDA_TASK, t->row.id);
+/* What is out of traffic is let be for drainWait. */
+static void drain(struct core *c, struct task *t) {
+	int64_t wait_us = t->base->group->row.drain_wait_us;
+	if (wait_us > 0)
+		task_hold(&c->plans, t, wait_us);
+}
+
+void repair_again(struct core *c, struct task *t) {
+	bool leaves = t->row.kind == TASK_KIND_UNINSTALL;
+	const struct instance *old = leaves || t->row.partner_id == 0 ? t->instance : fleet_instance(c->fleet, t->row.partner_id);
+	if (t->row.state == TASK_PENDING && !task_is_hook(t) && old != NULL && old->row.state == INSTANCE_DRAINING)
+		drain(c, t);
+	if (!task_held(t, c->mono))
+		task_make_ready(c, t);
 }
 
 /* One that answers is out of traffic first. True: it may be removed now. */
@@ -125,7 +133,7 @@ static bool out_of_traffic(struct core *c, struct instance *i) {
 static void removal(struct core *c, struct instance *i, const struct instance *partner) {
 	repair_task(c, i, TASK_KIND_UNINSTALL, partner);
 	if (i->row.state == INSTANCE_DRAINING)
-		task_hold(c, i->task, i->base->group->row.drain_wait_us);
+		drain(c, i->task);
 }
 
 void repair_into_traffic(struct core *c, struct instance *i) {
@@ -203,7 +211,7 @@ static bool exchange(struct core *c, struct instance *i, struct revision *to) {
 		removal(c, i, fresh);
 		repair_task(c, fresh, TASK_KIND_INSTALL, i);
 		if (i->row.state == INSTANCE_DRAINING) /* one message takes both */
-			task_hold(c, fresh->task, i->base->group->row.drain_wait_us);
+			drain(c, fresh->task);
 		return true;
 	}
 	fleet_instance_remove(c->fleet, i); /* its base never heard of it */
@@ -400,7 +408,8 @@ static void hook_done(struct core *c, struct instance *i, const struct task *t, 
 		agenda_add(&c->agenda, i->retry_at, AGENDA_REPAIR, i->row.id);
 	} else if (t->row.attempt < HOOK_TRIES && i->row.state == INSTANCE_READY) {
 		repair_task(c, i, TASK_KIND_AFTER_SWAP, NULL);
-		task_hold(c, i->task, mono_diff(i->retry_at, c->mono));
+		i->task->due = i->retry_at;
+		agenda_add(&c->agenda, i->retry_at, AGENDA_TASK, i->task->row.id);
 	} else {
 		i->row.failures = 0;
 	}

@@ -267,6 +267,7 @@ struct task { /* plan NULL: a repair. instance, base: NULL once they are removed
 	struct base *base;
 	mono_t due;                /* BACKOFF: when; PENDING: not before, unless 0; SENT: when a hook is asked again */
 	mono_t sent;               /* live */
+	mono_t held_from;          /* live: since when row.held_us was not brought up to date; 0 = it is not held */
 	int64_t ask;               /* live: number of the hook's call under way; 0 = none */
 	bool queued;               /* live: in one of core's queues */
 	struct task_queue *parked; /* that queue, when it outlives a turn; NULL otherwise */

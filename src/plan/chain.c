@@ -166,12 +166,10 @@ struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i,
 	};
 	struct task *t = fleet_task_add(e->fleet, p, i, &row);
 	c->open++;
-	if (mono_before(e->mono, c->hold)) {
-		t->due = c->hold;
-		e->task_due(e->arg, t, t->due);
-	} else {
+	if (mono_before(e->mono, c->hold))
+		task_hold(e, t, mono_diff(c->hold, e->mono));
+	else
 		e->task_ready(e->arg, t);
-	}
 	return t;
 }
 

@@ -4,6 +4,7 @@
 #include "plan/live.h"
 
 #define TIMEOUT_US (30 * US_PER_S)
+#define HELD_STEP_US (2 * US_PER_S) /* of drainWait that a takeover may forget */
 
 const char *hook_of(const struct group *g, enum task_kind kind) {
 	const char *hook = kind == TASK_KIND_BEFORE_SWAP ? g->row.before_swap : kind == TASK_KIND_AFTER_SWAP ? g->row.after_swap : NULL;
@@ -22,6 +23,30 @@ bool task_held(const struct task *t, mono_t now) {
 	return t->row.state == TASK_PENDING && mono_before(now, t->due);
 }
 
+static void look_again(struct plan_env *e, struct task *t) {
+	bool last = mono_diff(t->due, e->mono) <= HELD_STEP_US;
+	e->task_due(e->arg, t, last ? t->due : mono_add(e->mono, HELD_STEP_US));
+}
+
+void task_hold(struct plan_env *e, struct task *t, int64_t wait_us) {
+	t->held_from = e->mono;
+	t->due = mono_add(e->mono, wait_us - t->row.held_us);
+	look_again(e, t);
+}
+
+bool task_still_held(struct plan_env *e, struct task *t) {
+	bool held = task_held(t, e->mono);
+	int64_t fresh = t->held_from.us == 0 ? 0 : mono_diff(e->mono, t->held_from);
+	if (fresh > 0 && (!held || fresh >= HELD_STEP_US)) {
+		t->row.held_us += fresh;
+		t->held_from = held ? e->mono : (mono_t){ 0 };
+		fleet_touch(e->fleet, &t->o);
+	}
+	if (held && t->held_from.us != 0)
+		look_again(e, t);
+	return held;
+}
+
 /* Beside the old one a successor interrupts nothing, unless a hook takes the old one out of traffic. */
 bool hook_interrupts(const struct group *g) {
 	return hook_of(g, TASK_KIND_BEFORE_SWAP) != NULL;
@@ -33,9 +58,9 @@ static bool drains(const struct chain *c, const struct instance *old) {
 }
 
 /* The plan makes no progress while it waits, and is not stalled either. */
-static void hold(struct plan_env *e, struct chain *c, const struct group *g) {
+static void hold_until(struct chain *c, mono_t at) {
 	struct plan_live *l = c->change->plan->live;
-	c->hold = mono_add(e->mono, g->row.drain_wait_us);
+	c->hold = at;
 	if (mono_before(l->progress, c->hold))
 		l->progress = c->hold;
 }
@@ -58,7 +83,7 @@ void chain_begin(struct plan_env *e, struct chain *c) {
 
 /* It is out of traffic: what was under way there may end. */
 void chain_drained(struct plan_env *e, struct chain *c) {
-	hold(e, c, c->base->group);
+	hold_until(c, mono_add(e->mono, c->base->group->row.drain_wait_us));
 	chain_commands(e, c);
 }
 
@@ -69,8 +94,8 @@ void chain_hold_again(struct plan_env *e, struct chain *c, struct task *t) {
 	c->out = hook_interrupts(c->base->group) && (t->row.kind != TASK_KIND_BEFORE_SWAP || t->row.sent_at.us != 0);
 	if (task_is_hook(t) || t->row.state != TASK_PENDING)
 		return;
-	hold(e, c, c->base->group);
-	t->due = c->hold;
+	task_hold(e, t, c->base->group->row.drain_wait_us);
+	hold_until(c, t->due);
 }
 
 bool chain_into_traffic(struct plan_env *e, struct chain *c) {

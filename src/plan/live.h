@@ -148,7 +148,7 @@ void chain_end(struct plan_env *e, struct plan *p, struct chain *c);
 /* hook.c */
 void chain_begin(struct plan_env *e, struct chain *c);   /* out of traffic first where its group says so, then chain_commands() */
 void chain_drained(struct plan_env *e, struct chain *c); /* beforeSwap succeeded */
-void chain_hold_again(struct plan_env *e, struct chain *c, struct task *t); /* after a load: drainWait begins anew */
+void chain_hold_again(struct plan_env *e, struct chain *c, struct task *t); /* after a load: what is left of drainWait */
 bool chain_into_traffic(struct plan_env *e, struct chain *c);               /* afterSwap where it is due: the chain goes on with it */
 void hook_retry(struct plan_env *e, struct plan *p, struct slot_key key, int64_t batch); /* the slot of which only afterSwap failed */
 bool hook_interrupts(const struct group *g);

@@ -102,6 +102,10 @@ struct task_outcome {
 };
 void plan_task_outcome(struct plan_env *e, struct task *t, const struct task_outcome *o);
 void plan_task_due(struct plan_env *e, struct task *t); /* its backoff, or drainWait, is over */
+/* drainWait: the task, PENDING, is not sent before so much time passed, what passed before a takeover (row.held_us) included. It is looked
+ * at by task_still_held() each time that task_due() asked for. */
+void task_hold(struct plan_env *e, struct task *t, int64_t wait_us);
+bool task_still_held(struct plan_env *e, struct task *t); /* brings row.held_us up to date */
 /* Around a swap: a group's hooks are tasks of kind before_swap and after_swap (hook.c). */
 const char *hook_of(const struct group *g, enum task_kind kind); /* a URL, or the name of a command of its agents; NULL: none */
 int64_t hook_timeout(const struct group *g);

@@ -45,9 +45,7 @@ static void task_awaited(struct plan_env *e, struct task *t) {
 	if (t->row.state == TASK_BACKOFF) {
 		t->due = mono_add(e->mono, US_PER_S);
 		e->task_due(e->arg, t, t->due);
-	} else if (task_held(t, e->mono)) {
-		e->task_due(e->arg, t, t->due);
-	} else if (t->row.state == TASK_PENDING) {
+	} else if (t->row.state == TASK_PENDING && !task_held(t, e->mono)) { /* held: hook.c looks after it */
 		e->task_ready(e->arg, t);
 	}
 }

@@ -147,6 +147,25 @@ def test_the_server_dies_while_it_is_called_and_while_it_waits(two, balancer):
     two.sound()
 
 
+def test_drain_wait_goes_on_where_a_killed_server_left_it(two, balancer):
+    """Killed in the middle of it again and again: what was waited for already is not waited for again."""
+    set_group(two, drainWait="16s", beforeSwap="", afterSwap="")
+    number = upgrade(two, batchCount=1, maxUnavailable=2)
+
+    def held():
+        return [row[0] for row in two.sql(f"select held_us from task where plan_id = {number} and state = 'pending' order by id")]
+    for least in 4, 8, 12:
+        cells.until(lambda: held() and min(held()) >= least * 1000000, what=f"{least} s of drainWait in the ledger")
+        assert two.plan(number)["state"] == "running" and two.on("hello", "2.0.0") == []
+        two.one.process.kill()
+        two.one.start().ready()
+        assert min(held()) >= least * 1000000
+    left = cells.until(lambda: [w["text"].split("drainWait is over in ")[1] for w in two.plan(number).get("waitingFor", []) if w["rule"] == "drain"])
+    assert max(float(text.removesuffix("s")) for text in left) <= 4, left
+    assert two.ended(number, 60)["state"] == "succeeded" and two.on("hello", "2.0.0") == ["n1", "n2"]
+    two.sound()
+
+
 def test_a_stop_puts_back_and_a_scale_in_goes_out_first(two, balancer):
     set_group(two, drainWait="20s")
     number = upgrade(two)

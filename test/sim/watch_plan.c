@@ -166,6 +166,13 @@ static void soaks_on(struct sim *s, const struct row_plan *old, const struct row
 		sim_fail(s, "plan %lld soaks anew", (long long)p->id);
 }
 
+/* What was out of traffic for a while stays so for the rest of drainWait only. */
+static void drains_on(struct sim *s, const struct row_task *old, const struct row_task *t) {
+	if (old != NULL && t->held_us < old->held_us)
+		sim_fail(
+		    s, "task %lld is held anew: %lld us instead of %lld", (long long)t->id, (long long)t->held_us, (long long)old->held_us);
+}
+
 /* ---- batches ----------------------------------------------------------------------------------------------------------------------------
  */
 /* The list of the strategy, added up: each rounded up of the whole. */
@@ -362,8 +369,10 @@ void watch_plans_before(struct sim *s, const struct changeset *cs) {
 		thawed(s, cs, store_find(s->store, TABLE_plan, p->upserts[i]), p->upserts[i]);
 	}
 	const struct change_rows *t = &cs->tables[TABLE_task];
-	for (size_t i = 0; i < t->n_upserts; i++)
+	for (size_t i = 0; i < t->n_upserts; i++) {
 		out_of_traffic(s, cs, t->upserts[i]);
+		drains_on(s, store_find(s->store, TABLE_task, t->upserts[i]), t->upserts[i]);
+	}
 	for (size_t i = 0; i < b->n_upserts; i++)
 		gates_kept(s, cs, store_find(s->store, TABLE_batch, b->upserts[i]), b->upserts[i]);
 }

@@ -5,7 +5,7 @@
 select
 	x.id, x.plan_id, x.change_no, x.batch, x.kind, x.state, x.base_id, x.deployment_id, x.version_id, x.instance_id, x.partner_id,
 	x.generation, x.attempt, x.fault, x.retryable, x.cause, x.output, x.duration_us, x.base, x.deployment, x.module, x.version,
-	x.created_at, x.sent_at, x.ended_at
+	x.created_at, x.sent_at, x.ended_at, x.held_us
 from task x
 where x.state in ('pending', 'sent', 'backoff')
 	or x.id in (

@@ -161,7 +161,8 @@ START_TEST(a_retry_calls_after_swap_again) {
 }
 END_TEST
 
-/* In any state, a takeover goes on where it was: a hook that succeeded is not called again, drainWait begins anew. */
+/* In any state, a takeover goes on where it was: a hook that succeeded is not called again, and of drainWait
+ * what is left is waited for. */
 START_TEST(a_takeover_goes_on_from_where_it_was) {
 	static const enum upgrade_policy policies[] = { UPGRADE_POLICY_IN_PLACE, UPGRADE_POLICY_INSTALL_FIRST };
 	for (size_t k = 0; k < 2; k++) {
@@ -173,13 +174,16 @@ START_TEST(a_takeover_goes_on_from_where_it_was) {
 		world_send(&w, p);
 		world_reload(&w, p);
 		ends(&w, open_task(p, TASK_KIND_BEFORE_SWAP), true);
-		world_pass(&w, WAIT_US / 2);
-		world_reload(&w, p);
-		plan_step(&w.e, p);
-		struct task *held = open_task(p, policies[k] == UPGRADE_POLICY_IN_PLACE ? TASK_KIND_UNINSTALL : TASK_KIND_INSTALL);
-		ck_assert(held != NULL && open_task(p, TASK_KIND_BEFORE_SWAP) == NULL);
-		ck_assert_int_eq(mono_diff(held->due, w.e.mono), WAIT_US);
-		world_pass(&w, WAIT_US);
+		enum task_kind first = policies[k] == UPGRADE_POLICY_IN_PLACE ? TASK_KIND_UNINSTALL : TASK_KIND_INSTALL;
+		for (int64_t left = WAIT_US, passed = WAIT_US / 4; left > 0; left -= passed) {
+			struct task *held = open_task(p, first);
+			ck_assert(held != NULL && open_task(p, TASK_KIND_BEFORE_SWAP) == NULL);
+			ck_assert_int_eq(mono_diff(held->due, w.e.mono), left);
+			world_pass(&w, passed);
+			ck_assert_int_eq(task_still_held(&w.e, held), left > passed);
+			world_reload(&w, p);
+			plan_step(&w.e, p);
+		}
 		for (int i = 0; i < 4; i++) {
 			world_send(&w, p);
 			world_reload(&w, p);
