@@ -429,7 +429,10 @@ static void agenda_take(struct dry *d) {
 }
 
 static bool over(const struct dry *d) {
-	return d->plan == NULL || word_terminal(WORD_PLAN, d->plan->row.state) || d->plan->row.state == PLAN_PAUSED ||
+	struct plan_wait w = { .stuck = false };
+	if (d->plan != NULL)
+		plan_wait_now(d->plan, &w);
+	return d->plan == NULL || word_terminal(WORD_PLAN, d->plan->row.state) || d->plan->row.state == PLAN_PAUSED || w.stuck ||
 	       d->idle > MAX_IDLE_STEPS;
 }
 

@@ -222,8 +222,17 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 	const struct instance *crowded = w.crowded == 0 ? NULL : fleet_instance(c->fleet, w.crowded);
 	if (crowded != NULL)
 		explain_crowded(c, p, crowded, l);
-	if (w.order)
-		add(l, "requires", 1, "", "modules that require each other on one base wait for their turn there");
+	const struct instance *first = w.order ? fleet_instance(c->fleet, w.order_id) : NULL;
+	if (first != NULL)
+		add(l, "requires", 1,
+		    first->deployment == NULL
+		        ? ""
+		        : arena_printf(l->a, "berth why %s --base %s", first->deployment->row.name, first->base->row.name),
+		    "modules that require each other on one base wait for their turn there: %s:%s on %s has to go, or to come, first%s",
+		    first->version->module->row.name, first->version->row.name, first->base->row.name,
+		    w.stuck ? arena_printf(l->a, "; no plan has it, and this one pauses in %s",
+		                  duration_format(mono_diff(w.until, c->mono) / US_PER_S * US_PER_S, d))
+		            : "");
 	if (w.repair)
 		add(l, "repair", 1, arena_printf(l->a, "berth why %s", ch->row.deployment),
 		    "instances that were missing are being installed again");

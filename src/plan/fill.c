@@ -297,11 +297,12 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 	enum need need = plan_keeps_revision(p) ? NEED_MET : needs(p, i->base, to->version);
 	if (need == NEED_ELSEWHERE && to->row.replicas >= 0 && requirer_of(i, NULL) == NULL) /* nobody brings there what it requires */
 		return move_try(e, p, ch, i, batch);
-	if (need != NEED_MET) {
-		l->wait.order = need == NEED_COMES;
-		l->wait.lacking = need == NEED_COMES ? l->wait.lacking : i->row.id;
+	if (need == NEED_COMES)
+		order_waits_for_needs(p, i->base, to->version);
+	else if (need != NEED_MET)
+		l->wait.lacking = i->row.id;
+	if (need != NEED_MET)
 		return PICK_HELD;
-	}
 	bool beside = goes_beside(p, ch, i, to), first = beside && room_beside(e, ch, i, to);
 	if (beside && !first && strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_INSTALL_FIRST) {
 		l->wait.crowded = i->row.id;
@@ -451,10 +452,11 @@ static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *
 	bool away = !base_reachable(i->base) && chain_find(p, ch->deployment, i->base) == NULL; /* nobody waits for it */
 	if (!away && slot_busy(p, ch, i))
 		return PICK_HELD;
-	if (!away && !p->live->memo.forced && requirer_of(i, NULL) != NULL) { /* it goes after those, with this plan or another */
-		p->live->wait.order = true;
+	const struct instance *by = away || p->live->memo.forced ? NULL : requirer_of(i, NULL);
+	for (const struct instance *x = by; x != NULL; x = requirer_of(i, x))
+		order_waits(p, x);
+	if (by != NULL) /* it goes after those, with this plan or another */
 		return PICK_HELD;
-	}
 	if (!away && !change_shrinks(ch) && !may_interrupt(p, ch, i)) { /* too few answer as it is */
 		p->live->wait.unavailable = true;
 		return PICK_HELD;

@@ -99,6 +99,7 @@ struct plan_live {
 	mono_t soak_from;      /* soaking: since when row.soaked_us was not brought up to date */
 	mono_t progress;       /* last outcome */
 	struct plan_wait wait; /* of the last step */
+	bool stuck;            /* so was the one before it */
 	struct {               /* bases that were refused are not looked at again before room grew */
 		const struct deployment *deployment;
 		const struct batch *batch;
@@ -215,6 +216,9 @@ int64_t plan_units(struct plan *p, const char *first, int64_t **ret_slots);
 /* `old` gives way in place, and with it those that require it there: they go before it and come back after. False: not yet (l->wait says
  * why), nothing was begun. */
 bool together_begin(struct plan_env *e, struct plan *p, struct change *ch, struct instance *old, struct revision *to, int64_t batch);
+/* It is not for this plan to begin before x went, or came: says so in l->wait. */
+void order_waits(struct plan *p, const struct instance *x);
+void order_waits_for_needs(struct plan *p, const struct base *b, const struct version *v); /* the same of what v requires there */
 /* What the version requires on that base: is active there; is there and being changed, or on its way; nothing of it is there; failed there
  * in this plan, or is let be. The worst of all its requirements. */
 enum need { NEED_MET, NEED_COMES, NEED_ELSEWHERE, NEED_FAILED };

@@ -171,8 +171,11 @@ const struct instance *plan_evict_misser(const struct finding *x);
  * what is required, or for those that require it, on the same base. */
 struct plan_wait {
 	int64_t room_id, lacking, crowded;
+	int64_t order_id; /* order: the instance that has to go, or to come, first */
 	bool no_room, unavailable, in_flight, others, min_ready, soak, confirm, paused, queued, backoff, away, repair, surge, order, grace,
-	    required; /* an eviction: by one that would miss it */
+	    required;   /* an eviction: by one that would miss it */
+	bool elsewhere; /* order: another plan has that one */
+	bool stuck;     /* order, and nothing else: only somebody's change ends that, or the progress deadline, at `until` */
 	int64_t unplaced;
 	mono_t until;
 	const char *gate; /* that holds: "state", "failed", "probe", "url"; its words are in the memo. NULL: none */

@@ -340,6 +340,20 @@ static bool batch_grow(struct plan_env *e, struct plan *p, struct batch *b) {
 	return true;
 }
 
+/* It waits for others by the order of requirements only: nobody else's room, time or turn would let it go on. What another plan has under
+ * way is as good as progress; else somebody has to change something, and is told so at the progress deadline. */
+static void order_watch(struct plan_env *e, struct plan *p) {
+	struct plan_live *l = p->live;
+	struct plan_wait *w = &l->wait;
+	if (!w->order || w->no_room || w->unavailable || w->surge || w->lacking != 0 || w->crowded != 0)
+		return;
+	if ((w->elsewhere || !l->stuck) && mono_before(l->progress, e->mono)) /* it begins now: what came before was another wait */
+		l->progress = e->mono;
+	w->stuck = !w->elsewhere;
+	w->until = mono_add(l->progress, l->s.progress_us);
+	e->wake(e->arg, p, w->until);
+}
+
 /* The running batch, once around. True when it is done and the next may begin. */
 static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 	struct plan_live *l = p->live;
@@ -350,6 +364,7 @@ static bool batch_run(struct plan_env *e, struct plan *p, struct batch *b) {
 		e->wake(e->arg, p, mono_add(l->progress, l->s.progress_us));
 		return false;
 	}
+	order_watch(e, p);
 	if (b->row.done + b->row.failed + idle < b->row.size || !batch_watched(e, p, b))
 		return false;
 	if (idle > 0)
@@ -421,12 +436,28 @@ static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
 	return true;
 }
 
+static void halt_stuck(struct plan_env *e, struct plan *p) {
+	const struct instance *x = fleet_instance(e->fleet, p->live->wait.order_id);
+	char text[400];
+	snprintf(text, sizeof text,
+	    "within the progress deadline nobody changed %s:%s on %s, which has to go or to come first, since one requires the other "
+	    "there; "
+	    "change that one, or ask for both in one plan, then resume, ignore its base or stop",
+	    x == NULL ? "?" : x->version->module->row.name, x == NULL ? "?" : x->version->row.name,
+	    x == NULL ? "its base" : x->base->row.name);
+	plan_halt(e, p, HALT_STALLED, text);
+}
+
 static bool stalled(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
-	if ((plan_batch_chains(p) == 0 && !l->wait.others) || mono_diff(e->mono, l->progress) < l->s.progress_us)
+	bool at_work = plan_batch_chains(p) > 0 || l->wait.others, stuck = !at_work && l->wait.stuck;
+	if ((!at_work && !stuck) || mono_diff(e->mono, l->progress) < l->s.progress_us)
 		return false;
-	plan_halt(e, p, HALT_STALLED,
-	    "no task ended within the progress deadline; look at its open tasks, then resume, ignore their bases or stop");
+	if (stuck)
+		halt_stuck(e, p);
+	else
+		plan_halt(e, p, HALT_STALLED,
+		    "no task ended within the progress deadline; look at its open tasks, then resume, ignore their bases or stop");
 	return true;
 }
 
@@ -467,6 +498,7 @@ void plan_step(struct plan_env *e, struct plan *p) {
 		return;
 	struct plan_live *l = live_get(p);
 	bool halted = p->row.state == PLAN_RUNNING && stalled(e, p); /* by what it waited for until now */
+	l->stuck = l->wait.stuck;
 	l->wait = (struct plan_wait){ .until = MONO_NEVER };
 	if (halted)
 		return;

@@ -45,15 +45,22 @@ static struct revision *comes_back_as(struct plan *p, const struct instance *i, 
 	return own != NULL && !slot_left(p, ch, i) && does_with(i, required) ? own : change_goal(ch);
 }
 
+void order_waits(struct plan *p, const struct instance *x) {
+	struct plan_wait *w = &p->live->wait;
+	w->order = true;
+	w->order_id = x->row.id;
+	w->elsewhere |= x->deployment != NULL && x->deployment->plan != NULL && x->deployment->plan != p;
+}
+
 /* Can it go now, and is it for this plan to say so? */
 static bool may_go(struct plan *p, const struct instance *i, const struct version *required) {
 	struct change *ch = i->deployment == NULL ? NULL : change_of(p, i->deployment);
 	struct plan_live *l = p->live;
-	l->wait.order = true;
 	if (ch == NULL || !i->row.wanted || i->task != NULL || chain_find(p, ch->deployment, i->base) != NULL || change_shrinks(ch) ||
-	    slot_ignored(p, ch->deployment, i->base) || !slot_can_succeed(i, comes_back_as(p, i, required)))
+	    slot_ignored(p, ch->deployment, i->base) || !slot_can_succeed(i, comes_back_as(p, i, required))) {
+		order_waits(p, i);
 		return false;
-	l->wait.order = false;
+	}
 	l->wait.unavailable |= !may_interrupt(p, ch, i);
 	return may_interrupt(p, ch, i);
 }
@@ -91,6 +98,17 @@ static bool on_its_way(struct plan *p, const struct instance *i, const struct re
 	bool coming = i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_MISSING ||
 	              i->row.state == INSTANCE_UNKNOWN;
 	return (ch != NULL && slot_left(p, ch, i)) || (coming && requirement_meets(r, i->version));
+}
+
+void order_waits_for_needs(struct plan *p, const struct base *b, const struct version *v) {
+	const struct instance *x;
+	struct requirement r;
+	TAILQ_FOREACH(x, &b->instances, base_link) {
+		ARENA_AUTO a = arena_new();
+		if (x->row.wanted && requires_module(v, x->version->module, a, &r) &&
+		    (x->row.state != INSTANCE_READY || !requirement_meets(&r, x->version)))
+			order_waits(p, x);
+	}
 }
 
 static bool failed_here(struct plan *p, const struct base *b, const struct module *m) {

@@ -70,7 +70,8 @@ static void check_deployment(struct sim *s, struct core *c, struct deployment *d
 		struct plan_wait pw;
 		plan_waiting(d->plan, &pw);
 		bool strange = s->liar >= 0 && (pw.others || pw.repair); /* until its progress deadline */
-		if (!pw.no_room && !pw.unavailable && !pw.repair && !pw.order && pw.lacking == 0 && pw.crowded == 0 && !strange)
+		bool order = pw.order && (pw.elsewhere || pw.stuck);     /* which ends, with that plan or at its progress deadline */
+		if (!pw.no_room && !pw.unavailable && !pw.repair && !order && pw.lacking == 0 && pw.crowded == 0 && !strange)
 			sim_fail(s, "its plan still runs and waits for nothing: %s", described(d, a));
 	}
 }

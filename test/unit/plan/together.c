@@ -214,7 +214,26 @@ START_TEST(what_others_require_is_not_taken_away_under_them) {
 	ck_assert_str_eq(log, "");
 	struct plan_wait wait;
 	plan_waiting(p, &wait);
-	ck_assert(wait.order);
+	ck_assert(wait.order && wait.stuck);
+	ck_assert_ptr_eq(fleet_instance(x.w.f, wait.order_id)->deployment, x.app);
+	/* A plan that has app: whatever it waits for, it is waited for. */
+	struct plan *other = fleet_plan_add(x.w.f, x.w.t, &(struct row_plan){ .kind = PLAN_KIND_SCALE });
+	pair_change(&x, other, x.app, false);
+	deployment_set_plan(x.w.f, x.app, other);
+	for (int k = 0; k < 3; k++) {
+		world_pass(&x.w, 9 * 60 * US_PER_S);
+		plan_step(&x.w.e, p);
+	}
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	deployment_set_plan(x.w.f, x.app, NULL);
+	plan_step(&x.w.e, p);
+	world_pass(&x.w, 9 * 60 * US_PER_S);
+	plan_step(&x.w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	world_pass(&x.w, 2 * 60 * US_PER_S);
+	plan_step(&x.w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
+	ck_assert_ptr_nonnull(strstr(p->row.state_reason, "nobody changed app:1.0.0 on n1"));
 	world_deinit(&x.w);
 }
 END_TEST
