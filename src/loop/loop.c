@@ -27,6 +27,8 @@ struct signal_watch {
 struct loop {
 	struct event_base *base;
 	struct signal_watch *signals;
+	mono_t running; /* since then */
+	struct loop_lag lag;
 };
 
 static struct event_base *base_new(void) {
@@ -69,7 +71,19 @@ void loop_free(struct loop *l) {
 	free(l);
 }
 
+void loop_lag(const struct loop *l, struct loop_lag *ret) {
+	*ret = l->lag;
+}
+
+void loop_served(struct loop *l, mono_t due) {
+	int64_t us = mono_diff(clock_mono(&clock_real), mono_before(due, l->running) ? l->running : due);
+	l->lag.late += us > LOOP_LATE_US;
+	if (us > l->lag.max_us)
+		l->lag.max_us = us;
+}
+
 void loop_run(struct loop *l) {
+	l->running = clock_mono(&clock_real);
 	event_base_loop(l->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	/* The exit can fall between two batches: run what was already active. Each turn is ended by an exit of its own, because
 	 * a call that feeds itself would keep even a non-blocking turn going for ever. */
@@ -102,6 +116,7 @@ static void drop_event(struct event **ev) {
 
 static void timer_fire(evutil_socket_t fd, short what, void *arg) {
 	struct timer *t = arg;
+	loop_served(t->loop, t->due);
 	t->fn(t->arg);
 }
 
@@ -116,6 +131,7 @@ void timer_set(struct timer *t, int64_t us) {
 	if (us > MAX_TIMER_US)
 		us = MAX_TIMER_US;
 	struct timeval tv = { .tv_sec = us / US_PER_S, .tv_usec = us % US_PER_S };
+	t->due = mono_add(clock_mono(&clock_real), us);
 	int r = event_add(t->ev, &tv);
 	assert(r == 0);
 	(void)r;

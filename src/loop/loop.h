@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct event_base;
 struct loop;
 struct err;
@@ -16,6 +18,16 @@ void loop_run(struct loop *l); /* until loop_stop(); runs everything that is rea
 void loop_stop(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 
+/* How late the loop is: what timers are served after they were due, and letters after they were posted to an empty mailbox. Only while it
+ * runs; a loop that nothing wants anything of has no lag. */
+#define LOOP_LATE_US (100 * US_PER_MS)
+struct loop_lag {
+	int64_t max_us;
+	uint64_t late; /* events that waited longer than LOOP_LATE_US */
+};
+void loop_lag(const struct loop *l, struct loop_lag *ret);
+void loop_served(struct loop *l, mono_t due); /* for parts of the room: something that was due then is served now */
+
 typedef void (*loop_fn)(void *arg);
 
 /* One-shot timer in the caller's memory; a running one is re-armed by timer_set. timer_init before use, timer_cancel before the memory
@@ -23,6 +35,7 @@ typedef void (*loop_fn)(void *arg);
 struct timer {
 	struct event *ev;
 	struct loop *loop;
+	mono_t due;
 	loop_fn fn;
 	void *arg;
 };

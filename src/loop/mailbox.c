@@ -17,7 +17,9 @@
 struct mailbox {
 	pthread_mutex_t lock;
 	struct letter *head, **tail; /* posted; under the lock */
-	struct letter *taken;        /* fetched but not delivered; the loop's thread only */
+	mono_t since;                /* of the first of them */
+	struct loop *loop;
+	struct letter *taken; /* fetched but not delivered; the loop's thread only */
 	int fd;
 	struct watch watch;
 	struct deferred again;
@@ -30,7 +32,10 @@ static struct letter *take_posted(struct mailbox *m) {
 	struct letter *list = m->head;
 	m->head = NULL;
 	m->tail = &m->head;
+	mono_t since = m->since;
 	pthread_mutex_unlock(&m->lock);
+	if (list != NULL)
+		loop_served(m->loop, since);
 	return list;
 }
 
@@ -76,6 +81,7 @@ int mailbox_new(struct loop *l, void (*deliver)(struct letter *, void *), void *
 	}
 	pthread_mutex_init(&m->lock, NULL);
 	m->tail = &m->head;
+	m->loop = l;
 	m->deliver = deliver;
 	m->arg = arg;
 	deferred_init(&m->again, l, on_again, m);
@@ -107,6 +113,8 @@ static bool append(struct mailbox *m, struct letter *letter) {
 	letter->next = NULL;
 	pthread_mutex_lock(&m->lock);
 	bool was_empty = m->head == NULL;
+	if (was_empty)
+		m->since = clock_mono(&clock_real);
 	*m->tail = letter;
 	m->tail = &letter->next;
 	pthread_mutex_unlock(&m->lock);

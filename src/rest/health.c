@@ -108,6 +108,14 @@ static void http_metrics(struct buf *b, const struct rest *r) {
 	metric(b, "berth_http_evicted_total", "counter", "HTTP connections closed because nobody read.", (double)h.evicted);
 }
 
+static void loop_metrics(struct buf *b, const struct loop *l) {
+	struct loop_lag lag;
+	loop_lag(l, &lag);
+	metric(b, "berth_loop_lag_seconds_max", "gauge", "Longest time that an event waited for the loop since the start.",
+	    (double)lag.max_us / 1e6);
+	metric(b, "berth_loop_late_total", "counter", "Events that waited longer than 100 ms for the loop.", (double)lag.late);
+}
+
 void metrics(struct exchange *x) {
 	struct core_state s;
 	BUF_AUTO b = BUF_INIT;
@@ -120,6 +128,7 @@ void metrics(struct exchange *x) {
 	buf_add_str(&b, "# HELP berth_http_answers_total Answers by class of status.\n# TYPE berth_http_answers_total counter\n");
 	for (int i = 1; i <= 5; i++)
 		buf_printf(&b, "berth_http_answers_total{class=\"%dxx\"} %" PRIu64 "\n", i, x->rest->answers[i]);
+	loop_metrics(&b, x->rest->loop);
 	metric(&b, "berth_http_forwarded", "gauge", "Requests being forwarded to the active server.", x->rest->n_proxied);
 	answer_bytes(x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&b), b.len);
 }

@@ -1,5 +1,6 @@
 """kill -9 and freezing of everything in mid-deploy: what was acknowledged stays, the deploy ends, nothing is done twice."""
 import os
+import re
 import signal
 import threading
 import time
@@ -133,6 +134,21 @@ def test_frozen_server_and_frozen_base(midway, until):
     midway.one.ready()
     ends_well(midway)
     assert set(starts(midway).values()) == {1}
+
+
+def test_a_server_that_stood_still_tells_its_lag(fleet, until):
+    """Its timers were due meanwhile: /metrics says by how much they were late."""
+    fleet.server("server").ready()
+
+    def lag():
+        text = fleet.api.get("/metrics").body.decode()
+        return [float(re.search(rf"^{name} (\S+)", text, re.M)[1]) for name in ("berth_loop_lag_seconds_max", "berth_loop_late_total")]
+    longest, late = lag()
+    frozen = time.monotonic()
+    fleet.one.process.freeze()
+    until(lambda: time.monotonic() > frozen + longest + 4, 60, "a renewal of its lease is overdue")
+    fleet.one.process.wake()
+    until(lambda: lag()[0] >= 1 + longest and lag()[1] > late, 20, "the lag is told")
 
 
 def test_what_was_answered_is_there(fleet):

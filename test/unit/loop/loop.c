@@ -253,6 +253,62 @@ START_TEST(letters_of_all_threads_arrive_in_order) {
 }
 END_TEST
 
+static void stop_at_letter(struct letter *letter, void *arg) {
+	loop_stop(loop);
+}
+
+static void hold(void *arg) {
+	mono_t end = mono_add(clock_mono(&clock_real), *(int64_t *)arg);
+	while (mono_before(clock_mono(&clock_real), end))
+		continue;
+}
+
+/* What is due while a call holds the loop is served late, and that is told; what nothing was due in is not. */
+START_TEST(the_lag_of_the_loop_is_told) {
+	struct loop_lag lag;
+	struct timer due, end;
+	struct deferred holder;
+	int64_t us = 2 * LOOP_LATE_US;
+	start();
+	timer_init(&due, loop, note_a, NULL);
+	timer_init(&end, loop, stop, NULL);
+	deferred_init(&holder, loop, hold, &us);
+	hold(&us); /* before it runs nothing counts */
+	deferred_schedule(&holder);
+	timer_set(&due, US_PER_MS);
+	timer_set(&end, us + LOOP_LATE_US / 2);
+	loop_run(loop);
+	loop_lag(loop, &lag);
+	ck_assert_str_eq(trace, "a");
+	ck_assert_int_ge(lag.max_us, LOOP_LATE_US);
+	ck_assert_uint_ge(lag.late, 1);
+	timer_deinit(&due);
+	timer_deinit(&end);
+	deferred_deinit(&holder);
+	loop_free(loop);
+}
+END_TEST
+
+START_TEST(a_letter_that_waited_is_lag_of_the_loop) {
+	struct loop_lag lag;
+	struct deferred holder;
+	struct mailbox *m;
+	int64_t us = 2 * LOOP_LATE_US;
+	start();
+	ck_assert_int_eq(mailbox_new(loop, stop_at_letter, NULL, &m, NULL), 0);
+	deferred_init(&holder, loop, hold, &us);
+	deferred_schedule(&holder);
+	struct letter letter;
+	mailbox_post(m, &letter);
+	loop_run(loop);
+	loop_lag(loop, &lag);
+	ck_assert_uint_eq(lag.late, 1);
+	mailbox_free(m);
+	deferred_deinit(&holder);
+	loop_free(loop);
+}
+END_TEST
+
 static struct cq_tag call_tag, shutdown_tag;
 static int outcomes;
 
@@ -299,4 +355,5 @@ END_TEST
 
 TEST_SUITE("loop/loop", timers_fire_in_their_order, a_millisecond_is_a_millisecond, deferred_calls_run_once_after_the_callback,
     a_call_that_feeds_itself_starves_nobody, what_is_ready_runs_before_the_loop_returns, descriptors_and_signals_are_watched,
-    signals_arrive_on_the_loop, letters_of_all_threads_arrive_in_order, completions_arrive_on_the_loop)
+    signals_arrive_on_the_loop, letters_of_all_threads_arrive_in_order, the_lag_of_the_loop_is_told,
+    a_letter_that_waited_is_lag_of_the_loop, completions_arrive_on_the_loop)
