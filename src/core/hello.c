@@ -309,8 +309,7 @@ static void hello_take(struct core *c, struct driver_link *k, struct base *b, co
 	fleet_touch(c->fleet, &b->o);
 	if (h->high_generation > b->row.generation && h->high_generation < b->row.generation + GENERATIONS_AHEAD)
 		commands_anew(c, b, h->high_generation);
-	if (b->row.state != BASE_READY)
-		base_set_state(c->fleet, b, BASE_RESTORING, NULL, c->wall);
+	base_set_state(c->fleet, b, b->row.state == BASE_READY ? BASE_READY : BASE_RESTORING, NULL, c->wall);
 	struct event_facts f = { .kind = "base.connected", .base = b };
 	if (!again)
 		core_event(c, &f, "base %s connected", b->row.name);

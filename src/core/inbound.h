@@ -19,6 +19,9 @@ void core_base_report(struct core *c, struct driver_link *k, const Berth__V1__Re
 void core_base_heartbeat(struct core *c, struct driver_link *k, const Berth__V1__Heartbeat *h);
 void core_base_prefetched(struct core *c, struct driver_link *k, const Berth__V1__Prefetched *m);
 void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason);
+/* Why a base without an agent cannot be reached just now, a sentence. Kept until it is; an event when it is another than before. False:
+ * it could not be recorded, tell it again. */
+bool core_base_unreached(struct core *c, int64_t base_id, const char *why);
 /* The link is no more (whatever the cause); no call with it afterwards. */
 void core_base_gone(struct core *c, struct driver_link *k, const char *why);
 

@@ -26,9 +26,12 @@ void base_look(struct core *c, struct base *b, mono_t at) {
 	agenda_add(&c->agenda, at, AGENDA_BASE, b->row.id);
 }
 
-/* What counts is what is heard: a link that leads nowhere may stand for long, and nobody tells either end. */
-static const char *unheard(const struct base *b) {
-	return b->connected ? "nothing heard from it, though its connection stands" : "nothing heard from it";
+/* What counts is what is heard: a link that leads nowhere may stand for long, and nobody tells either end. Why a base without an agent is
+ * not reached is known already, see core_base_unreached(). */
+static const char *unheard(const struct base *b, const char *otherwise) {
+	if (b->connected)
+		return "nothing heard from it, though its connection stands";
+	return b->row.arklet_url != NULL && !text_same(b->row.state_reason, NULL) ? b->row.state_reason : otherwise;
 }
 
 static void goes_silent(struct core *c, struct base *b, const char *why) {
@@ -59,7 +62,7 @@ static void tasks_give_up(struct core *c, struct base *b) {
 
 static void goes_lost(struct core *c, struct base *b) {
 	struct event_facts f = { .kind = "base.lost", .base = b };
-	base_set_state(c->fleet, b, BASE_LOST, unheard(b), c->wall);
+	base_set_state(c->fleet, b, BASE_LOST, unheard(b, "nothing heard from it"), c->wall);
 	instances_lose_sight(c, b, INSTANCE_UNKNOWN, "its base is lost");
 	core_event(c, &f, "base %s is lost", b->row.name);
 }
@@ -129,14 +132,14 @@ static void base_check(struct core *c, struct base *b) {
 	}
 	if (age >= c->cfg.lost_us) {
 		if (!silent_already)
-			goes_silent(c, b, unheard(b));
+			goes_silent(c, b, unheard(b, "nothing heard from it"));
 		goes_lost(c, b);
 		check_gone(c, b, age);
 	} else if (!silent_already && age >= c->cfg.silent_us) {
-		goes_silent(c, b, unheard(b));
+		goes_silent(c, b, unheard(b, "nothing heard from it"));
 		check_again(c, b, age, c->cfg.lost_us);
 	} else if (!silent_already && !b->connected && b->lost_since.us != 0 && mono_diff(c->mono, b->lost_since) >= DISCONNECT_GRACE_US) {
-		goes_silent(c, b, "its connection ended");
+		goes_silent(c, b, unheard(b, "its connection ended"));
 		check_again(c, b, age, c->cfg.lost_us);
 	} else {
 		check_again(c, b, age, silent_already ? c->cfg.lost_us : c->cfg.silent_us);

@@ -206,6 +206,23 @@ void core_base_goodbye(struct core *c, struct driver_link *k, const char *reason
 	core_wake(c);
 }
 
+bool core_base_unreached(struct core *c, int64_t base_id, const char *why) {
+	struct base *b;
+	if (!core_hears(c) || c->older || series_waits(c))
+		return false;
+	b = fleet_base_by_id(c->fleet, base_id);
+	if (b == NULL || b->row.arklet_url == NULL || b->connected || b->row.state == BASE_STOPPED || text_same(b->row.state_reason, why))
+		return true;
+	c->culprit = (struct culprit){ CULPRIT_BASE, b->row.id };
+	c->hearing = b;
+	base_set_state(c->fleet, b, b->row.state, said(c, why, MAX_CAUSE), c->wall);
+	struct event_facts f = { .kind = "base.unreached", .base = b };
+	core_event(c, &f, "base %s cannot be reached: %s", b->row.name, why);
+	c->hearing = NULL;
+	core_wake(c);
+	return true;
+}
+
 void core_base_gone(struct core *c, struct driver_link *k, const char *why) {
 	struct base *b = link_base(c, k);
 	(void)why;

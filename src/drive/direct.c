@@ -52,6 +52,7 @@ struct direct {
 	bool up, heard, waits, resting, dead, running;
 	bool refused, final; /* by the core; acted on outside of its call */
 	char boot[160];
+	char *unreached; /* what the core was told of why; NULL: nothing */
 };
 
 static struct direct *of(struct driver_link *k) {
@@ -300,6 +301,13 @@ static void on_relink(void *arg) {
 	settle(g);
 }
 
+static void tell_unreached(struct direct *g, const char *why) {
+	if (*why == '\0' || g->link.drive->core == NULL || (g->unreached != NULL && strcmp(g->unreached, why) == 0))
+		return;
+	free(g->unreached);
+	g->unreached = core_base_unreached(g->link.drive->core, g->row.id, why) ? strdup(why) : NULL;
+}
+
 /* Up when it was heard and listed, down when nothing answers. */
 static void follow_phase(struct direct *g) {
 	struct brain_view v;
@@ -308,8 +316,11 @@ static void follow_phase(struct direct *g) {
 	if (away) {
 		g->resting = false; /* what comes next is another life */
 		link_lost(g, v.note);
+		tell_unreached(g, v.note);
 	} else if (there && !g->up && !g->waits && !g->resting) {
 		g->up = true;
+		free(g->unreached);
+		g->unreached = NULL;
 		brain_link_up(g->brain, now());
 		settle(g);
 	}
@@ -370,6 +381,7 @@ static void destroy(struct direct *g) {
 	timer_deinit(&g->relink);
 	deferred_deinit(&g->effects);
 	brain_free(g->brain);
+	free(g->unreached);
 	arena_free(g->mem);
 	free(g);
 }

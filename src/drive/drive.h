@@ -20,7 +20,7 @@ struct drive_limits {           /* 0 = the default in parentheses */
 	int64_t hello_us;       /* (10 s) for the first message, which must be Hello */
 	int64_t silence_us;     /* (30 s) a link without any message for so long is closed: three heartbeats */
 	size_t max_hello;       /* (512 KiB) */
-	unsigned max_held;      /* (4096) modules in one message */
+	unsigned max_held;      /* (4096) modules in one message: what a base lists (ARKLET_MAX_BIZ) and what is wanted and not there */
 	unsigned message_rate;  /* (50) messages per second and base, on average */
 	unsigned message_burst; /* (2000) messages at once before reading pauses */
 	size_t byte_rate;       /* (1 MiB) per second and base */

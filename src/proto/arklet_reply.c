@@ -55,8 +55,11 @@ int arklet_list_parse(struct arena *a, const char *text, size_t n, struct arklet
 	if (ret->verdict == ARKLET_OK && !json_is_array(data))
 		rc = err_set(err, E_MALFORMED, "queryAllBiz answered without a list");
 	else if (json_array_size(data) > ARKLET_MAX_BIZ)
-		rc = err_set(err, E_TOO_LARGE, "queryAllBiz lists %zu modules; at most %d of one base are looked at", json_array_size(data),
-		    ARKLET_MAX_BIZ);
+		rc = err_set(err, E_TOO_LARGE,
+		    "queryAllBiz lists %zu modules and at most %d on one base are looked after; uninstall what is not needed there, or "
+		    "spread "
+		    "it over more bases",
+		    json_array_size(data), ARKLET_MAX_BIZ);
 	else
 		arklet_biz_fill(a, data, ret);
 	json_decref(root);

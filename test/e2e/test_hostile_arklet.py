@@ -103,6 +103,25 @@ def test_a_base_that_answers_anything(cell, lie, until):
     assert cell.one.process.alive()
 
 
+def test_a_base_with_too_many_modules_is_told_so(fleet, until):
+    """Not as a line of the log only: where an operator asks, with what to do."""
+    fleet.server("server", "--heartbeat=500ms", "--silent=2s", "--lost=30s").ready()
+    fleet.group("shop", 50)
+    crowded = Anything(*LIES["1,025 modules"])
+    try:
+        assert fleet.api.post("/v1/bases", {"id": "crowded", "group": "shop", "arklet": crowded.url}).status == 201
+        until(lambda: "1025 modules" in fleet.berth("why", "crowded").stdout, 30, "berth why names it")
+        said = fleet.berth("why", "crowded").stdout
+        assert "at most 1024" in said and "spread it over more bases" in said, said
+        until(lambda: fleet.api.get("/v1/bases/crowded").json["state"] == "silent", 60, "it was never heard")
+        assert "1025 modules" in fleet.api.get("/v1/bases/crowded").json["stateReason"], "silence does not hide why"
+        kinds = [e["kind"] for e in fleet.api.get("/v1/events", base="crowded").json["events"]]
+        assert kinds.count("base.unreached") == 1, kinds
+        assert fleet.api.post("/v1/bases/crowded:forget").status == 200
+    finally:
+        crowded.close()
+
+
 COMMANDS = ["help", "health", "installBiz", "uninstallBiz", "switchBiz", "queryAllBiz", "queryBizOps", "batchInstallBiz"]
 BODIES = [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff\xfe", b"\x00", b"[" * 50000, b'{"a":' * 5000 + b"1" + b"}" * 5000, b'{"bizName":"a","bizName":"b"}', b'{"bizName":7,"bizVersion":[]}',
           b'{"bizName":"a b","bizVersion":"1 0"}', b'{"bizName":"' + b"a" * 100000 + b'"}', b'{"bizName":"a","bizVersion":"1","bizUrl":"file:///nowhere"}', b'{"bizName":"a","bizVersion":"1","bizUrl":"file:///etc/passwd"}',
