@@ -341,15 +341,34 @@ static enum pick upgrade_try(struct plan_env *e, struct plan *p, struct change *
 	return swap_try(e, p, ch, i, batch);
 }
 
+/* Where so many in a row are held by max_unavailable alone, and chains are at work that will open it again, the others are not asked in
+ * this step: of very many each event would look at all that still wait. */
+#define HELD_IN_A_ROW 256
+
+/* The same, and how many in a row the window held by now. */
+static enum pick upgrade_try_counted(
+    struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch, int *in_a_row) {
+	struct plan_wait *w = &p->live->wait;
+	bool before = w->unavailable;
+	w->unavailable = false;
+	enum pick got = upgrade_try(e, p, ch, i, batch);
+	*in_a_row = got == PICK_HELD && w->unavailable ? *in_a_row + 1 : 0;
+	w->unavailable |= before;
+	return got;
+}
+
 /* Held ones stay in the list, behind the cursor's place: they are asked again at the next step. */
 static enum pick pick_upgrade(struct plan_env *e, struct plan *p, int64_t batch) {
 	struct todo *t = &p->live->upgrades;
 	bool held = false;
+	int in_a_row = 0;
 	for (size_t k = t->next; k < t->n; k++) {
 		struct instance *i = fleet_instance(e->fleet, t->ids[k]);
 		struct change *ch = i == NULL || i->deployment == NULL ? NULL : change_of(p, i->deployment);
-		enum pick got = slot_moot(p, ch, i) ? PICK_NONE : upgrade_try(e, p, ch, i, batch);
+		enum pick got = slot_moot(p, ch, i) ? PICK_NONE : upgrade_try_counted(e, p, ch, i, batch, &in_a_row);
 		held |= got == PICK_HELD;
+		if (in_a_row == HELD_IN_A_ROW && plan_batch_chains(p) > 0)
+			return PICK_HELD;
 		if (got == PICK_HELD)
 			continue;
 		t->ids[k] = t->ids[t->next];

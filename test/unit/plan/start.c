@@ -44,15 +44,19 @@ static int at_work(const struct plan *p) {
 	return n;
 }
 
+static void many_bases(struct world *w, int n) {
+	for (int i = 0; i < n; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "n%d", i);
+		fleet_base_add(w->f, w->g, &(struct row_base){ .name = name, .state = BASE_READY })->connected = true;
+	}
+}
+
 /* Rule 10: one step does not fill a batch of hundreds, but asks to be called again at once. */
 START_TEST(a_large_batch_is_filled_in_slices) {
 	struct world w;
 	world_init(&w, 0, 100);
-	for (int i = 0; i < 300; i++) {
-		char name[16];
-		snprintf(name, sizeof name, "n%d", i);
-		fleet_base_add(w.f, w.g, &(struct row_base){ .name = name, .state = BASE_READY })->connected = true;
-	}
+	many_bases(&w, 300);
 	struct strategy s = strategy_unset;
 	s.batches[0] = (struct amount){ .kind = AMOUNT_PERCENT, .n = 100 };
 	s.n_batches = 1;
@@ -133,5 +137,42 @@ START_TEST(the_working_state_is_freed_in_pieces) {
 }
 END_TEST
 
-TEST_SUITE("plan/start", what_is_behind_is_counted_without_a_look_at_each, the_working_state_is_freed_in_pieces,
-    a_large_batch_is_filled_in_slices, nothing_starts_in_a_frozen_group_and_what_runs_goes_on, one_plan_per_deployment)
+/* Rule 10: while the window is closed a step does not ask all that still wait, only the first few hundred; all get their turn. */
+START_TEST(a_closed_window_does_not_have_everybody_asked) {
+	struct world w;
+	struct strategy s = strategy_unset;
+	world_init(&w, 0, 100);
+	many_bases(&w, 600);
+	s.batches[0] = (struct amount){ .kind = AMOUNT_PERCENT, .n = 100 };
+	s.n_batches = 1;
+	s.max_in_flight = 1000;
+	s.upgrade_policy = UPGRADE_POLICY_IN_PLACE;
+	s.max_unavailable = (struct amount){ .kind = AMOUNT_COUNT, .n = 10 };
+	world_revision(&w, "1.0.0", 600, &s);
+	world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+	world_revision(&w, "2.0.0", 600, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_UPGRADE, 1, 2);
+	plan_step(&w.e, p);
+	ck_assert_uint_eq(HASH_COUNT(p->live->chains), 10);
+	struct instance *i, *near = NULL, *far = NULL;
+	TAILQ_FOREACH(i, &w.d->instances, deployment_link)
+		if (i->row.state == INSTANCE_READY && chain_find(p, w.d, i->base) == NULL) {
+			near = near == NULL ? i : near;
+			far = i;
+		}
+	instance_set_state(w.f, far, INSTANCE_FAILED, "it broke", w.e.wall);
+	plan_step(&w.e, p);
+	ck_assert_uint_eq(HASH_COUNT(p->live->chains), 10); /* the window does not hold that one, but it is far behind */
+	instance_set_state(w.f, near, INSTANCE_FAILED, "it broke", w.e.wall);
+	plan_step(&w.e, p);
+	ck_assert_uint_eq(HASH_COUNT(p->live->chains), 11);
+	world_run(&w, p, NULL);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert_int_eq(world_at(&w, "2.0.0"), 600);
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/start", a_closed_window_does_not_have_everybody_asked, what_is_behind_is_counted_without_a_look_at_each,
+    the_working_state_is_freed_in_pieces, a_large_batch_is_filled_in_slices, nothing_starts_in_a_frozen_group_and_what_runs_goes_on,
+    one_plan_per_deployment)
