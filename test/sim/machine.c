@@ -242,7 +242,8 @@ static void do_install(struct machine *m, const struct call *c, struct arklet_re
 		r->code = "REPEAT_BIZ";
 		return;
 	}
-	if (sim_chance(m->sim, m->sim->f.install_fail)) {
+	bool fails = sim_chance(m->sim, m->sim->f.install_fail);
+	if (fails || (m->index == m->sim->bad && !m->sim->calm)) {
 		spoil(m, c->module, true);
 		refuses(r, "simulated: this module refuses to start");
 		return;

@@ -534,6 +534,8 @@ static void core_make(struct node *n) {
 	cfg.rest = cfg.rpc = n->name;
 	cfg.artifacts = "http://sim";
 	cfg.replace_us = 60 * US_PER_S;
+	if (n->sim->bad >= 0) /* a storm is short: one more would be too many for most */
+		cfg.set_aside = 2;
 	if (n->sim->seed % 3 == 0) /* command slots are scarce */
 		cfg.in_flight = 2;
 	n->ledger = ledger_connect(n->sim->store, &n->frozen_until);
@@ -545,7 +547,7 @@ static void core_make(struct node *n) {
 		.outbound = &n->outbound,
 		.wake = wake,
 		.arg = n,
-		.transitions = n->sim->transitions };
+		.transitions = n->sim->tally->transitions };
 	if (core_new(&env, &cfg, &n->core, &err) != 0)
 		abort();
 	core_on_state(n->core, state_changed, n);

@@ -20,14 +20,14 @@
 
 #define MAX_JOBS 64
 #define SEED_LIMIT_S 60
-#define MAX_ROWS 256
 #define ENOUGH_SEEDS 2000 /* for every row of lifecycle.def */
+#define SOME_SEEDS 300    /* for every row of reaches.def */
 
 /* What the workers share: the next seed to take, and what each is at. */
 struct shared {
 	atomic_ullong next, failed;
 	unsigned long long at[MAX_JOBS];
-	uint64_t transitions[MAX_JOBS][MAX_ROWS]; /* of lifecycle.def, how often each happened */
+	struct tally tallies[MAX_JOBS];
 };
 
 struct options {
@@ -44,7 +44,7 @@ static void replay(const struct options *o, unsigned long long seed, const char 
 }
 
 /* The same seed gives the same run, to the byte of its trace. */
-static bool run_twice(unsigned long long seed, uint64_t *transitions, char *why, size_t n) {
+static bool run_twice(unsigned long long seed, struct tally *tally, char *why, size_t n) {
 	char *text[2] = { NULL, NULL };
 	size_t len[2] = { 0, 0 };
 	bool ok = true;
@@ -52,7 +52,7 @@ static bool run_twice(unsigned long long seed, uint64_t *transitions, char *why,
 		FILE *f = open_memstream(&text[i], &len[i]);
 		if (f == NULL)
 			abort();
-		ok &= storm_run(seed, f, transitions, why, n);
+		ok &= storm_run(seed, f, tally, why, n);
 		fclose(f);
 	}
 	bool same = len[0] == len[1] && memcmp(text[0], text[1], len[0]) == 0;
@@ -63,8 +63,8 @@ static bool run_twice(unsigned long long seed, uint64_t *transitions, char *why,
 	return ok && same;
 }
 
-static bool run_one(const struct options *o, unsigned long long seed, uint64_t *transitions, char *why, size_t n) {
-	return o->twice ? run_twice(seed, transitions, why, n) : storm_run(seed, o->trace ? stdout : NULL, transitions, why, n);
+static bool run_one(const struct options *o, unsigned long long seed, struct tally *tally, char *why, size_t n) {
+	return o->twice ? run_twice(seed, tally, why, n) : storm_run(seed, o->trace ? stdout : NULL, tally, why, n);
 }
 
 static void work(const struct options *o, struct shared *s, int job) {
@@ -74,7 +74,7 @@ static void work(const struct options *o, struct shared *s, int job) {
 			break;
 		s->at[job] = o->first + k;
 		alarm(SEED_LIMIT_S); /* one that does not end is a failed one, too */
-		if (run_one(o, s->at[job], s->transitions[job], why, sizeof why))
+		if (run_one(o, s->at[job], &s->tallies[job], why, sizeof why))
 			continue;
 		atomic_fetch_add(&s->failed, 1);
 		replay(o, s->at[job], why);
@@ -170,11 +170,30 @@ static size_t rows_missed(const struct shared *s) {
 		const struct transition *t = transition_at(i);
 		uint64_t n = 0;
 		for (int j = 0; j < MAX_JOBS; j++)
-			n += s->transitions[j][i];
+			n += s->tallies[j].transitions[i];
 		if (n == 0)
 			printf("%s %s %d", missed++ == 0 ? "never happened:" : ",", lifecycle_object(t->set), t->number);
 	}
 	printf("%slife cycles: %zu of %zu rows happened\n", missed == 0 ? "" : "\n", transition_count() - missed, transition_count());
+	return missed;
+}
+
+static const char *const reaches[][2] = {
+#define R(kind, text) { kind, text },
+#include "reaches.def"
+#undef R
+};
+
+static size_t reaches_missed(const struct shared *s) {
+	size_t missed = 0;
+	for (size_t k = 0; k < sizeof reaches / sizeof *reaches; k++) {
+		uint64_t n = 0;
+		for (int j = 0; j < MAX_JOBS; j++)
+			n += s->tallies[j].reached[k];
+		missed += n == 0;
+		if (n == 0)
+			printf("never reached: %s (%s)\n", reaches[k][0], reaches[k][1]);
+	}
 	return missed;
 }
 
@@ -222,7 +241,7 @@ int main(int argc, char **argv) {
 	else
 		work_in_parallel(&o, s);
 	unsigned long long failed = atomic_load(&s->failed);
-	bool whole = o.n < ENOUGH_SEEDS || rows_missed(s) == 0;
+	bool whole = (o.n < ENOUGH_SEEDS || rows_missed(s) == 0) && (o.n < SOME_SEEDS || reaches_missed(s) == 0);
 	printf("simulation%s: %llu passed, %llu failed\n", o.twice ? " twice" : "", o.n - failed, failed);
 	return failed == 0 && whole ? 0 : 1;
 }

@@ -47,6 +47,13 @@ struct faults {
 #define STEADY_INSTALL_US (730 * US_PER_MS)
 #define STEADY_UNINSTALL_US (310 * US_PER_MS)
 
+#define MAX_ROWS 256   /* of lifecycle.def */
+#define MAX_REACHES 32 /* of reaches.def */
+struct tally {
+	uint64_t transitions[MAX_ROWS]; /* per row of lifecycle.def, how often it happened */
+	uint64_t reached[MAX_REACHES];  /* per row of reaches.def */
+};
+
 #define MAX_BASES 30
 #define MAX_LONE 4
 #define MAX_NODES 3
@@ -78,8 +85,9 @@ struct sim {
 	int n_agents;
 	struct machine *lone[MAX_LONE];
 	int n_lone;
-	uint64_t *transitions; /* per row of lifecycle.def, added up */
+	struct tally *tally;   /* added up over seeds; NULL: nobody counts */
 	int liar;              /* index of an agent; -1: none */
+	int bad;               /* index of a base on which nothing starts; -1: none */
 	bool calm;             /* the storm is over */
 	bool steady;           /* everything takes its shortest time, work on a base these: what was foretold can be compared */
 	bool over;             /* the run is over: events that are left only free what they carry */
@@ -239,7 +247,7 @@ void foresee(struct sim *s);
 /* ---- one seed -------------------------------------------------------------------------------------------------------------------------
  */
 /* False: *ret_why tells the first broken invariant. */
-bool storm_run(uint64_t seed, FILE *trace, uint64_t *transitions, char *ret_why, size_t n);
+bool storm_run(uint64_t seed, FILE *trace, struct tally *tally, char *ret_why, size_t n);
 void settle_check(struct sim *s); /* at the end */
 
 #endif

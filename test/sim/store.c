@@ -334,6 +334,18 @@ static void rows_change(struct store *st, struct journal *j, const struct change
 			row_put(st, j, (enum table)t, cs->tables[t].upserts[i]);
 }
 
+static const char *const reaches[] = {
+#define R(kind, text) kind,
+#include "reaches.def"
+#undef R
+};
+_Static_assert(sizeof reaches / sizeof *reaches <= MAX_REACHES, "struct tally has room for every row");
+
+static void reach(struct sim *s, const char *kind) {
+	for (size_t k = 0; s->tally != NULL && k < sizeof reaches / sizeof *reaches; k++)
+		s->tally->reached[k] += strcmp(reaches[k], kind) == 0;
+}
+
 static void events_add(struct store *st, const struct changeset *cs) {
 	const struct change_rows *e = &cs->tables[TABLE_event];
 	for (size_t i = 0; i < e->n_upserts; i++) {
@@ -345,6 +357,7 @@ static void events_add(struct store *st, const struct changeset *cs) {
 		st->gap = false;
 		st->now.last_event = r->number;
 		st->now.last_event_at = r->at.us;
+		reach(st->sim, r->kind);
 		sim_trace(st->sim, "  event %lld %s: %s", (long long)r->number, r->kind, r->message);
 	}
 }

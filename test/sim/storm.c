@@ -180,6 +180,7 @@ static void stage(struct sim *s) {
 	if (s->f.zone_away && s->n_agents < ENOUGH_TO_BRAKE)
 		s->n_agents = ENOUGH_TO_BRAKE;
 	s->liar = s->f.lie > 0 ? 0 : -1;
+	s->bad = s->seed % 5 == 1 ? 1 : -1;
 	stage_lone(s);
 	for (int i = 0; i < s->n_nodes; i++)
 		s->nodes[i] = node_new(s, i);
@@ -229,10 +230,10 @@ static void strike(struct sim *s) {
 	sim_deinit(s);
 }
 
-bool storm_run(uint64_t seed, FILE *trace, uint64_t *transitions, char *ret_why, size_t n) {
+bool storm_run(uint64_t seed, FILE *trace, struct tally *tally, char *ret_why, size_t n) {
 	struct sim s;
 	sim_init(&s, seed, trace);
-	s.transitions = transitions;
+	s.tally = tally;
 	stage(&s);
 	play(&s);
 	snprintf(ret_why, n, "%s", s.failure);
