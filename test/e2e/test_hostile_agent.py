@@ -279,3 +279,20 @@ def test_more_modules_than_one_base_can_hold(fleet, pb, liar):
     end = liar.stream.ended(60)
     assert end[0] == grpc.StatusCode.RESOURCE_EXHAUSTED and "more modules" in end[1], end
     assert fleet.api.get("/v1/status").status == 200
+
+
+def test_a_flood_is_over_when_its_base_is_quiet(fleet, pb, liar):
+    """Over a kill of the server the finding stands until it was looked at anew; then an event says how many were not written."""
+    for i in range(AT_ONCE):
+        liar.tell(base_running=False, base_note=f"down {i}")
+        liar.tell(base_running=True, base_ready=True)
+    liar.settled()
+    cells.until(lambda: "flooding" in [f["kind"] for f in findings_of(fleet, liar.name)])
+    assert not events_of(fleet, liar.name, kind="base.quieter")
+    fleet.one.process.kill()
+    fleet.one.start().ready()
+    (over,) = cells.until(lambda: events_of(fleet, liar.name, kind="base.quieter"), 60, "it is quieter")
+    assert f"base {liar.name} is quieter" in over["text"], over
+    assert "flooding" not in [f["kind"] for f in findings_of(fleet, liar.name)]
+    for name in ("n1", "n2"):
+        fleet.base_ready(name)
