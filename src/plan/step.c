@@ -230,6 +230,8 @@ static void batch_open(struct plan_env *e, struct plan *p, struct batch *b) {
 	char text[256];
 	bool labelled = b->row.label != NULL && *b->row.label != '\0';
 	batch_set_state(e->fleet, b, BATCH_RUNNING, e->wall);
+	if (mono_before(p->live->progress, e->mono)) /* what came before it was no task that did not end */
+		p->live->progress = e->mono;
 	batch_is_current(e, p, b);
 	snprintf(text, sizeof text, "batch %lld of %lld: %lld %s%s%s", (long long)b->row.number,
 	    (long long)TAILQ_LAST(&p->batches, batch_list)->row.number, (long long)b->row.size, b->row.size == 1 ? "base" : "bases",

@@ -63,6 +63,34 @@ START_TEST(a_try_of_its_own_needs_no_partner) {
 }
 END_TEST
 
+/* However long it was watched: the next batch has its own time. */
+START_TEST(a_soak_is_no_task_that_does_not_end) {
+	struct world w;
+	struct strategy s = strategy_unset;
+	s.soak_us = 15 * 60 * US_PER_S;
+	s.n_batches = 2;
+	s.batches[0] = (struct amount){ AMOUNT_COUNT, 1 };
+	s.batches[1] = (struct amount){ AMOUNT_ALL, 0 };
+	world_init(&w, 4, 4);
+	world_revision(&w, "1.0.0", 4, &s);
+	struct plan *p = world_plan(&w, PLAN_KIND_RELEASE, 0, 1);
+	plan_step(&w.e, p);
+	world_send(&w, p);
+	world_answer(&w, p, NULL);
+	for (int k = 0; k < 200 && (k < 2 || p->row.state == PLAN_SOAKING); k++) {
+		plan_step(&w.e, p);
+		world_pass(&w, 6 * US_PER_S);
+	}
+	ck_assert_int_eq(plan_batch_chains(p), 3);
+	plan_step(&w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_RUNNING);
+	world_pass(&w, 11 * 60 * US_PER_S);
+	plan_step(&w.e, p);
+	ck_assert_int_eq(p->row.state, PLAN_PAUSED);
+	world_deinit(&w);
+}
+END_TEST
+
 START_TEST(a_pause_does_not_end_the_soak) {
 	struct world w;
 	world_init(&w, 4, 5);
@@ -148,4 +176,4 @@ START_TEST(what_nobody_wants_any_more_is_not_put_back) {
 END_TEST
 
 TEST_SUITE("plan/outcome", what_is_put_back_is_so_at_once, what_nobody_wants_any_more_is_not_put_back, a_pause_does_not_end_the_soak,
-    in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)
+    a_soak_is_no_task_that_does_not_end, in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)
