@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/name.h"
+#include "child.h"
 #include "loop/loop.h"
 
 #ifndef P_PIDFD
@@ -206,22 +206,7 @@ static int spawn(struct run *r, const struct brain_effect *e, const char *comman
 	char sh[] = "/bin/sh", c[] = "-c";
 	char *argv[] = { sh, c, (char *)(uintptr_t)command, NULL };
 	char **env = environment(r->hooks, e);
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, in, 0);
-	posix_spawn_file_actions_adddup2(&files, out, 1);
-	posix_spawn_file_actions_adddup2(&files, out, 2);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	int rc = posix_spawn(&r->pid, "/bin/sh", &files, &attr, argv, env);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&files);
+	int rc = child_start(argv, env, in, out, &r->pid);
 	environment_free(env);
 	return rc;
 }

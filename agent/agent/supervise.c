@@ -1,5 +1,4 @@
-/* posix_spawn and not fork: gRPC's threads run already (glibc's posix_spawn calls no fork handlers). The kernel's start time makes a
- * pid unmistakable; a pidfd opened in between two looks at it can only be of that process. */
+/* The kernel's start time makes a pid unmistakable; a pidfd opened in between two looks at it can only be of that process. */
 #include "supervise.h"
 
 #include <errno.h>
@@ -7,7 +6,6 @@
 #include <ftw.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "child.h"
 #include "loop/loop.h"
 #include "output.h"
 #include "ports.h"
@@ -250,24 +249,8 @@ static void list_free(char **list) {
 }
 
 static int spawn(struct supervise *s, pid_t *ret_pid) {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
 	char **argv = argv_make(s), **env = env_make(s);
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&files, output_fd(s->output), 1);
-	posix_spawn_file_actions_adddup2(&files, output_fd(s->output), 2);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	int e = posix_spawnp(ret_pid, argv[0], &files, &attr, argv, env);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
+	int e = child_start(argv, env, -1, output_fd(s->output), ret_pid);
 	list_free(argv);
 	list_free(env);
 	return e;
