@@ -147,11 +147,11 @@ int text_put(struct cli *c, const char *option, const char *given, json_t *body,
 	if (!cli_given(c, option))
 		return 0;
 	int r = *given == '@' ? file_read(given + 1, MAX_TEXT, &file, &n, err) : 0;
-	if (r == 0)
-		json_object_set_new(
-		    body, field, file == NULL ? json_string(given) : json_stringn(file, n > 0 && file[n - 1] == '\n' ? n - 1 : n));
+	if (r != 0)
+		return err_context(err, "--%s", option);
+	json_object_set_new(body, field, file == NULL ? json_string(given) : json_stringn(file, n > 0 && file[n - 1] == '\n' ? n - 1 : n));
 	free(file);
-	return r;
+	return 0;
 }
 
 json_t *words_json(const char *list) {

@@ -78,6 +78,8 @@ static bool suggest_version(struct cli *c, const char *word, struct buf *out) {
 
 void suggest_names(struct cli *c, struct buf *out) {
 	bool said = false;
+	if (c->argc > 0 && strspn(c->argv[0], "0123456789") == strlen(c->argv[0]))
+		return; /* a number, of a plan say, is no name that was misspelt */
 	if (c->opt.group != NULL)
 		said = suggest_noun(c, "groups", c->opt.group, out);
 	if (!said && c->argc > 0 && strcmp(c->cmd->complete, "versions") == 0)

@@ -81,6 +81,8 @@ def test_what_is_called_can_tell_who_calls(two, balancer, tmp_path):
     assert not any("Berth-Signature" in h for h in balancer.headers)
     for version, secret in ("1.0.0", "first-secret-of-this-group"), ("2.0.0", "second-secret-of-this-group"):
         (tmp_path / "secret").write_text(secret + "\n")
+        missing = two.berth("group", "set", "demo", "--hook-secret", f"@{tmp_path}/nowhere")
+        assert missing.returncode != 0 and "--hook-secret" in missing.stderr and "no such file" in missing.stderr, missing.stderr
         done = two.berth("group", "set", "demo", "--hook-secret", f"@{tmp_path}/secret")
         assert done.returncode == 0 and secret not in done.stdout + done.stderr, done.stdout + done.stderr
         before = len(balancer.asked)

@@ -45,6 +45,8 @@ def test_a_plan_a_deployment_a_base_and_an_instance_say_why(fleet):
 def test_what_is_not_there_is_said(shared):
     assert shared.berth("why", "nobody").returncode == 3
     assert shared.berth("why", "planet/9").returncode == 2
+    plan = shared.berth("why", "999999")  # a number that is no plan's is no misspelt deployment either
+    assert plan.returncode == 3 and "no plan 999999" in plan.stderr and "there is:" not in plan.stderr, plan.stderr
     assert shared.api.try_get("/v1/instances/999999:explain").status == 404
     assert shared.api.try_get("/v1/bases/nobody:explain").status == 404
 
