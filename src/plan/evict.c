@@ -12,7 +12,7 @@ void plan_evict_restore(struct plan_env *e, struct plan *p) {
 	l->s = strategy_unset;
 	strategy_resolve(&l->s, 1, UPGRADE_POLICY_AUTO, PLACEMENT_SPREAD);
 	finding_set_plan(fleet_finding(e->fleet, l->memo.evicts), p);
-	l->watched_until = mono_add(e->mono, l->memo.grace_us);
+	l->soak_from = e->mono;
 }
 
 static bool asks_for(const struct version *v, const struct finding *x) {
@@ -68,11 +68,9 @@ void evict_base_lost(struct plan_env *e, struct plan *p) {
 
 static bool in_grace(struct plan_env *e, struct plan *p) {
 	struct plan_live *l = p->live;
-	if (mono_diff(l->watched_until, e->mono) <= 0 || MUTANT(evict_at_once))
+	if (plan_soaked(e, p, l->memo.grace_us) || MUTANT(evict_at_once))
 		return false;
 	l->wait.grace = true;
-	l->wait.until = l->watched_until;
-	e->wake(e->arg, p, l->watched_until);
 	return true;
 }
 

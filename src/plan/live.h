@@ -96,7 +96,7 @@ struct plan_live {
 	struct todo upgrades, removals;
 	int64_t todo_batch;    /* the batch the lists were made for */
 	mono_t watched_until;  /* min_ready of the running batch */
-	mono_t soak_from;      /* soaking: since when row.soaked_us was not brought up to date */
+	mono_t soak_from;      /* soaking, or in the grace of an eviction: since when row.soaked_us was not brought up to date */
 	mono_t progress;       /* last outcome */
 	struct plan_wait wait; /* of the last step */
 	bool stuck;            /* so was the one before it */
@@ -195,6 +195,8 @@ bool prefetch_done(struct plan_env *e, struct plan *p); /* the first batch may b
 
 /* evict.c */
 void evict_step(struct plan_env *e, struct plan *p);
+/* Soaking, or the grace of an eviction: true when so much of it passed while somebody looked; else the plan is woken in time. */
+bool plan_soaked(struct plan_env *e, struct plan *p, int64_t whole_us);
 void evict_let_go(struct plan_env *e, struct task *t); /* it ended without the module's end: nobody's instance goes. Others: nothing */
 void evict_base_lost(struct plan_env *e, struct plan *p);
 

@@ -32,7 +32,7 @@ struct plan_memo {
 	int64_t base_id;           /* drain, replace, restart: only what is on this base; 0 = everywhere */
 	int64_t now;               /* 1: going back at once, whatever max_unavailable says; the plan's reason says why */
 	int64_t forced;            /* 1: it takes away what others require, and somebody said why */
-	int64_t evicts, grace_us;  /* evict: the finding, and how long it may be called off; anew after each load */
+	int64_t evicts, grace_us;  /* evict: the finding, and how long it may be called off */
 	int64_t before;            /* replace, restart: instances up to this number; 0 = all */
 	int64_t gate_batch;        /* stands before its gates; 0 = none */
 	int64_t gate_passed;       /* bit set of those that let it through */

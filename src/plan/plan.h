@@ -159,7 +159,7 @@ int64_t plan_failures(const struct plan *p); /* bases, over all batches */
 /* Is a chain at work for this deployment on this base? Repairs keep away then. */
 bool plan_busy_on(const struct plan *p, const struct base *b);
 
-/* A plan of kind evict: which finding it is about, after a load or when it is new. Its grace begins here. */
+/* A plan of kind evict: which finding it is about, after a load or when it is new. What is left of its grace counts from here. */
 void plan_evict_restore(struct plan_env *e, struct plan *p);
 bool plan_evicts_now(const struct plan *p, const struct base *b); /* its removal is under way there */
 /* Who is wanted on the finding's base and would miss its module: one for whom nothing else of that module is wanted there. NULL: nobody. */

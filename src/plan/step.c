@@ -397,10 +397,9 @@ static void soak_resume(struct plan_env *e, struct plan *p, const struct batch *
 	plan_set_state(e->fleet, p, PLAN_SOAKING, text, e->wall);
 }
 
-/* True when it soaked long enough. */
-static bool soak_go_on(struct plan_env *e, struct plan *p) {
+bool plan_soaked(struct plan_env *e, struct plan *p, int64_t whole_us) {
 	struct plan_live *l = p->live;
-	int64_t fresh = mono_diff(e->mono, l->soak_from), left = l->s.soak_us - p->row.soaked_us - fresh;
+	int64_t fresh = mono_diff(e->mono, l->soak_from), left = whole_us - p->row.soaked_us - fresh;
 	if (left <= 0 || fresh >= SOAK_STEP_US) {
 		p->row.soaked_us += fresh;
 		l->soak_from = e->mono;
@@ -411,6 +410,10 @@ static bool soak_go_on(struct plan_env *e, struct plan *p) {
 	l->wait.until = mono_add(e->mono, left);
 	e->wake(e->arg, p, mono_add(e->mono, left < SOAK_STEP_US ? left : SOAK_STEP_US));
 	return false;
+}
+
+static bool soak_go_on(struct plan_env *e, struct plan *p) {
+	return plan_soaked(e, p, p->live->s.soak_us);
 }
 
 static bool gates_open(struct plan_env *e, struct plan *p, struct batch *b) {
