@@ -253,9 +253,9 @@ bool requirers_break(const struct instance *old, const struct version *to) {
 	return false;
 }
 
-/* It was away while its deployment moved on to what does without: it is caught up, and nobody said a word about it as it is. */
+/* It was left behind while its deployment moved on to what does without: whoever took away what it requires was asked about that only. */
 static bool moves_on(const struct instance *x, const struct module *required) {
-	const struct revision *to = x->deployment == NULL ? NULL : x->deployment->completed;
+	const struct revision *to = x->deployment == NULL ? NULL : x->deployment->current;
 	ARENA_AUTO a = arena_new();
 	struct requirement r;
 	return to != NULL && x->row.revision < to->row.number && !requires_module(to->version, required, a, &r);

@@ -290,6 +290,7 @@ START_TEST(what_was_left_behind_keeps_what_it_requires_until_it_is_caught_up) {
 	x.lib->row.offline = true;
 	ck_assert_ptr_null(task_awaits(t, false, a, NULL)); /* as it is wanted, it requires it: that was forced */
 	app_wants(&x, "2.0.0", NULL, 1, NULL);
+	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));       /* a plan that never came to this base, or was superseded before */
 	deployment_set_completed(x.w.f, x.app, x.app->row.revision); /* its base was away */
 	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));
 	world_deinit(&x.w);
