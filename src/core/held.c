@@ -199,17 +199,31 @@ void standbys_due(struct core *c, struct base *b) {
 			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 }
 
+static bool set_aside(const struct instance *i) {
+	return i->row.state == INSTANCE_FAILED || i->row.state == INSTANCE_QUARANTINED;
+}
+
+/* Its base started again what had failed there. True: it is in the baseline again. */
+static bool held_again(struct core *c, struct instance *i, const Berth__V1__HeldModule *h) {
+	bool was = set_aside(i);
+	instance_held(c, i, h);
+	return was && !set_aside(i);
+}
+
 void held_apply(struct core *c, struct base *b, Berth__V1__HeldModule *const *held, size_t n, bool full) {
+	bool again = false;
 	for (size_t k = 0; k < n; k++) {
 		if (held[k]->module == NULL || held[k]->version == NULL || !name_valid(NAME_PLAIN, held[k]->module) ||
 		    !name_valid(NAME_VERSION, held[k]->version))
 			continue;
 		struct instance *i = held_instance(b, held[k]);
 		if (i != NULL)
-			instance_held(c, i, held[k]);
+			again |= held_again(c, i, held[k]);
 		else
 			unmanaged(c, b, held[k]);
 	}
+	if (again)
+		base_welcome(c, b);
 	if (full)
 		findings_settle(c, b, held, n);
 	struct instance *i, *next;
