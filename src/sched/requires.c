@@ -205,11 +205,16 @@ const char *requirement_of(const struct place_req *r, const struct base *b, stru
 	return NULL;
 }
 
-/* It is there, or may be: a removal under way has not ended, an install has begun, its base is being filled again. The latter with what
- * its agent was told last, also where that is not wanted any more and its removal was not sent. */
+/* Its base is being filled again: with what its agent was told last. That may not be wanted any more, and its removal not sent; and what
+ * was broken there is started anew. */
+static bool comes_back(const struct instance *i) {
+	bool gone = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_FAILED;
+	return gone && i->row.generation != 0 && i->base->row.state != BASE_READY;
+}
+
+/* It is there, or may be: a removal under way has not ended, an install has begun. */
 static bool active(const struct instance *i) {
-	bool comes_back = i->row.state == INSTANCE_MISSING && i->row.generation != 0 && i->base->row.state != BASE_READY;
-	return comes_back || i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
+	return comes_back(i) || i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
 	       i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN || i->row.state == INSTANCE_DRAINING;
 }
 

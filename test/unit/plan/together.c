@@ -249,7 +249,12 @@ START_TEST(a_base_that_is_filled_again_has_what_was_there) {
 	ck_assert_ptr_eq(requirer_of(lib, NULL), app);
 	instance_set_state(x.w.f, app, INSTANCE_MISSING, NULL, x.w.e.wall);
 	ck_assert_ptr_null(requirer_of(lib, NULL));
+	instance_set_state(x.w.f, app, INSTANCE_INSTALLING, NULL, x.w.e.wall);
+	instance_set_state(x.w.f, app, INSTANCE_FAILED, NULL, x.w.e.wall);
+	ck_assert_ptr_null(requirer_of(lib, NULL));
 	base_set_state(x.w.f, b, BASE_RESTORING, NULL, x.w.e.wall);
+	ck_assert_ptr_eq(requirer_of(lib, NULL), app); /* broken in the base that died, it may do in this one */
+	instance_set_state(x.w.f, app, INSTANCE_MISSING, NULL, x.w.e.wall);
 	ck_assert_ptr_eq(requirer_of(lib, NULL), app);
 	ck_assert_ptr_null(requirement_missed(b, app->version, a));
 	instance_set_wanted(x.w.f, app, false); /* its removal was not sent */
