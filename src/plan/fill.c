@@ -241,6 +241,11 @@ static struct base *room_next(
  */
 enum way { WAY_SWAP, WAY_MOVE, WAY_LEAVE };
 
+/* Those that require it stay where they are, or are about to come there: it cannot go elsewhere without them. */
+static bool needed_there(const struct instance *i) {
+	return requirer_of(i, NULL) != NULL || requirer_coming(i);
+}
+
 /* Where every base has one there is no other base to go to: a drain takes it away, a replacement happens where it is. */
 static enum way way_of(struct plan *p, const struct change *ch, const struct instance *i) {
 	bool everywhere = ch->deployment->current != NULL && ch->deployment->current->row.replicas < 0;
@@ -250,8 +255,7 @@ static enum way way_of(struct plan *p, const struct change *ch, const struct ins
 		return WAY_SWAP;
 	if (p->row.kind == PLAN_KIND_REPLACE)
 		return WAY_MOVE;
-	/* Those that require it stay where they are: it cannot go elsewhere without them. */
-	return strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_SURGE && requirer_of(i, NULL) == NULL ? WAY_MOVE : WAY_SWAP;
+	return strategy_of(p, ch)->upgrade_policy == UPGRADE_POLICY_SURGE && !needed_there(i) ? WAY_MOVE : WAY_SWAP;
 }
 
 /* Not this one in this plan: it went, is done, or cannot be asked now (repair brings it up to date when it is back; draining and replacing
@@ -295,7 +299,7 @@ static enum pick swap_try(struct plan_env *e, struct plan *p, struct change *ch,
 		return PICK_HELD;
 	}
 	enum need need = plan_keeps_revision(p) ? NEED_MET : needs(p, i->base, to->version);
-	if (need == NEED_ELSEWHERE && to->row.replicas >= 0 && requirer_of(i, NULL) == NULL) /* nobody brings there what it requires */
+	if (need == NEED_ELSEWHERE && to->row.replicas >= 0 && !needed_there(i)) /* nobody brings there what it requires */
 		return move_try(e, p, ch, i, batch);
 	if (need == NEED_COMES)
 		order_waits_for_needs(p, i->base, to->version);

@@ -247,6 +247,18 @@ const struct instance *requirer_of(const struct instance *i, const struct instan
 	return NULL;
 }
 
+bool requirer_coming(const struct instance *i) {
+	const struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link) {
+		ARENA_AUTO a = arena_new();
+		struct requirement r;
+		bool comes = x->row.wanted && x->row.state == INSTANCE_PENDING && requires_module(x->version, i->version->module, a, &r);
+		if (comes && requirement_meets(&r, i->version) && !met_without(i, &r))
+			return true;
+	}
+	return false;
+}
+
 bool requirers_break(const struct instance *old, const struct version *to) {
 	const struct instance *x = NULL;
 	struct requirement r;

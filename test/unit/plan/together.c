@@ -265,6 +265,22 @@ START_TEST(a_base_that_is_filled_again_has_what_was_there) {
 }
 END_TEST
 
+/* Wanted there, and its turn has not come: what it requires stays for it, where nothing else would do. */
+START_TEST(what_is_to_come_is_waited_for) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 1, NULL, log);
+	struct instance *lib = base_instance_of_module(x.w.bases[0], x.lib->module), *next;
+	app_wants(&x, "2.0.0", "[\"orders\"]", 1, NULL);
+	ck_assert(!requirer_coming(lib));
+	next = slot_succeed(&x.w.e, base_instance_of_module(x.w.bases[0], x.app->module), x.app->current);
+	ck_assert(requirer_coming(lib));
+	instance_set_wanted(x.w.f, next, false);
+	ck_assert(!requirer_coming(lib));
+	world_deinit(&x.w);
+}
+END_TEST
+
 /* Broken, it may be started again by its agent just then; one that its base does not hold goes at once. */
 START_TEST(what_is_broken_goes_after_those_that_require_it) {
 	struct pair_world x;
@@ -364,6 +380,6 @@ END_TEST
 TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_bases_with_all_their_modules,
     an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
     what_waits_for_a_failed_install_fails_too, what_is_required_goes_when_nobody_there_requires_it_any_more,
-    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there,
+    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there, what_is_to_come_is_waited_for,
     what_is_broken_goes_after_those_that_require_it, what_was_left_behind_keeps_what_it_requires_until_it_is_caught_up,
     victims_in_their_order)
