@@ -38,6 +38,13 @@ static void removed(struct plan_env *e, struct task *t) {
 	e->freed(e->arg, g);
 }
 
+/* In place. What it was there is no news any more, also before its base says so. */
+static void gone(struct plan_env *e, struct instance *i) {
+	(void)text_set(&i->row.reported, NULL);
+	fleet_touch(e->fleet, &i->o);
+	instance_set_state(e->fleet, i, INSTANCE_MISSING, "gone; its successor is being installed", e->wall);
+}
+
 static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, struct task *t, const struct task_outcome *o) {
 	struct instance *i = t->instance;
 	char text[160];
@@ -57,7 +64,7 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 	else if (c == NULL || c->form != CHAIN_IN_PLACE || (c->open == 1 && !c->failed))
 		removed(e, t);
 	else
-		instance_set_state(e->fleet, i, INSTANCE_MISSING, "gone; its successor is being installed", e->wall);
+		gone(e, i);
 }
 
 static void task_failed(struct plan_env *e, struct plan *p, struct chain *c, struct task *t, const struct task_outcome *o) {

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/name.h"
+#include "proto/held.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -212,10 +213,17 @@ static bool comes_back(const struct instance *i) {
 	return gone && i->row.generation != 0 && i->base->row.state != BASE_READY;
 }
 
+/* Its base came back with it while a task of it waited for its turn, and what becomes of it is told by that one's outcome only. */
+static bool came_back(const struct instance *i) {
+	enum held_meaning told = i->row.reported == NULL ? HELD_ON_ITS_WAY : held_meaning(i->row.reported);
+	return i->row.state == INSTANCE_MISSING && (told == HELD_ACTIVE || told == HELD_BESIDE);
+}
+
 /* It is there, or may be: a removal under way has not ended, an install has begun. */
 static bool active(const struct instance *i) {
-	return comes_back(i) || i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY || i->row.state == INSTANCE_INSTALLING ||
-	       i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN || i->row.state == INSTANCE_DRAINING;
+	return comes_back(i) || came_back(i) || i->row.state == INSTANCE_READY || i->row.state == INSTANCE_STANDBY ||
+	       i->row.state == INSTANCE_INSTALLING || i->row.state == INSTANCE_UNINSTALLING || i->row.state == INSTANCE_UNKNOWN ||
+	       i->row.state == INSTANCE_DRAINING;
 }
 
 static bool met_without(const struct instance *i, const struct requirement *r) {

@@ -295,6 +295,11 @@ START_TEST(what_is_broken_goes_after_those_that_require_it) {
 	ck_assert_ptr_null(task_awaits(t, false, a, NULL));
 	text_set(&lib->row.reported, "broken");
 	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));
+	text_set(&lib->row.reported, NULL);
+	instance_set_state(x.w.f, lib, INSTANCE_MISSING, NULL, x.w.e.wall);
+	ck_assert_ptr_null(task_awaits(t, false, a, NULL));
+	text_set(&lib->row.reported, "activated"); /* its base was restarted while this waited, and came back with it */
+	ck_assert_ptr_nonnull(task_awaits(t, false, a, NULL));
 	world_deinit(&x.w);
 }
 END_TEST
