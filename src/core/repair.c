@@ -167,6 +167,12 @@ static bool taken_over(const struct instance *i) {
 	return x != NULL && x != i && x->row.wanted && (i->row.state == INSTANCE_MISSING || x->row.state == INSTANCE_READY);
 }
 
+/* It went in place, and its successor has its units: nothing but the record is left of it. */
+static bool gave_way(const struct instance *i) {
+	bool held = i->row.reported != NULL && *i->row.reported != '\0';
+	return i->row.state == INSTANCE_MISSING && i->row.commanded == TASK_KIND_UNINSTALL && i->row.units < i->version->row.units && !held;
+}
+
 /* It was to go, and another stays that requires it there: it is wanted again, and the one that stands in for it goes. */
 static bool takes_back(struct core *c, struct instance *i, struct instance *r) {
 	const struct instance *x = requirer_of(i, NULL);
@@ -182,7 +188,7 @@ static bool takes_back(struct core *c, struct instance *i, struct instance *r) {
 
 static void repair_unwanted(struct core *c, struct instance *i) {
 	struct instance *r = replacement_of(i);
-	if (taken_over(i)) {
+	if (taken_over(i) || gave_way(i)) {
 		drop_record(c, i);
 		return;
 	}
