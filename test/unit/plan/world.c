@@ -165,7 +165,9 @@ void world_run(struct world *w, struct plan *p, const char *bad) {
 }
 
 void world_reload(struct world *w, struct plan *p) {
-	ck_assert(plan_live_free(p->live, &(size_t){ SIZE_MAX }));
+	/* No ck_assert: the fuzz target plays here, too, and is no test of Check's. */
+	while (!plan_live_free(p->live, &(size_t){ SIZE_MAX }))
+		continue;
 	p->live = NULL;
 	plan_restore(&w->e, p);
 }
