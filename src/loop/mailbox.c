@@ -52,9 +52,17 @@ static bool deliver_some(struct mailbox *m) {
 	return m->taken != NULL;
 }
 
+static bool more_posted(struct mailbox *m) {
+	pthread_mutex_lock(&m->lock);
+	bool more = m->head != NULL;
+	pthread_mutex_unlock(&m->lock);
+	return more;
+}
+
+/* What was left while a cut batch waited has no eventfd to wake anybody: it is looked for, too. */
 static void on_again(void *arg) {
 	struct mailbox *m = arg;
-	if (deliver_some(m))
+	if (deliver_some(m) || more_posted(m))
 		deferred_schedule(&m->again);
 }
 

@@ -231,6 +231,32 @@ static void leave_one(void *arg) {
 		deferred_schedule(&leaver);
 }
 
+#define BURST 300 /* more than one turn of the loop delivers */
+
+/* The last letter of the first turn leaves one more, while the rest of the burst waits. */
+static void deliver_burst(struct letter *letter, void *arg) {
+	struct parcel *p = (struct parcel *)letter;
+	ck_assert_int_eq(p->number, ++delivered);
+	if (p->number == 256)
+		mailbox_leave(mailbox, letter_new(0, BURST + 1));
+	if (p->number == BURST + 1)
+		loop_stop(loop);
+	free(p);
+}
+
+START_TEST(what_is_left_while_a_burst_waits_is_delivered) {
+	start();
+	delivered = 0;
+	ck_assert_int_eq(mailbox_new(loop, deliver_burst, NULL, &mailbox, NULL), 0);
+	for (int i = 1; i <= BURST; i++)
+		mailbox_post(mailbox, letter_new(0, i));
+	loop_run(loop);
+	ck_assert_int_eq(delivered, BURST + 1);
+	mailbox_free(mailbox);
+	loop_free(loop);
+}
+END_TEST
+
 START_TEST(letters_of_all_threads_arrive_in_order) {
 	start();
 	pthread_t t[2];
@@ -355,5 +381,5 @@ END_TEST
 
 TEST_SUITE("loop/loop", timers_fire_in_their_order, a_millisecond_is_a_millisecond, deferred_calls_run_once_after_the_callback,
     a_call_that_feeds_itself_starves_nobody, what_is_ready_runs_before_the_loop_returns, descriptors_and_signals_are_watched,
-    signals_arrive_on_the_loop, letters_of_all_threads_arrive_in_order, the_lag_of_the_loop_is_told,
-    a_letter_that_waited_is_lag_of_the_loop, completions_arrive_on_the_loop)
+    signals_arrive_on_the_loop, what_is_left_while_a_burst_waits_is_delivered, letters_of_all_threads_arrive_in_order,
+    the_lag_of_the_loop_is_told, a_letter_that_waited_is_lag_of_the_loop, completions_arrive_on_the_loop)
