@@ -436,7 +436,8 @@ mono_t core_deadline(const struct core *c) {
 		t = a;
 	if (mono_before(c->lease.valid_until, t) && c->lease.held)
 		t = c->lease.valid_until;
-	return mono_before(commit_deadline(c), t) ? commit_deadline(c) : t;
+	mono_t commit = commit_deadline(c);
+	return mono_before(commit, t) ? commit : t;
 }
 
 /* ---- for operations -------------------------------------------------------------------------------------------------------------------

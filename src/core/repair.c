@@ -169,8 +169,8 @@ static bool taken_over(const struct instance *i) {
 
 /* It went in place, and its successor has its units: nothing but the record is left of it. */
 static bool gave_way(const struct instance *i) {
-	bool held = i->row.reported != NULL && *i->row.reported != '\0';
-	return i->row.state == INSTANCE_MISSING && i->row.commanded == TASK_KIND_UNINSTALL && i->row.units < i->version->row.units && !held;
+	return i->row.state == INSTANCE_MISSING && i->row.commanded == TASK_KIND_UNINSTALL && i->row.units < i->version->row.units &&
+	       !instance_reported(i);
 }
 
 /* It was to go, and another stays that requires it there: it is wanted again, and the one that stands in for it goes. */

@@ -468,6 +468,9 @@ static inline int deployment_holders(const struct deployment *d) { /* bases of i
 		n += d->zone_holders[z];
 	return n;
 }
+static inline bool instance_reported(const struct instance *i) { /* its base says that it has it, whatever it is worth: it counts there */
+	return i->row.reported != NULL && *i->row.reported != '\0';
+}
 void instance_set_state(struct fleet *f, struct instance *i, enum instance_state s, const char *reason, wall_t now);
 void instance_set_wanted(struct fleet *f, struct instance *i, bool wanted);
 /* What it costs of its base, now. E_CONFLICT (nothing changed) when more do not fit. */

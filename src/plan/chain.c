@@ -375,13 +375,9 @@ static void stays(struct plan_env *e, struct chain *c, struct instance *old) {
 	c->out = false;
 }
 
-bool held_there(const struct instance *i) {
-	return i->row.reported != NULL && *i->row.reported != '\0';
-}
-
 /* Installed beside the old one, or elsewhere, it could not take over, and was not to be taken out again either. */
 static bool left_there(const struct chain *c, const struct instance *fresh) {
-	return c->form != CHAIN_IN_PLACE && fresh->row.generation != 0 && held_there(fresh);
+	return c->form != CHAIN_IN_PLACE && fresh->row.generation != 0 && instance_reported(fresh);
 }
 
 void chain_give_back(struct plan_env *e, struct chain *c) {

@@ -133,7 +133,6 @@ struct chain *chain_new(struct plan *p, struct change *ch, struct base *b, enum 
 struct task *chain_task(struct plan_env *e, struct chain *c, struct instance *i, enum task_kind kind, int64_t partner);
 void chain_commands(struct plan_env *e, struct chain *c); /* the tasks of its form */
 struct instance *slot_instance(struct plan_env *e, struct change *ch, struct base *b, struct revision *to, int64_t replaces);
-bool held_there(const struct instance *i); /* its base says that it has it, whatever it is worth: it counts until it is removed there */
 bool slot_can_succeed(const struct instance *old, const struct revision *to); /* in place, now */
 /* Nothing of the new version is on the base: the old one is wanted again (in place it is put back, by repair). */
 void chain_give_back(struct plan_env *e, struct chain *c);

@@ -149,7 +149,7 @@ static void failed_again(struct plan_env *e, struct plan *p, const struct change
 	if (!places_anew(p, ch)) {
 		i->row.failures = 0;
 		instance_set_state(e->fleet, i, INSTANCE_MISSING, "its base is tried again", e->wall);
-	} else if (held_there(i)) {
+	} else if (instance_reported(i)) {
 		instance_set_wanted(e->fleet, i, false); /* by repair */
 	} else {
 		fleet_instance_remove(e->fleet, i);

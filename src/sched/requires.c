@@ -297,8 +297,7 @@ static bool let_go(const struct instance *i, const struct instance *x, bool forc
 
 /* Its removal failed, or its base holds it broken: that one's agent may be starting it again by itself. */
 static bool lies_there(const struct instance *i) {
-	bool held = i->row.reported != NULL && *i->row.reported != '\0';
-	return i->row.state == INSTANCE_FAILED && (i->row.commanded == TASK_KIND_UNINSTALL || held);
+	return i->row.state == INSTANCE_FAILED && (i->row.commanded == TASK_KIND_UNINSTALL || instance_reported(i));
 }
 
 static const struct instance *removal_awaits(const struct instance *i, bool forced) {
