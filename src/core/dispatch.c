@@ -205,10 +205,20 @@ static bool given_up(struct core *c, struct task *t) {
 }
 
 /* An upgrade in place is two commands of one message: what goes and what comes are never torn apart by a limit. */
-static struct task *partner_waiting(const struct core *c, const struct task *t) {
+static struct task *partner_of(const struct core *c, const struct task *t) {
 	const struct instance *i = t->row.partner_id == 0 ? NULL : fleet_instance(c->fleet, t->row.partner_id);
-	struct task *other = i == NULL || i->base != t->base ? NULL : i->task;
+	return i == NULL || i->base != t->base ? NULL : i->task;
+}
+
+static struct task *partner_waiting(const struct core *c, const struct task *t) {
+	struct task *other = partner_of(c, t);
 	return other != NULL && other->queued && may_go(c, other) ? other : NULL;
+}
+
+/* It is given up, or what comes after it is: then its plan calls it off where its base did not hear of it yet. */
+static bool in_vain(struct core *c, struct task *t) {
+	struct task *comes = t->row.kind == TASK_KIND_UNINSTALL ? partner_of(c, t) : NULL;
+	return given_up(c, t) || (comes != NULL && given_up(c, comes) && t->row.state != TASK_PENDING);
 }
 
 static void send_now(struct core *c, struct task *t) {
@@ -230,7 +240,7 @@ static struct task *next_to_send(struct core *c) {
 	while ((t = TAILQ_FIRST(&c->ready)) != NULL) {
 		TAILQ_REMOVE(&c->ready, t, queue_link);
 		t->queued = false;
-		if (given_up(c, t) || !may_go(c, t))
+		if (in_vain(c, t) || !may_go(c, t))
 			continue;
 		if (slots_free(&c->slots, c->fleet))
 			return t;
@@ -241,7 +251,7 @@ static struct task *next_to_send(struct core *c) {
 	}
 	while ((t = slots_next(&c->slots, c->fleet)) != NULL) {
 		t->queued = false;
-		if (!given_up(c, t) && may_go(c, t))
+		if (!in_vain(c, t) && may_go(c, t))
 			return t;
 	}
 	return NULL;

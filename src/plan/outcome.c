@@ -67,6 +67,19 @@ static void task_succeeded(struct plan_env *e, struct plan *p, struct chain *c, 
 		gone(e, i);
 }
 
+static struct task *open_task(const struct plan_env *e, int64_t instance_id) {
+	const struct instance *i = instance_id == 0 ? NULL : fleet_instance(e->fleet, instance_id);
+	return i == NULL ? NULL : i->task;
+}
+
+/* In place: what was to make room for it stays where its base did not hear of that yet. */
+static void spare_old(struct plan_env *e, struct plan *p, const struct chain *c, const struct task *t) {
+	bool comes = c->form == CHAIN_IN_PLACE && t->row.kind == TASK_KIND_INSTALL;
+	struct task *removal = comes ? open_task(e, c->old_id) : NULL;
+	if (removal != NULL && removal->row.state == TASK_PENDING && removal->row.sent_at.us == 0)
+		task_cancel(e, p, removal);
+}
+
 static void task_failed(struct plan_env *e, struct plan *p, struct chain *c, struct task *t, const struct task_outcome *o) {
 	struct instance *i = t->instance;
 	close_task(e, t, TASK_FAILED);
@@ -81,6 +94,7 @@ static void task_failed(struct plan_env *e, struct plan *p, struct chain *c, str
 		c->failed = true;
 		c->fault = o->fault;
 		c->untouched |= t->row.kind == TASK_KIND_BEFORE_SWAP;
+		spare_old(e, p, c, t);
 	}
 }
 
@@ -157,11 +171,6 @@ static void task_again(struct plan_env *e, struct task *t) {
 		task_set_state(e->fleet, t, TASK_PENDING, e->wall);
 	}
 	e->task_ready(e->arg, t);
-}
-
-static struct task *open_task(const struct plan_env *e, int64_t instance_id) {
-	const struct instance *i = instance_id == 0 ? NULL : fleet_instance(e->fleet, instance_id);
-	return i == NULL ? NULL : i->task;
 }
 
 /* In place the old one goes first, also at the next try: the other way round its removal would take the new one of the same version. */

@@ -175,5 +175,27 @@ START_TEST(what_nobody_wants_any_more_is_not_put_back) {
 }
 END_TEST
 
-TEST_SUITE("plan/outcome", what_is_put_back_is_so_at_once, what_nobody_wants_any_more_is_not_put_back, a_pause_does_not_end_the_soak,
-    a_soak_is_no_task_that_does_not_end, in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)
+/* What it requires went while the old one was taken out of traffic: it is given up before its base heard of either. */
+START_TEST(what_would_make_room_for_nothing_stays) {
+	struct world w;
+	world_init(&w, 1, 1);
+	world_revision(&w, "1.0.0", 1, NULL);
+	world_run(&w, world_plan(&w, PLAN_KIND_RELEASE, 0, 1), NULL);
+	struct instance *old = TAILQ_FIRST(&w.d->instances);
+	text_set(&old->row.reported, "activated");
+	world_revision(&w, "2.0.0", 1, NULL);
+	struct plan *p = world_plan(&w, PLAN_KIND_UPGRADE, 1, 2);
+	plan_step(&w.e, p);
+	struct task *removal = task_of_kind(p, TASK_KIND_UNINSTALL);
+	plan_task_outcome(
+	    &w.e, task_of_kind(p, TASK_KIND_INSTALL), &(struct task_outcome){ .fault = FAULT_MODULE, .cause = "lib is gone" });
+	ck_assert_int_eq(removal->row.state, TASK_CANCELLED);
+	ck_assert(old->row.wanted && old->row.state == INSTANCE_READY && w.d->n_instances == 1);
+	ck_assert_int_eq(plan_failures(p), 1);
+	world_deinit(&w);
+}
+END_TEST
+
+TEST_SUITE("plan/outcome", what_would_make_room_for_nothing_stays, what_is_put_back_is_so_at_once,
+    what_nobody_wants_any_more_is_not_put_back, a_pause_does_not_end_the_soak, a_soak_is_no_task_that_does_not_end,
+    in_place_both_are_tried_again_together, a_try_of_its_own_needs_no_partner)

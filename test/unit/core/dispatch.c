@@ -1,0 +1,100 @@
+/* Commands: an upgrade in place is two of them, and what goes is not told without what comes. */
+#include "../../suite.h"
+
+#include "core/conductor.h"
+
+static const wall_t now = { US_PER_S };
+
+/* One base with app 1, which becomes app 2 in place. That requires lib, which is there. */
+struct world {
+	struct clock_virtual time;
+	struct core *c;
+	struct fleet *f;
+	struct tenant *t;
+	struct base *b;
+	struct deployment *app;
+	struct instance *lib, *old;
+	struct plan *p;
+};
+
+static struct version *version_of(struct world *w, const char *module, const char *name, const char *requires) {
+	struct module *m = fleet_module(w->t, module);
+	struct artifact *a = fleet_artifact(w->t, "00");
+	if (a == NULL)
+		a = fleet_artifact_add(w->f, w->t, &(struct row_artifact){ .sha256 = UNCONST("00") });
+	if (m == NULL)
+		m = fleet_module_add(w->f, w->t, &(struct row_module){ .name = UNCONST(module) });
+	return fleet_version_add(w->f, m, a, &(struct row_version){ .name = UNCONST(name), .units = 1, .requires = UNCONST(requires) });
+}
+
+static struct instance *put(struct world *w, struct deployment *d, struct version *v) {
+	struct row_instance row = { .wanted = true, .units = 1, .generation = 1, .revision = 1, .reported = UNCONST("activated") };
+	struct instance *i;
+	ck_assert_int_eq(fleet_instance_add(w->f, w->b, d, v, &row, &i, NULL), 0);
+	instance_set_state(w->f, i, INSTANCE_READY, NULL, now);
+	return i;
+}
+
+static void app_at(struct world *w, struct version *v) {
+	struct strategy s = strategy_unset;
+	s.upgrade_policy = UPGRADE_POLICY_IN_PLACE;
+	fleet_revision_add(w->f, w->app, v, &(struct row_revision){ .replicas = 1 }, &s);
+}
+
+static void world_init(struct world *w) {
+	struct core_env env = { .clock = clock_virtual_init(&w->time, now) };
+	struct core_config cfg;
+	core_config_defaults(&cfg);
+	ck_assert_int_eq(core_new(&env, &cfg, &w->c, NULL), 0);
+	w->f = w->c->fleet = w->c->plans.fleet = fleet_new();
+	core_look_at_clock(w->c);
+	fleet_on_plan_free(w->f, plan_live_free);
+	w->t = fleet_tenant_add(w->f, "default", now);
+	struct group *g = fleet_group_add(w->f, w->t, &(struct row_base_group){ .name = UNCONST("demo"), .install_limit = 9 });
+	w->b = fleet_base_add(w->f, g, &(struct row_base){ .name = UNCONST("n1"), .state = BASE_READY });
+	w->b->connected = true;
+	w->lib = put(w, NULL, version_of(w, "lib", "1", NULL));
+	struct version *v = version_of(w, "app", "1", NULL);
+	w->app = fleet_deployment_add(w->f, w->t, v->module, g, &(struct row_deployment){ .name = UNCONST("app") });
+	app_at(w, v);
+	w->old = put(w, w->app, v);
+	app_at(w, version_of(w, "app", "2", "[\"lib\"]"));
+	w->p = fleet_plan_add(w->f, w->t, &(struct row_plan){ .kind = PLAN_KIND_UPGRADE });
+	fleet_change_add(w->f, w->p, w->app, &(struct row_plan_change){ .from_revision = 1, .to_revision = 2 });
+	plan_step(&w->c->plans, w->p);
+	ck_assert_ptr_nonnull(w->old->task);
+}
+
+/* How many commands of that kind the base was told. */
+static int told(const struct world *w, enum task_kind kind) {
+	const struct task *t;
+	int n = 0;
+	TAILQ_FOREACH(t, &w->p->tasks, plan_link)
+		n += t->row.kind == (int)kind && t->row.sent_at.us != 0;
+	return n;
+}
+
+START_TEST(what_goes_and_what_comes_are_told_together) {
+	struct world w;
+	world_init(&w);
+	dispatch(w.c, true);
+	ck_assert_int_eq(told(&w, TASK_KIND_UNINSTALL), 1);
+	ck_assert_int_eq(told(&w, TASK_KIND_INSTALL), 1);
+	core_free(w.c);
+}
+END_TEST
+
+/* Somebody took lib away, with what that breaks in mind, after the plan had begun here. */
+START_TEST(what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it) {
+	struct world w;
+	world_init(&w);
+	instance_set_wanted(w.f, w.lib, false);
+	dispatch(w.c, true);
+	ck_assert_int_eq(told(&w, TASK_KIND_INSTALL), 0);
+	ck_assert_int_eq(told(&w, TASK_KIND_UNINSTALL), 0);
+	ck_assert(w.old->row.wanted && w.old->row.state == INSTANCE_READY && w.app->n_instances == 1);
+	core_free(w.c);
+}
+END_TEST
+
+TEST_SUITE("core/dispatch", what_goes_and_what_comes_are_told_together, what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it)
