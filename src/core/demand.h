@@ -17,7 +17,9 @@ struct demand {
 
 /* All of them together. E_CONFLICT with the pointer of the one that does not do. */
 int demand_check(struct core *c, const struct demand *v, size_t n, struct err *err);
-/* How many of its wanted instances others require where they are; ret (may be NULL): one of those that do. */
+/* How many of its wanted instances wanted ones of others require where they are, in whatever state either is: one that is moved counts
+ * where it goes to, one that is restored where it was. ret (may be NULL): a deployment of those that require. What comes to require it
+ * after this was asked is waited for by the plan that takes away. */
 int64_t demand_required(const struct deployment *d, const struct base *only, const struct deployment **ret);
 /* What is asked to go. */
 struct leaving {

@@ -10,6 +10,11 @@
 
 /* ---- who goes ---------------------------------------------------------------------------------------------------------------------------
  */
+/* Those that require it stay where they are, or are about to come there: it cannot go without them. */
+static bool needed_there(const struct instance *i) {
+	return requirer_of(i, NULL) != NULL || requirer_coming(i) != NULL;
+}
+
 struct victim {
 	const struct instance *i;
 	bool named, required, failing;
@@ -40,7 +45,7 @@ static int64_t load_of(const struct base *b) {
 static struct victim victim_of(const struct plan *p, const struct instance *i) {
 	return (struct victim){ .i = i,
 		.named = memo_names(&p->live->memo, i->row.base_id),
-		.required = requirer_of(i, NULL) != NULL,
+		.required = needed_there(i),
 		.failing = i->row.state != INSTANCE_READY,
 		.load = load_of(i->base),
 		.version = i->version->row.id }; /* in the order in which they were registered */
@@ -240,11 +245,6 @@ static struct base *room_next(
 /* ---- changing or moving what is there -------------------------------------------------------------------------------------------------
  */
 enum way { WAY_SWAP, WAY_MOVE, WAY_LEAVE };
-
-/* Those that require it stay where they are, or are about to come there: it cannot go elsewhere without them. */
-static bool needed_there(const struct instance *i) {
-	return requirer_of(i, NULL) != NULL || requirer_coming(i);
-}
 
 /* Where every base has one there is no other base to go to: a drain takes it away, a replacement happens where it is. */
 static enum way way_of(struct plan *p, const struct change *ch, const struct instance *i) {
@@ -471,14 +471,21 @@ static enum pick removal_start(struct plan_env *e, struct plan *p, struct change
 	return PICK_DONE;
 }
 
+/* It goes after those that require it there, with this plan or another; one that is about to come is let come. */
+static bool waits_for_requirers(struct plan *p, const struct instance *i) {
+	const struct instance *by = requirer_of(i, NULL), *coming = requirer_coming(i);
+	for (const struct instance *x = by; x != NULL; x = requirer_of(i, x))
+		order_waits(p, x);
+	if (coming != NULL)
+		order_waits(p, coming);
+	return by != NULL || coming != NULL;
+}
+
 static enum pick removal_try(struct plan_env *e, struct plan *p, struct change *ch, struct instance *i, int64_t batch) {
 	bool away = !base_reachable(i->base) && chain_find(p, ch->deployment, i->base) == NULL; /* nobody waits for it */
 	if (!away && slot_busy(p, ch, i))
 		return PICK_HELD;
-	const struct instance *by = away || p->live->memo.forced ? NULL : requirer_of(i, NULL);
-	for (const struct instance *x = by; x != NULL; x = requirer_of(i, x))
-		order_waits(p, x);
-	if (by != NULL) /* it goes after those, with this plan or another */
+	if (!away && !p->live->memo.forced && waits_for_requirers(p, i))
 		return PICK_HELD;
 	if (!away && !change_shrinks(ch) && !may_interrupt(p, ch, i)) { /* too few answer as it is */
 		p->live->wait.unavailable = true;

@@ -255,16 +255,18 @@ const struct instance *requirer_of(const struct instance *i, const struct instan
 	return NULL;
 }
 
-bool requirer_coming(const struct instance *i) {
+const struct instance *requirer_coming(const struct instance *i) {
 	const struct instance *x;
 	TAILQ_FOREACH(x, &i->base->instances, base_link) {
+		bool comes = x->row.wanted && (x->row.state == INSTANCE_PENDING || x->row.state == INSTANCE_MISSING);
+		if (!comes || !requires_any(x->version))
+			continue;
 		ARENA_AUTO a = arena_new();
 		struct requirement r;
-		bool comes = x->row.wanted && x->row.state == INSTANCE_PENDING && requires_module(x->version, i->version->module, a, &r);
-		if (comes && requirement_meets(&r, i->version) && !met_without(i, &r))
-			return true;
+		if (requires_module(x->version, i->version->module, a, &r) && requirement_meets(&r, i->version) && !met_without(i, &r))
+			return x;
 	}
-	return false;
+	return NULL;
 }
 
 bool requirers_break(const struct instance *old, const struct version *to) {

@@ -29,8 +29,8 @@ bool requires_instance(const struct instance *x, const struct instance *i);
 /* Who on that base, active there or on its way in or out, requires the module of `i`, and would miss it without `i`? NULL: nobody. `after`:
  * to go on behind that one. */
 const struct instance *requirer_of(const struct instance *i, const struct instance *after);
-/* Is somebody wanted on that base, and not told yet, who requires `i` and would miss it? */
-bool requirer_coming(const struct instance *i);
+/* Who is wanted on that base and not there yet, or not any more, requires `i`, and would miss it? NULL: nobody. */
+const struct instance *requirer_coming(const struct instance *i);
 /* Does somebody active on its base require `old`, whom the version that follows it would not do for? */
 bool requirers_break(const struct instance *old, const struct version *to);
 /* What v requires and nobody brings to that base: nothing of that module is wanted there. NULL: nothing; else in the arena. */

@@ -272,11 +272,11 @@ START_TEST(what_is_to_come_is_waited_for) {
 	pair_init(&x, 1, NULL, log);
 	struct instance *lib = base_instance_of_module(x.w.bases[0], x.lib->module), *next;
 	app_wants(&x, "2.0.0", "[\"orders\"]", 1, NULL);
-	ck_assert(!requirer_coming(lib));
+	ck_assert_ptr_null(requirer_coming(lib));
 	next = slot_succeed(&x.w.e, base_instance_of_module(x.w.bases[0], x.app->module), x.app->current);
-	ck_assert(requirer_coming(lib));
+	ck_assert_ptr_eq(requirer_coming(lib), next);
 	instance_set_wanted(x.w.f, next, false);
-	ck_assert(!requirer_coming(lib));
+	ck_assert_ptr_null(requirer_coming(lib));
 	world_deinit(&x.w);
 }
 END_TEST
@@ -382,9 +382,37 @@ START_TEST(victims_in_their_order) {
 }
 END_TEST
 
-TEST_SUITE("plan/together", what_is_required_is_installed_first, batches_count_bases_with_all_their_modules,
-    an_exchange_in_place_takes_those_along_that_require_it, a_takeover_in_the_middle_keeps_the_order,
-    what_waits_for_a_failed_install_fails_too, what_is_required_goes_when_nobody_there_requires_it_any_more,
-    what_others_require_is_not_taken_away_under_them, a_base_that_is_filled_again_has_what_was_there, what_is_to_come_is_waited_for,
-    what_is_broken_goes_after_those_that_require_it, what_was_left_behind_keeps_what_it_requires_until_it_is_caught_up,
-    victims_in_their_order)
+/* app is being restored on the fullest base, and lib is there for it: another one goes, and of two none. */
+START_TEST(what_is_being_restored_keeps_what_it_requires) {
+	struct pair_world x;
+	char log[256] = "";
+	pair_init(&x, 2, NULL, log);
+	struct instance *lib = base_instance_of_module(x.w.bases[0], x.lib->module), *app[2];
+	for (int k = 0; k < 2; k++)
+		app[k] = base_instance_of_module(x.w.bases[k], x.app->module);
+	fleet_instance_remove(x.w.f, app[1]);
+	instance_set_state(x.w.f, app[0], INSTANCE_MISSING, NULL, x.w.e.wall);
+	world_revision(&x.w, "1.0.0", 1, NULL);
+	struct plan *p = fleet_plan_add(x.w.f, x.w.t, &(struct row_plan){ .kind = PLAN_KIND_SCALE });
+	pair_change(&x, p, x.lib, false);
+	*log = '\0';
+	run_in_order(&x.w, p, NULL, log);
+	ck_assert_int_eq(p->row.state, PLAN_SUCCEEDED);
+	ck_assert(lib->row.wanted && lib->row.state == INSTANCE_READY && x.lib->n_instances == 1);
+	x.lib->row.offline = true;
+	p = fleet_plan_add(x.w.f, x.w.t, &(struct row_plan){ .kind = PLAN_KIND_OFFLINE });
+	fleet_change_add(x.w.f, p, x.lib, &(struct row_plan_change){ .from_revision = 2, .to_revision = 2 });
+	run_in_order(&x.w, p, NULL, log);
+	struct plan_wait wait;
+	plan_waiting(p, &wait);
+	ck_assert(p->row.state == PLAN_RUNNING && lib->row.wanted && wait.order && wait.order_id == app[0]->row.id);
+	world_deinit(&x.w);
+}
+END_TEST
+
+TEST_SUITE("plan/together", what_is_being_restored_keeps_what_it_requires, what_is_required_is_installed_first,
+    batches_count_bases_with_all_their_modules, an_exchange_in_place_takes_those_along_that_require_it,
+    a_takeover_in_the_middle_keeps_the_order, what_waits_for_a_failed_install_fails_too,
+    what_is_required_goes_when_nobody_there_requires_it_any_more, what_others_require_is_not_taken_away_under_them,
+    a_base_that_is_filled_again_has_what_was_there, what_is_to_come_is_waited_for, what_is_broken_goes_after_those_that_require_it,
+    what_was_left_behind_keeps_what_it_requires_until_it_is_caught_up, victims_in_their_order)
