@@ -8,6 +8,7 @@ static const wall_t now = { US_PER_S };
 /* One base with app 1, which becomes app 2 in place. That requires lib, which is there. */
 struct world {
 	struct clock_virtual time;
+	struct rng rng;
 	struct core *c;
 	struct fleet *f;
 	struct tenant *t;
@@ -42,9 +43,10 @@ static void app_at(struct world *w, struct version *v) {
 }
 
 static void world_init(struct world *w) {
-	struct core_env env = { .clock = clock_virtual_init(&w->time, now) };
+	struct core_env env = { .clock = clock_virtual_init(&w->time, now), .rng = &w->rng };
 	struct core_config cfg;
 	core_config_defaults(&cfg);
+	rng_init(&w->rng, 1);
 	ck_assert_int_eq(core_new(&env, &cfg, &w->c, NULL), 0);
 	w->f = w->c->fleet = w->c->plans.fleet = fleet_new();
 	core_look_at_clock(w->c);
@@ -97,4 +99,24 @@ START_TEST(what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it) 
 }
 END_TEST
 
-TEST_SUITE("core/dispatch", what_goes_and_what_comes_are_told_together, what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it)
+/* Its removal fails, as an outcome of its base or of another task there tells: it is tried again when its time has come. */
+START_TEST(what_refuses_to_go_is_not_asked_without_end) {
+	struct world w;
+	struct task_outcome refuses = { .fault = FAULT_MODULE, .retryable = true, .cause = "a thread of it does not end" };
+	world_init(&w);
+	instance_set_wanted(w.f, w.lib, false);
+	repair_instance(w.c, w.lib);
+	dispatch(w.c, true);
+	ck_assert(w.lib->task != NULL && w.lib->task->row.state == TASK_SENT);
+	task_outcome(w.c, w.lib->task, &refuses);
+	ck_assert_ptr_null(w.lib->task);
+	clock_virtual_advance(&w.time, w.lib->retry_at.us - w.c->mono.us);
+	core_look_at_clock(w.c);
+	leftovers_due(w.c, w.b);
+	ck_assert_ptr_nonnull(w.lib->task);
+	core_free(w.c);
+}
+END_TEST
+
+TEST_SUITE("core/dispatch", what_refuses_to_go_is_not_asked_without_end, what_goes_and_what_comes_are_told_together,
+    what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it)
