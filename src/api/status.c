@@ -66,8 +66,8 @@ static void note_groups(struct report *x, const struct tenant *t) {
 }
 
 /* A rolling deployment is as it should be unless what it waits for is no part of its own progress. */
-static bool stuck(const struct waiting *w, size_t n) {
-	return n > 0 && (strcmp(w[0].rule, "no_room") == 0 || strcmp(w[0].rule, "base_away") == 0);
+static bool stuck(const char *rule) {
+	return strcmp(rule, "no_room") == 0 || strcmp(rule, "base_away") == 0;
 }
 
 #define MAX_EXPLAINED 500 /* rolling ones looked into; a turn is short (rule 10) */
@@ -75,18 +75,14 @@ static bool stuck(const struct waiting *w, size_t n) {
 static void note_deployments(struct report *x, struct api_op *op) {
 	int explained = 0;
 	for (struct deployment *d = op->tenant->deployments; d != NULL; d = d->hh_name.next) {
-		struct waiting *w = NULL;
-		size_t n = 0;
-		bool rolling = d->row.state == DEPLOYMENT_ROLLING && explained < MAX_EXPLAINED;
-		if (rolling || d->row.state == DEPLOYMENT_WAITING || d->row.state == DEPLOYMENT_DEGRADED) {
-			n = explained++ < MAX_EXPLAINED ? explain_deployment(op->api->core, d, x->arena, &w) : 0;
-			rolling = rolling && stuck(w, n);
-		}
-		bool waiting = rolling || d->row.state == DEPLOYMENT_WAITING;
+		bool rolling = d->row.state == DEPLOYMENT_ROLLING && explained++ < MAX_EXPLAINED;
+		bool waiting = d->row.state == DEPLOYMENT_WAITING || (rolling && stuck(explain_rule(op->api->core, d, x->arena)));
 		const char *reason = waiting ? "deployment_waiting" : d->row.state == DEPLOYMENT_DEGRADED ? "deployment_degraded" : NULL;
 		Berth__V1__Attention *m = reason != NULL ? note(x, reason, d->row.name) : NULL;
+		struct waiting *w;
 		if (m == NULL)
 			continue;
+		size_t n = explain_deployment(op->api->core, d, x->arena, &w);
 		m->text = arena_printf(
 		    x->arena, "%d of %lld ready%s%s", d->n_ready, deployment_target(d), n > 0 ? ": " : "", n > 0 ? w[0].text : "");
 		m->command = n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command)

@@ -170,6 +170,8 @@ void account_instance(struct core *c, const struct instance *i, struct arena *a,
 /* A note for a plan that exchanges one for the other side by side in a JVM, where switching moves labels and no traffic; else NULL. */
 const char *explain_labels(const struct version *old, const struct version *to, struct arena *a);
 size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret);
+const char *explain_rule(
+    struct core *c, const struct deployment *d, struct arena *a); /* the first one's, "" when there is none; no words are made */
 /* Per rule: how many bases of the deployment's group it refuses for one more instance, with up to 5 names; candidates that fit. */
 struct refusal {
 	const char *rule, *text, *command;

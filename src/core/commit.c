@@ -42,7 +42,7 @@ void commit_op(struct core *c, struct core_op *op, const struct err *err) {
 }
 
 bool commit_idle(const struct core *c) {
-	return c->flying == NULL && TAILQ_EMPTY(&c->open->ops) && TAILQ_EMPTY(&c->open->effects) && TAILQ_EMPTY(&c->waiting) &&
+	return c->flying == NULL && TAILQ_EMPTY(&c->open->ops) && TAILQ_EMPTY(&c->open->effects) && c->n_waiting == 0 &&
 	       (c->fleet == NULL || !fleet_is_dirty(c->fleet));
 }
 
@@ -149,8 +149,7 @@ static void requeue_ops(struct core *c, struct bundle *b) {
 	struct applied *x;
 	while ((x = TAILQ_LAST(&b->ops, applied_list)) != NULL) {
 		TAILQ_REMOVE(&b->ops, x, entry);
-		TAILQ_INSERT_HEAD(&c->waiting, x->op, link);
-		c->n_waiting++;
+		core_enqueue(c, x->op, true);
 	}
 }
 

@@ -36,6 +36,7 @@
 #define UNCONST(p) ((char *)(uintptr_t)(p)) /* rows hold char *; copies are made before anybody writes */
 #define TURN_LIMIT_US (10 * US_PER_MS)
 #define TURN_BUDGET_US (TURN_LIMIT_US / 2)
+#define READS_BUDGET_US (TURN_LIMIT_US / 5)
 #define PIECE_OBJECTS 250 /* freed beside it, between two looks at the clock */
 #define PIECES_A_TURN 8
 #define JOINS_US (20 * US_PER_MS) /* from one commit for which only bases that join wait to the next */
@@ -132,8 +133,8 @@ struct core {
 	int64_t committed_event; /* the last that is in the ledger: what anybody may be told, and witness */
 	struct lease lease;
 	struct agenda agenda;
-	struct op_queue waiting; /* not applied yet */
-	size_t n_waiting;
+	struct op_queue waiting, reads; /* not applied yet: what may change something, and what only asks */
+	size_t n_waiting;               /* in both */
 	struct bundle *open, *flying;
 	mono_t joins_next;              /* a commit for which only bases that join wait does not begin before */
 	TAILQ_HEAD(, bundle) strays;    /* commits still in the ledger that we gave up */
@@ -191,6 +192,7 @@ void core_look_at_clock(struct core *c); /* at the start of a turn and of each i
 void core_wake(struct core *c);
 void core_set_mode(struct core *c, enum core_mode m, const char *reason);
 void core_fail_op(struct core *c, struct core_op *op, const struct err *err);
+void core_enqueue(struct core *c, struct core_op *op, bool first); /* in front of those that wait, or behind them */
 void core_refuse_waiting(struct core *c);
 bool core_may_act(const struct core *c); /* we hold the lease, by our own clock, now */
 void core_loaded(struct core *c);        /* the new fleet is in place: live state again */

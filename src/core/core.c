@@ -41,6 +41,7 @@ int core_new(const struct core_env *env, const struct core_config *cfg, struct c
 	c->started = clock_wall(&env->clock);
 	c->open = bundle_new();
 	TAILQ_INIT(&c->waiting);
+	TAILQ_INIT(&c->reads);
 	TAILQ_INIT(&c->ready);
 	slots_init(&c->slots, c->cfg.in_flight);
 	TAILQ_INIT(&c->to_command);
@@ -210,9 +211,17 @@ void core_stop(struct core *c, void (*done)(void *arg), void *arg) {
  */
 void core_submit(struct core *c, struct core_op *op) {
 	op->tries = 0;
-	TAILQ_INSERT_TAIL(&c->waiting, op, link);
-	c->n_waiting++;
+	core_enqueue(c, op, false);
 	core_wake(c);
+}
+
+void core_enqueue(struct core *c, struct core_op *op, bool first) {
+	struct op_queue *q = op->read ? &c->reads : &c->waiting;
+	if (first)
+		TAILQ_INSERT_HEAD(q, op, link);
+	else
+		TAILQ_INSERT_TAIL(q, op, link);
+	c->n_waiting++;
 }
 
 void core_fail_op(struct core *c, struct core_op *op, const struct err *err) {
@@ -220,11 +229,11 @@ void core_fail_op(struct core *c, struct core_op *op, const struct err *err) {
 	op->done(op, err);
 }
 
-static struct core_op *take_op(struct core *c) {
-	struct core_op *op = TAILQ_FIRST(&c->waiting);
+static struct core_op *take_op(struct core *c, struct op_queue *q) {
+	struct core_op *op = TAILQ_FIRST(q);
 	if (op == NULL)
 		return NULL;
-	TAILQ_REMOVE(&c->waiting, op, link);
+	TAILQ_REMOVE(q, op, link);
 	c->n_waiting--;
 	return op;
 }
@@ -251,7 +260,7 @@ static int refusal(const struct core *c, struct err *err) {
 
 void core_refuse_waiting(struct core *c) {
 	struct core_op *op;
-	while ((op = take_op(c)) != NULL) {
+	while ((op = take_op(c, &c->waiting)) != NULL || (op = take_op(c, &c->reads)) != NULL) {
 		struct err err = ERR_INIT;
 		refusal(c, &err);
 		core_fail_op(c, op, &err);
@@ -339,8 +348,8 @@ static bool engine_input(struct core *c) {
 	return true;
 }
 
-static bool op_input(struct core *c) {
-	struct core_op *op = take_op(c);
+static bool op_input(struct core *c, struct op_queue *q) {
+	struct core_op *op = take_op(c, q);
 	if (op == NULL)
 		return false;
 	c->culprit = (struct culprit){ CULPRIT_OP, 0 };
@@ -353,7 +362,7 @@ static bool op_input(struct core *c) {
 static bool turn_input(struct core *c) {
 	c->culprit = (struct culprit){ CULPRIT_NONE, 0 };
 	c->op_first = !c->op_first;
-	return c->op_first ? op_input(c) || engine_input(c) : engine_input(c) || op_input(c);
+	return c->op_first ? op_input(c, &c->waiting) || engine_input(c) : engine_input(c) || op_input(c, &c->waiting);
 }
 
 static bool turn_may_decide(const struct core *c) {
@@ -379,11 +388,19 @@ static void decide(struct core *c) {
 		dispatch(c, c->serial > 0);
 }
 
+/* Who only asks comes behind what changes something: its commit is under way by then, and who asks would have waited for it anyway. So
+ * those who read as fast as they can delay nobody's change by more than one answer, and changes delay them by a turn. */
+static void answer_reads(struct core *c) {
+	mono_t end = mono_add(clock_mono(&c->env.clock), READS_BUDGET_US);
+	while (!series_waits(c) && op_input(c, &c->reads) && mono_before(clock_mono(&c->env.clock), end))
+		continue;
+}
+
 static bool more_to_do(const struct core *c) {
 	if (!turn_may_decide(c) || series_waits(c) || fleet_dirty_count(c->fleet) >= (size_t)c->cfg.max_rows)
 		return false;
 	bool engine = c->due_plans.n > c->due_plans.next || !STAILQ_EMPTY(&c->held_back) || !mono_before(c->mono, agenda_next(&c->agenda));
-	return !TAILQ_EMPTY(&c->waiting) || (c->mode == CORE_ACTIVE && engine);
+	return c->n_waiting > 0 || (c->mode == CORE_ACTIVE && engine);
 }
 
 void core_look_at_clock(struct core *c) {
@@ -419,6 +436,10 @@ void core_turn(struct core *c) {
 	         c->n_waiting > MAX_QUEUED_OPS)
 		core_refuse_waiting(c);
 	commit_turn(c);
+	if (turn_may_decide(c) && !TAILQ_EMPTY(&c->reads)) {
+		answer_reads(c);
+		commit_turn(c);
+	}
 	series_idle(c);
 	stop_when_idle(c);
 	graves_look(c);

@@ -13,22 +13,26 @@ struct listing {
 	struct waiting v[12];
 	size_t n;
 	wall_t since;
+	bool first_only; /* its rule and command, without a sentence */
 };
+
+static bool full(const struct listing *l) {
+	return l->n == (l->first_only ? 1 : sizeof l->v / sizeof *l->v);
+}
 
 static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 static void add(struct listing *l, const char *rule, int count, const char *command, const char *fmt, ...) {
-	if (l->n == sizeof l->v / sizeof *l->v)
+	if (full(l))
+		return;
+	struct waiting *w = &l->v[l->n++];
+	*w = (struct waiting){ .rule = rule, .text = "", .command = command, .since = l->since, .count = count };
+	if (l->first_only)
 		return;
 	va_list ap;
 	va_start(ap, fmt);
-	l->v[l->n++] =
-	    (struct waiting){ .rule = rule, .text = arena_vprintf(l->a, fmt, ap), .command = command, .since = l->since, .count = count };
+	w->text = arena_vprintf(l->a, fmt, ap);
 	va_end(ap);
-}
-
-static bool full(const struct listing *l) {
-	return l->n == sizeof l->v / sizeof *l->v;
 }
 
 static size_t listed(struct listing *l, struct waiting **ret) {
@@ -51,8 +55,9 @@ static void place_report_of(
 }
 
 static void explain_room(struct core *c, const struct deployment *d, int64_t missing, struct listing *l) {
-	struct place_report rep;
-	place_report_of(c, d, NULL, l->a, &rep);
+	struct place_report rep = { 0 };
+	if (!l->first_only)
+		place_report_of(c, d, NULL, l->a, &rep);
 	add(l, "no_room", (int)missing, rep.n > 0 && rep.refusals[0].command != NULL ? rep.refusals[0].command : "berth base list",
 	    "%lld waiting for room: %s", (long long)missing, rep.n_bases == 0 ? "the group has no base yet" : rep.summary);
 }
@@ -180,7 +185,7 @@ static void explain_eviction(const struct core *c, const struct plan *p, const s
 static void explain_into(struct core *c, const struct plan *p, struct listing *l) {
 	struct plan_wait w;
 	char d[48];
-	const char *id = arena_printf(l->a, "%lld", (long long)p->row.id);
+	long long id = p->row.id;
 	plan_waiting(p, &w);
 	l->since = p->row.state_at;
 	const struct change *ch = TAILQ_FIRST(&p->changes);
@@ -200,10 +205,10 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		    "plan %lld of deployment %s is %s", (long long)ahead->row.id, other->deployment->row.name,
 		    word_text(WORD_PLAN, ahead->row.state));
 	if (w.paused)
-		add(l, "paused", 1, arena_printf(l->a, "berth plan resume %s", id), "paused: %s",
+		add(l, "paused", 1, arena_printf(l->a, "berth plan resume %lld", id), "paused: %s",
 		    p->row.state_reason == NULL ? "" : p->row.state_reason);
 	if (w.confirm)
-		add(l, "confirm", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch),
+		add(l, "confirm", 1, arena_printf(l->a, "berth plan confirm %lld %lld", id, (long long)p->row.current_batch),
 		    "batch %lld waits to be confirmed by a person", (long long)p->row.current_batch);
 	const struct deployment *homeless = w.no_room ? fleet_deployment_by_id(c->fleet, w.room_id) : NULL;
 	if (homeless != NULL)
@@ -243,7 +248,7 @@ static void explain_into(struct core *c, const struct plan *p, struct listing *l
 		add(l, "in_flight", 1, "", "as many bases are at work as max_in_flight allows");
 	if (w.gate != NULL) {
 		const struct plan_memo *m = plan_memo(fleet_plan(c->fleet, p->row.id));
-		add(l, "gate", 1, arena_printf(l->a, "berth plan confirm %s %lld", id, (long long)p->row.current_batch),
+		add(l, "gate", 1, arena_printf(l->a, "berth plan confirm %lld %lld", id, (long long)p->row.current_batch),
 		    "gate %s holds batch %lld%s%s; it refuses after another %s", w.gate, (long long)p->row.current_batch,
 		    m->gate_said[0] == '\0' ? "" : ": ", m->gate_said,
 		    duration_format(mono_diff(w.until, c->mono) / US_PER_S * US_PER_S, d));
@@ -317,47 +322,61 @@ static void explain_lacking(struct core *c, const struct deployment *d, struct l
 /* Work on it that is not the running plan's. */
 static void explain_instance(const struct instance *i, struct listing *l) {
 	const char *module = i->version->module->row.name, *version = i->version->row.name, *base = i->base->row.name;
-	const char *show = arena_printf(l->a, "berth base show %s", base);
-	if (!i->row.wanted && i->task == NULL && i->base->row.state != BASE_READY)
+	bool leftover = !i->row.wanted && i->task == NULL && i->base->row.state != BASE_READY;
+	bool busy = i->task != NULL && (i->task->plan == NULL || i->task->plan != i->deployment->plan);
+	const char *show = leftover || busy ? arena_printf(l->a, "berth base show %s", base) : NULL;
+	if (leftover)
 		add(l, "base_away", 1, show, "%s:%s is removed from %s when that base is back (it is %s)", module, version, base,
 		    word_text(WORD_BASE, i->base->row.state));
-	if (i->task != NULL && (i->task->plan == NULL || i->task->plan != i->deployment->plan))
+	if (busy)
 		add(l, "at_work", 1, show, "base %s was told to %s %s:%s before, and did not tell yet what came of it", base,
 		    word_text(WORD_TASK_KIND, i->task->row.kind), module, version);
 }
 
-size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
-	struct listing l = { .a = a, .since = d->row.state_at };
+static void explain_all(struct core *c, const struct deployment *d, struct listing *l) {
 	const struct instance *i;
 	if (d->plan != NULL)
-		explain_into(c, d->plan, &l);
-	explain_queued(c, d, &l);
+		explain_into(c, d->plan, l);
+	if (full(l))
+		return;
+	explain_queued(c, d, l);
 	TAILQ_FOREACH(i, &d->instances, deployment_link) {
-		if (full(&l))
+		if (full(l))
 			break;
-		explain_instance(i, &l);
+		explain_instance(i, l);
 		bool well = i->row.state == INSTANCE_READY || i->task != NULL || !i->row.wanted;
 		if (well)
 			continue;
-		add(&l, word_text(WORD_INSTANCE, i->row.state), 1, arena_printf(a, "berth base show %s", i->base->row.name),
+		add(l, word_text(WORD_INSTANCE, i->row.state), 1, arena_printf(l->a, "berth base show %s", i->base->row.name),
 		    "%s:%s on %s is %s%s%s", d->module->row.name, i->version->row.name, i->base->row.name,
 		    word_text(WORD_INSTANCE, i->row.state), i->row.state_reason == NULL || !*i->row.state_reason ? "" : ": ",
 		    i->row.state_reason == NULL ? "" : i->row.state_reason);
 	}
-	explain_turns(d, &l);
-	explain_lacking(c, d, &l);
+	explain_turns(d, l);
+	explain_lacking(c, d, l);
 	int64_t want = d->row.offline || d->current == NULL ? 0 : d->current->row.replicas;
 	if (d->plan == NULL && !d->row.offline && d->n_updated < d->n_wanted)
-		add(&l, "behind", d->n_wanted - d->n_updated,
-		    arena_printf(a, "berth deploy %s:%s", d->row.name, d->current->version->row.name),
+		add(l, "behind", d->n_wanted - d->n_updated,
+		    arena_printf(l->a, "berth deploy %s:%s", d->row.name, d->current->version->row.name),
 		    "%d of %d are at an earlier revision than %lld, and no plan is at work", d->n_wanted - d->n_updated, d->n_wanted,
 		    (long long)d->row.revision);
 	if (d->plan == NULL && d->n_wanted > want && want >= 0)
-		add(&l, "surplus", (int)(d->n_wanted - want), arena_printf(a, "berth scale %s %lld", d->row.name, (long long)want),
+		add(l, "surplus", (int)(d->n_wanted - want), arena_printf(l->a, "berth scale %s %lld", d->row.name, (long long)want),
 		    "%lld more than wanted, and no plan is at work", (long long)(d->n_wanted - want));
 	if (d->plan == NULL && d->n_wanted < want)
-		explain_room(c, d, want - d->n_wanted, &l);
+		explain_room(c, d, want - d->n_wanted, l);
+}
+
+size_t explain_deployment(struct core *c, const struct deployment *d, struct arena *a, struct waiting **ret) {
+	struct listing l = { .a = a, .since = d->row.state_at };
+	explain_all(c, d, &l);
 	return listed(&l, ret);
+}
+
+const char *explain_rule(struct core *c, const struct deployment *d, struct arena *a) {
+	struct listing l = { .a = a, .first_only = true };
+	explain_all(c, d, &l);
+	return l.n == 0 ? "" : l.v[0].rule;
 }
 
 const char *explain_labels(const struct version *old, const struct version *to, struct arena *a) {

@@ -37,7 +37,7 @@ void series_commit_done(struct core *c) {
 
 /* Nothing is left that could be the culprit. */
 void series_idle(struct core *c) {
-	bool busy = c->flying != NULL || !TAILQ_EMPTY(&c->waiting) || c->due_plans.n > c->due_plans.next || !TAILQ_EMPTY(&c->ready) ||
+	bool busy = c->flying != NULL || c->n_waiting > 0 || c->due_plans.n > c->due_plans.next || !TAILQ_EMPTY(&c->ready) ||
 	            !STAILQ_EMPTY(&c->held_back);
 	if (c->fleet != NULL && !busy && !fleet_is_dirty(c->fleet))
 		c->serial = 0;

@@ -1,5 +1,6 @@
 """Slow and flooding clients on REST and gRPC while a well-behaved one is served in between. Counted in turns, not in time: the server is
 frozen while the flood and then the one request are put into its sockets, so that what it does after it wakes is its own order."""
+import json
 import os
 import re
 import socket
@@ -10,6 +11,7 @@ import pytest
 import cell as cells
 
 CONNECTIONS, EACH = 60, 40  # the flood: so many connections with so many requests each, all sent at once
+ASKERS = 24                 # so many sockets are looked at in one turn
 ROUNDS = 6                  # turns that others may have had before the one is answered
 SETTLED = 48 << 20          # bytes that may stay with the allocator after a flood
 KEEPS = "ASAN_OPTIONS" in os.environ  # AddressSanitizer sets aside what is freed: what the process has says nothing then
@@ -77,6 +79,27 @@ def test_a_flood_of_requests_takes_turns_with_the_one(cell):
     for s in flood:
         s.close()
     one.close()
+
+
+def test_who_only_asks_holds_up_nobody_s_change(cell):
+    """Questions that came first are answered behind the change that came after them, so they do not stand in its way: they tell of it."""
+    askers, one = [connect(cell.one.rest) for _ in range(ASKERS)], connect(cell.one.rest)
+    for s in (*askers, one):
+        s.sendall(request(cell, "GET", "/livez"))
+        read_answer(s)
+    event = cell.api.get("/v1/status").json["lastEvent"]
+    cell.one.process.freeze()
+    try:
+        for s in askers:
+            s.sendall(request(cell, "GET", "/v1/status"))
+        one.sendall(request(cell, "POST", "/v1/tokens", b'{"name":"in-between","role":"read"}').replace(b"Host: x", b"Host: x\r\nContent-Type: application/json", 1))
+    finally:
+        cell.one.process.wake()
+    assert b" 201 " in read_answer(one)[0]
+    told = [json.loads(read_answer(s)[1])["lastEvent"] > event for s in askers]
+    assert sum(told) > ASKERS // 2, f"{ASKERS - sum(told)} of {ASKERS} were answered first"
+    for s in (*askers, one):
+        s.close()
 
 
 def hold_heads(cell):
