@@ -32,6 +32,20 @@ class TimedOut(AssertionError):
     pass
 
 
+class Refused(KeyError):
+    """A field was asked of an answer that is a problem and has no such field."""
+
+    def __str__(self):
+        return self.args[0]
+
+
+class Problem(dict):
+    """The document of an error."""
+
+    def __missing__(self, key):
+        raise Refused(f"no {key} in {json.dumps(self)[:600]}")
+
+
 # With a sanitizer every program takes several times as long. What is a time-out, here or in a server, is longer then by as much.
 PACE = 3 if {"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ) else 1
 TIME_OUT = re.compile(r"--(lease|stop|silent|lost)=(\d+)(ms|s)")
@@ -44,16 +58,21 @@ def paced(option):
 
 
 def until(condition, seconds=20, what="a condition"):
-    """The first true value of a condition; TimedOut after so long."""
+    """The first true value of a condition; TimedOut after so long. What the server refuses for now (a lease or a database that is away for a
+    moment, a base that has not joined) is not so yet."""
     seconds *= PACE
     end = time.monotonic() + seconds
     tick = threading.Event()
     while True:
-        value = condition()
+        refused = ""
+        try:
+            value = condition()
+        except Refused as e:
+            value, refused = None, f"; {e}"
         if value:
             return value
         if time.monotonic() > end:
-            raise TimedOut(f"{what}: not so after {seconds} s")
+            raise TimedOut(f"{what}: not so after {seconds} s{refused}")
         tick.wait(0.02)
 
 
@@ -176,7 +195,8 @@ class Answer:
 
     @property
     def json(self):
-        return json.loads(self.body)
+        value = json.loads(self.body)
+        return Problem(value) if self.status >= 400 and isinstance(value, dict) else value
 
     @property
     def code(self):
@@ -234,10 +254,10 @@ class Rest:
         finally:
             connection.close()
 
-    def try_get(self, path):
+    def try_get(self, path, timeout=5):
         """An answer, or None while nobody is there."""
         try:
-            return self.call("GET", path, timeout=5)
+            return self.call("GET", path, timeout=timeout)
         except (OSError, http.client.HTTPException):
             return None
 

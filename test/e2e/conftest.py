@@ -47,12 +47,13 @@ class Fleet(cells.Cell):
     def api(self):
         return self.one.client
 
+    def answered(self, ask, what):
+        """Asks until it is answered: with leases as short as these a busy machine misses one now and then."""
+        return cells.until(lambda: (a := ask()).status != 503 and a, 20, f"{what} is answered")
+
     def made(self, path, body):
-        """Asks until it is answered: with leases as short as these a busy machine misses one now and then. body: of each try."""
-        def answered():
-            answer = self.api.post(path, body())
-            return answer.status != 503 and answer
-        answer = cells.until(answered, 20, f"POST {path} is answered")
+        """body: of each try."""
+        answer = self.answered(lambda: self.api.post(path, body()), f"POST {path}")
         assert answer.status == 201, answer
         return answer.json
 
@@ -84,10 +85,11 @@ class Fleet(cells.Cell):
         """The plan, at its end when it ends within `wait`."""
         title, version = module.split(":")
         wait *= cells.PACE
+        headers = {"Prefer": f"wait={wait}", "Idempotency-Key": os.urandom(8).hex()}
         body = {"module": title, "version": version, "group": group, "replicas": replicas, "strategy": {"minReady": "0s"}} | fields
         if name:
             body["name"] = name
-        answer = self.api.post("/v1/deployments", body, headers={"Prefer": f"wait={wait}"}, timeout=wait + 30)
+        answer = self.answered(lambda: self.api.post("/v1/deployments", body, headers=headers, timeout=wait + 30), "the deploy")
         assert answer.status in status, answer
         return answer.json
 
@@ -101,7 +103,7 @@ class Fleet(cells.Cell):
     def module(self, base, path):
         """A module's answer; None while the base does not listen."""
         ports = self.agents[base].ports
-        return cells.Rest(f"127.0.0.1:{ports['http']}").try_get(path) if ports else None
+        return cells.Rest(f"127.0.0.1:{ports['http']}").try_get(path, 30) if ports else None
 
     def says(self, base, path, text):
         answer = self.module(base, path)
