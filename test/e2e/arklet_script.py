@@ -84,17 +84,22 @@ class Arklet:
         self.started = time.monotonic()
         self.lock, self.busy = threading.Lock(), set()
         self.workers = [threading.Lock() for _ in range(workers)]
-        self.turn, self.open, self.port = 0, None, port
+        self.turn, self.open = 0, None
+        self.place = self._bound(port)  # never listens: its port stays its own while it is down
+        self.port = self.place.getsockname()[1]
         self.up()
 
     # ---- life
 
+    def _bound(self, port):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("127.0.0.1", port))
+        return s
+
     def up(self):
-        self.open = socket.socket()
-        self.open.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.open.bind(("127.0.0.1", self.port))
+        self.open = self._bound(self.port)
         self.open.listen(128)
-        self.port = self.open.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.open,), daemon=True).start()
         return self
 

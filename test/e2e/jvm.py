@@ -6,6 +6,7 @@ base.jar and modules of the same names that somebody has built with another runt
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import zipfile
@@ -53,9 +54,14 @@ def remade(path, to, **manifest):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Of those that the kernel gives to nobody by itself: the JVM takes it only seconds later."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(20000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                continue
 
 
 class Arklet:
@@ -96,11 +102,11 @@ class Web:
         self.rest = cells.Rest(f"127.0.0.1:{port}")
 
     def says(self, path, text):
-        answer = self.rest.try_get(path)
+        answer = self.rest.try_get(path, 30)
         return answer is not None and answer.status == 200 and text in answer.body.decode()
 
     def status(self, path):
-        answer = self.rest.try_get(path)
+        answer = self.rest.try_get(path, 30)
         return answer.status if answer else None
 
 
