@@ -4,7 +4,6 @@ arklet's in test_hostile_arklet.py, real JVMs in test_koupleless.py."""
 import hashlib
 import http.client
 import json
-import threading
 import time
 
 import pytest
@@ -114,7 +113,7 @@ def test_checklist_timeouts_an_answer_that_stops_in_between_is_given_up_and_aske
     base.stall = "installBiz"
     began = time.monotonic()
     ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group, wait=0))
-    assert 9 < time.monotonic() - began < 35, "its task time-out is 120 s"
+    assert 9 < time.monotonic() - began < 100, "its task time-out is 120 s"
     assert len(base.asked("installBiz")) == 1 and base.held() == {f"{group}-m:1.0.0": "activated"} and base.stall is None
 
 
@@ -170,15 +169,16 @@ def test_checklist_serialises_per_module_and_bounds_what_one_base_does(cell, gro
     assert len(spans) == 6 and max(sum(b <= at < e for b, e in spans) for at, _ in spans) <= 2
 
 
-def baseline(cell, group, until, base):
-    """Three modules of different priority on a base, which is then restarted."""
+def baseline(cell, group, base, **failing):
+    """Three modules of different priority on a base, which is then restarted: each takes its time now, and these fail."""
     base.started -= 1000
     add(cell, group, base, f"{group}-1")
     for name, priority in (("late", 300), ("early", 10), ("middle", 100)):
         ended(cell, cell.deploy(push(cell, f"{group}-{name}", "1.0.0", priority=priority), 1, group=group))
     base.order.clear()
-    base.restart()
     base.slow = {f"{group}-{n}": 0.3 for n in ("late", "early", "middle")}
+    base.failing = {f"{group}-{n}": cause for n, cause in failing.items()}
+    base.restart()
 
 
 def all_three(base):
@@ -187,7 +187,7 @@ def all_three(base):
 
 def test_checklist_help_decides_and_without_batches_the_order_of_priorities_is_kept(cell, group, until):
     base = script.Arklet(generation="2.1.6", workers=8)
-    baseline(cell, group, until, base)
+    baseline(cell, group, base)
     until(lambda: all_three(base), 40, "restored")
     assert [a.body["bizName"].rpartition("-")[2] for a in base.asked("installBiz")[3:]] == ["early", "middle", "late"]
     assert base.asked("help") and base.asked("batchInstallBiz") == []
@@ -196,7 +196,7 @@ def test_checklist_help_decides_and_without_batches_the_order_of_priorities_is_k
 
 def test_checklist_a_baseline_goes_in_by_one_batch_where_help_lists_it(cell, group, until):
     base = script.Arklet(workers=8)
-    baseline(cell, group, until, base)
+    baseline(cell, group, base)
     until(lambda: all_three(base), 40, "restored")
     batch, = base.asked("batchInstallBiz")
     assert len(batch.body["bizList"]) == 3 and len(base.asked("installBiz")) == 3, "no single install after the first three"
@@ -206,8 +206,7 @@ def test_checklist_a_baseline_goes_in_by_one_batch_where_help_lists_it(cell, gro
 
 def test_a_failed_item_of_a_batch_is_installed_alone_to_learn_its_cause(cell, group, until):
     base = script.Arklet(workers=8)
-    baseline(cell, group, until, base)
-    base.failing[f"{group}-middle"] = "java.lang.IllegalStateException: no database today"
+    baseline(cell, group, base, middle="java.lang.IllegalStateException: no database today")
     until(lambda: len(base.held()) == 2 and len(base.asked("installBiz")) > 3, 40, "two are in, the third was tried alone")
     assert {a.body["bizName"] for a in base.asked("installBiz")[3:]} == {f"{group}-middle"}
     until(lambda: "no database today" in cell.instances(module=f"{group}-middle")[0].get("stateReason", ""), 15, "its cause is known")
@@ -504,7 +503,7 @@ def test_checklist_heartbeats_in_both_shapes_with_unknown_keys_and_a_farewell(ce
     assert beat(cell, token, base, early=early).status == 200  # every 12 s or every 120 s: the same
     assert beat(cell, token, base, path="//heartbeat").status == 200
     assert beat(cell, token, base, early=early, state="deactivated").status == 200
-    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}").json["state"] == "stopped", 5, "it said goodbye")
+    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}").json["state"] == "stopped", 20, "it said goodbye")
     base.down()
 
 
@@ -728,7 +727,7 @@ def test_a_base_of_another_tenant_whose_token_was_renewed_is_still_heard(cell, g
     assert answer.status == 200 and [b["bizName"] for b in answer.json] == [f"{group}-t"], answer
     assert beat(cell, token, script.Arklet(identity=f"late-{group}")).status == 401, "who is not in needs a token"
     assert beat(cell, token, base, state="deactivated").status == 200
-    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}{where}").json["state"] == "stopped", 5, "it said goodbye")
+    until(lambda: cell.api.get(f"/v1/bases/{name_of(base)}{where}").json["state"] == "stopped", 20, "it said goodbye")
     base.down()
 
     same = cell.api.post("/v1/tokens", {"name": f"same-{group}", "role": "join", "group": group}).json["secret"]

@@ -39,6 +39,7 @@ def test_installs_that_would_cross_the_limit_are_refused_with_the_numbers(cell, 
     first = jvm(cell, group, "0", m=5)
     ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0"), 1, group=group))
     tight = jvm(cell, group, "tight", used=68, m=5)
+    until(lambda: memory(cell, f"{group}-tight").get("metaspaceUsed") == 68 * MIB, 20, "its memory is told")
     assert cell.berth("group", "set", group, "--metaspace-limit", "70").returncode == 0
     plan = cell.deploy(f"{group}-m:1.0.0", 2, group=group, wait=1)
     why = cell.berth("why", f"{group}-m").stdout
@@ -56,6 +57,7 @@ def test_what_memory_pressure_would_give_back_does_not_count(cell, group, until)
     for version in ("1.0.0", "2.0.0", "3.0.0", "4.0.0"):
         ended(cell, cell.deploy(push(cell, f"{group}-m", version, path="shop"), "all", group=group))
     until(lambda: memory(cell, f"{group}-0").get("metaspaceUsed") == 80 * MIB, 20, "it has grown")
+    until(lambda: memory(cell, f"{group}-1").get("metaspaceUsed") == 80 * MIB, 20, "and so has the other one's")
     assert memory(cell, f"{group}-0")["metaspaceNeeded"] == 65 * MIB
     ended(cell, cell.deploy(push(cell, f"{group}-n", "1.0.0"), 1, group=group))  # now its cost is known
     set_group(cell, group, metaspaceLimit=75)

@@ -158,7 +158,7 @@ def test_a_slow_link(cell):
 def test_one_frozen_backend(cell):
     """Of the commit connection: what was sent to it is done by another, and not a second time when it wakes. (One that is stopped while it
     writes WAL stops all of PostgreSQL; that is the silent link.)"""
-    (pid,), = cell.sql("select pid from pg_stat_activity where application_name = 'berthd commit' and state = 'idle'")
+    (pid,), = cells.until(lambda: cell.sql("select pid from pg_stat_activity where application_name = 'berthd commit' and state = 'idle'"), what="nothing is committed")
     os.kill(pid, signal.SIGSTOP)
     try:
         with Writers(cell) as writers:

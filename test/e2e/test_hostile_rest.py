@@ -44,7 +44,7 @@ class Line:
             head.setdefault("Content-Type", "application/json")
         if self.connection is None:
             host, _, port = self.address.rpartition(":")
-            self.connection = http.client.HTTPConnection(host, int(port), timeout=5)
+            self.connection = http.client.HTTPConnection(host, int(port), timeout=60)
         try:
             self.connection.putrequest(method, url, skip_accept_encoding=True)
             for name, value in head.items():

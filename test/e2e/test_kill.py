@@ -89,8 +89,8 @@ def test_base(midway, until):
     was = agent.base_pid
     os.kill(was, signal.SIGKILL)
     until(lambda: agent.base_pid not in (None, was), what="the agent starts it again")
-    plan = midway.ended(midway.number) if midway.plan(midway.number)["state"] == "running" else midway.plan(midway.number)
-    if plan["state"] == "paused":
+    until(lambda: midway.plan(midway.number)["state"] not in ("queued", "running"), 40, "the plan ends or is paused")
+    if midway.plan(midway.number)["state"] == "paused":
         assert midway.berth("plan", "retry", midway.number).returncode == 0
     ends_well(midway)
 
@@ -166,8 +166,7 @@ def test_what_was_answered_is_there(fleet):
             except Exception:
                 lost.append(name)
                 continue
-            if answer.status == 201:
-                answered.append(name)
+            (answered if answer.status == 201 else lost).append(name)
     threads = [threading.Thread(target=writer, args=(n,), daemon=True) for n in range(16)]
     for t in threads:
         t.start()
@@ -187,9 +186,10 @@ def test_base_restarts_while_the_server_is_away(fleet, until):
     fleet.begin()
     fleet.deploy(fleet.push("hello-1.0.0"))
     fleet.one.process.kill()
-    for b in BASES:
-        os.kill(fleet.agents[b].base_pid, signal.SIGKILL)
-    until(lambda: not any(fleet.says(b, "/hello", "hello") for b in BASES))
+    were = {b: fleet.agents[b].base_pid for b in BASES}
+    for pid in were.values():
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: all(fleet.agents[b].base_pid not in (None, were[b]) for b in BASES), what="their agents start them again")
     until(lambda: all(fleet.says(b, "/hello", "hello 1.0.0") for b in BASES), 30, "all have hello again, without a server")
     agent = fleet.agents["n1"]
     agent.process.kill()
@@ -230,11 +230,12 @@ def test_database_away_and_back(fleet, until):
 # ---- two servers on one database ------------------------------------------------------------------------------------------------------
 
 @pytest.fixture
-def pair(fleet):
+def pair(fleet, request):
     """Server a with its embedded database, b on the same one, three bases that know both."""
-    a = fleet.server("a", "--lease=3s", "--renew=1s", "--stop=2s").ready()
+    options = (f"--lease={getattr(request, 'param', '3s')}", "--renew=1s", "--stop=2s")
+    a = fleet.server("a", *options).ready()
     fleet.servers["server"] = a
-    b = fleet.server("b", "--lease=3s", "--renew=1s", "--stop=2s", "--database-url", a.conninfo).listening()
+    b = fleet.server("b", *options, "--database-url", a.conninfo).listening()
     fleet.a, fleet.b = a, b
     fleet.group("demo", 5)
     fleet.join(BASES)
@@ -247,7 +248,7 @@ def active(server):
 
 
 def test_standby_forwards(pair):
-    answer = pair.b.client.post("/v1/modules", {"name": "via-b"})
+    answer = pair.answered(lambda: pair.b.client.post("/v1/modules", {"name": "via-b"}), "a write that b forwards")
     assert answer.status == 201, answer
     assert pair.a.client.get("/v1/modules/via-b").status == 200
 
@@ -275,18 +276,19 @@ def test_standby_takes_over_from_a_frozen_server_that_changes_nothing_when_it_wa
     pair.sound()
 
 
+@pytest.mark.parametrize("pair", ["10s"], indirect=True, ids=["a long lease"])
 def test_a_stopping_server_hands_over_at_once(pair, until):
     """a must go while its database stays, so b is made active first, and a takes over from it."""
     pair.a.process.freeze()
-    until(lambda: active(pair.b), 15)
+    until(lambda: active(pair.b), 30)
     pair.a.process.wake()
-    until(lambda: (x := pair.a.client.try_get("/v1/status")) is not None and x.status == 200 and x.json["address"] == pair.b.rest, 15, "a stands by")
+    until(lambda: (x := pair.a.client.try_get("/v1/status")) is not None and x.status == 200 and x.json["address"] == pair.b.rest, 30, "a stands by")
     began = time.monotonic()
     pair.b.process.signal(signal.SIGTERM)
-    until(lambda: active(pair.a), 10, "a is active")
+    until(lambda: active(pair.a), 20, "a is active")
     took = time.monotonic() - began
     assert pair.b.process.popen.wait(20) == 0
-    assert took < 2.5 * cells.PACE, f"{took:.1f} s: it waited for the lease to run out"
+    assert took < 9 * cells.PACE, f"{took:.1f} s: it waited for the lease to run out"
     pair.deploy(pair.push("hello-1.0.0"))
     assert pair.on("hello") == BASES
     pair.sound()

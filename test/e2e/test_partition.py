@@ -57,8 +57,9 @@ def test_a_base_partitioned_and_healed(four, until):
     four.proxies[away].go_on()
     becomes(four, away, "ready")
     until(lambda: not four.says(away, "/hello", "hello"), 30, "what is surplus goes")
-    assert four.on("hello", "2.0.0") == sorted({"n1", "n2", "n3", "n4"} - {away}) and len(four.instances(module="hello")) == 3
-    assert not four.api.get("/v1/findings").json["findings"]
+    until(lambda: len(four.instances(module="hello")) == 3, 30, "and is known to have gone")
+    assert four.on("hello", "2.0.0") == sorted({"n1", "n2", "n3", "n4"} - {away})
+    until(lambda: not four.api.get("/v1/findings").json["findings"], 10, "nothing is left to be found")
     four.sound()
 
 
@@ -96,7 +97,7 @@ def test_a_frozen_agent(four, until):
     installs = agent.process.words().count("install of")
     agent.process.freeze()
     try:
-        becomes(four, held, "silent")
+        becomes(four, held, "silent", "lost")
         assert four.says(held, "/hello", "hello 1.0.0")
         becomes(four, held, "lost")
     finally:

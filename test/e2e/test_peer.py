@@ -16,15 +16,17 @@ def test_a_base_that_joins_gets_its_baseline_before_it_is_ready(fleet, shop):
     fleet.join(["n3"])
     # Ready means that all of it is in, the required one first.
     assert fleet.module("n3", "/app").status == fleet.module("n3", "/lib").status == fleet.module("n3", "/other").status == 200
-    text = fleet.agents["n3"].process.log.read_text()
+    log = fleet.agents["n3"].process.log
+    cells.until(lambda: "the base is ready" in log.read_text(), what="its agent says so, too")
+    text = log.read_text()
     assert text.index("restored lib:1.0") < text.index("restored app:1.0") < text.index("the base is ready"), text
     cells.until(lambda: fleet.on("app") == fleet.on("lib") == ["n1", "n2", "n3"])
-    assert fleet.api.get("/v1/deployments/app").json["state"] == "running"
+    cells.until(lambda: fleet.api.get("/v1/deployments/app").json["state"] == "running")
     fleet.sound()
 
 
 def test_one_that_leaves_is_forgotten_without_fuss(fleet, shop):
-    fleet.begin("--heartbeat=300ms", "--silent=1s", "--lost=2s", "--replace=1s", "--forget=6s", bases=3)
+    fleet.begin("--heartbeat=300ms", "--silent=2s", "--lost=4s", "--replace=1s", "--forget=8s", bases=3)
     shop("a", "1.0")
     everywhere(fleet, "a:1.0")
     fleet.agents["n3"].process.signal(signal.SIGKILL)
@@ -46,7 +48,8 @@ def test_an_upgrade_rolls_over_all_in_batches_and_takes_late_ones_along(fleet, s
     assert len(fleet.on("a", "2.0")) == 1
     fleet.join(["n5"])
     # What joins is never ahead of its batch.
-    assert fleet.on("a", "1.0").count("n5") == 1
+    cells.until(lambda: fleet.on("a", "1.0").count("n5") == 1, what="it got the old version")
+    assert len(fleet.on("a", "2.0")) == 1
     fleet.api.post(f"/v1/plans/{plan['id']}:confirm", {"batch": 1})
     ended = fleet.ended(plan["id"])
     assert ended["state"] == "succeeded" and len(ended["batches"]) > 1, ended

@@ -212,8 +212,10 @@ def test_a_failing_requirement_fails_what_waits_for_it(fleet, shop):
     shop("app", "1.0", broken="")
     plan = together(fleet, "app:1.0", "broken:1.0.0", replicas=1, wait=0, strategy={"retries": 0})
     cells.until(lambda: fleet.plan(plan["id"])["state"] == "paused")
-    failed = [t for t in fleet.plan(plan["id"])["tasks"] if t["state"] == "failed"]
-    assert {t["module"] for t in failed} == {"app", "broken"}, failed
+
+    def failures():
+        return [t for t in fleet.plan(plan["id"])["tasks"] if t["state"] == "failed"]
+    failed = cells.until(lambda: {t["module"] for t in failures()} == {"app", "broken"} and failures(), what="both have failed")
     assert any("which it requires" in t["cause"] for t in failed if t["module"] == "app"), failed
     fleet.sound()
 
@@ -249,7 +251,7 @@ def test_catching_up_where_a_plan_went_on_without(fleet, shop):
     cells.until(lambda: fleet.plan(number["id"])["state"] in ("confirming", "succeeded"))
     if fleet.plan(number["id"])["state"] == "confirming":
         fleet.api.post(f"/v1/plans/{number['id']}:confirm", {"batch": 1})
-    cells.until(lambda: len(fleet.on("hello", "9.0")) == 3)
+    assert fleet.ended(number["id"])["state"] == "succeeded" and len(fleet.on("hello", "9.0")) == 3
     again = fleet.api.post("/v1/deployments/hello:retry", {}).json
     assert again["notes"] == ["it is as wanted: nothing to catch up"], again
 

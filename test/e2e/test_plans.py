@@ -224,7 +224,9 @@ class Watch:
     def read_until(self, wanted):
         kind = None
         while not wanted():
-            line = self.answer.readline().decode().rstrip()
+            line = self.answer.readline().decode()
+            assert line, "the server ended the stream"
+            line = line.rstrip()
             if line.startswith("event: "):
                 kind = line[7:]
             elif line.startswith("data: "):

@@ -35,7 +35,7 @@ def test_forty_bases_sixteen_clients(fleet, until):
     waiting = [d for d in fleet.api.get("/v1/deployments", limit=1000).json["deployments"] if d["ready"] == 0]
     assert len(waiting) == 96 - N
     for d in waiting:
-        assert [w["rule"] for w in fleet.api.get(f"/v1/deployments/{d['name']}").json["waitingFor"]] == ["no_room"]
+        until(lambda: [w["rule"] for w in fleet.api.get(f"/v1/deployments/{d['name']}").json.get("waitingFor", [])] == ["no_room"], 20, f"{d['name']} waits for room")
 
     # Room for one more each: forty of those that wait go on.
     assert fleet.api.patch("/v1/groups/race", {"installLimit": 2}).status == 200

@@ -36,7 +36,7 @@ def test_each_policy_does_what_it_says_and_is_named_in_the_events(cell, groups, 
     ended(cell, cell.deploy(push(cell, m, "2.0.0"), 1, group=g["repair"]))
     mended.biz[(m, "1.0.0")] = {"state": "deactivated", "path": "/old"}
 
-    until(lambda: cell.api.try_get("/v1/deployments/d").status == 200, WAIT, "it is adopted")
+    until(lambda: cell.api.get("/v1/deployments/d").status == 200, WAIT, "it is adopted")
     deployment = cell.api.get("/v1/deployments/d").json
     assert (deployment["replicas"], deployment["ready"], deployment["state"]) == (2, 2, "running")
     assert [commanded(b) for b in taken] == [[], []] and findings(cell, group=g["adopt"], kind="unmanaged") == []
@@ -49,7 +49,7 @@ def test_each_policy_does_what_it_says_and_is_named_in_the_events(cell, groups, 
     plan = cell.ended(made[0]["plan"])
     assert (plan["kind"], plan["state"], plan["actor"]) == ("evict", "succeeded", "policy")
     until(lambda: mended.held() == {"x:1": "activated", f"{m}:2.0.0": "activated"}, WAIT, "only the wrong version went")
-    assert [f["module"] for f in findings(cell, group=g["repair"])] == ["x"]
+    until(lambda: [f["module"] for f in findings(cell, group=g["repair"])] == ["x"], 10, "and is known to have gone")
     assert left.held() == {"a:1": "activated"} and [f["module"] for f in findings(cell, group=g["report"])] == ["a"]
     assert commanded(left) == []
 
@@ -57,7 +57,7 @@ def test_each_policy_does_what_it_says_and_is_named_in_the_events(cell, groups, 
     late = script.Arklet(identity="late")
     late.biz |= {("d", "1"): {"state": "activated", "path": "/"}, ("e", "1"): {"state": "activated", "path": "/e"}}
     add(cell, g["adopt"], late, g["adopt"] + "-2")
-    until(lambda: cell.api.try_get("/v1/deployments/e").status == 200, WAIT, "another module of that base is adopted")
+    until(lambda: cell.api.get("/v1/deployments/e").status == 200, WAIT, "another module of that base is adopted")
     assert [f["module"] for f in findings(cell, base=g["adopt"] + "-2", kind="unmanaged")] == ["d"] and commanded(late) == []
     assert cell.api.get("/v1/deployments/d").json["wanted"] == 2
 
