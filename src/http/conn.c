@@ -158,6 +158,24 @@ void http_conn_answered(struct conn *c) {
 		http_conn_advance_soon(c);
 }
 
+/* No request from here on: a body still coming must not be handed to one. */
+void http_conn_hold(struct conn *c, int64_t us) {
+	c->unread = c->unread || (c->state == CONN_BODY && !c->body_done);
+	c->state = CONN_HELD;
+	c->server->stats.held_back++;
+	timer_set(&c->deadline, us);
+	if (c->eof)
+		http_conn_advance_soon(c);
+}
+
+static void let_go(struct conn *c) {
+	timer_cancel(&c->deadline);
+	evbuffer_add_buffer(bufferevent_get_output(c->bev), c->held);
+	evbuffer_free(c->held);
+	c->held = NULL;
+	http_conn_answered(c);
+}
+
 void http_conn_refuse_size(struct conn *c) {
 	char reason[96];
 	snprintf(reason, sizeof reason, "the request body is larger than %zu bytes, the most this operation takes", c->max_body);
@@ -270,6 +288,10 @@ static void process(struct conn *c) {
 	case CONN_WAIT:
 	case CONN_CLOSED:
 		break;
+	case CONN_HELD:
+		if (c->eof)
+			http_conn_close(c);
+		break;
 	case CONN_FLUSH:
 		if (http_conn_queued(c) == 0)
 			finish_flush(c);
@@ -341,6 +363,8 @@ static void on_deadline(void *arg) {
 	if (c->state == CONN_BODY) {
 		body_window(c);
 		update_reading(c);
+	} else if (c->state == CONN_HELD) {
+		let_go(c);
 	} else if (c->state == CONN_HEAD && c->head_started) {
 		s->stats.timed_out++;
 		if (unread_input(c) > 0)
@@ -386,6 +410,8 @@ void http_conn_drain(struct conn *c) {
 	c->keep_alive = false;
 	if (c->state == CONN_HEAD && unread_input(c) == 0)
 		begin_flush(c);
+	else if (c->state == CONN_HELD)
+		let_go(c);
 }
 
 static void name_peer(struct conn *c, const struct sockaddr *peer) {
@@ -459,6 +485,8 @@ void http_conn_free(struct conn *c) {
 		struct linger now = { .l_onoff = 1 };
 		setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	}
+	if (c->held != NULL)
+		evbuffer_free(c->held);
 	evbuffer_remove_cb(bufferevent_get_output(c->bev), on_output, c);
 	bufferevent_free(c->bev);
 	free(c);

@@ -12,6 +12,7 @@
 #include "http/chunk.h"
 #include "http/head.h"
 #include "http/server.h"
+#include "http/tarpit.h"
 #include "loop/loop.h"
 
 #define HTTP_QUEUE_LOW (64u * 1024u)   /* below: drained, the next pipelined request is taken */
@@ -28,6 +29,7 @@ enum http_conn_state {
 	CONN_HEAD,   /* waits for a request head */
 	CONN_BODY,   /* head() was called, the body is coming */
 	CONN_WAIT,   /* request() was called; the answer is pending or streaming */
+	CONN_HELD,   /* the answer is complete and waits in `held` for its time */
 	CONN_FLUSH,  /* the last answer is complete: write it out, then linger or close */
 	CONN_LINGER, /* write side shut: read and throw away for a moment, so that the answer is not lost in a reset */
 	CONN_CLOSED, /* to be freed on the next turn */
@@ -51,7 +53,7 @@ struct conn {
 	struct bufferevent *bev;
 	struct address_count *address; /* NULL on unix sockets */
 	struct event *hup;             /* notices a client that leaves while reading is off; NULL while it is on */
-	struct timer deadline;         /* head, idle, body rate, linger: one at a time */
+	struct timer deadline;         /* head, idle, body rate, held answer, linger: one at a time */
 	struct timer stall;            /* of writing */
 	struct deferred advance;       /* goes on outside of the caller's stack */
 	enum http_conn_state state;
@@ -64,6 +66,7 @@ struct conn {
 	size_t max_body;
 	size_t head_cursor;
 	struct file_out file;
+	struct evbuffer *held; /* NULL: nothing is held back */
 	size_t lingered;
 	int tag;
 	bool tls, ready;   /* ready: handshake done */
@@ -93,6 +96,7 @@ struct http_req {
 	void *drained_arg;
 	struct buf extra; /* header lines added by the program */
 	int64_t length;   /* announced by begin; -1 = chunked */
+	int64_t hold_us;  /* of its answer; 0: not at all */
 	uint64_t written;
 	int tag;
 	bool tls, begun, chunk_framed, no_body;
@@ -120,6 +124,7 @@ struct http_server {
 	LIST_HEAD(, conn) conns;
 	LIST_HEAD(, http_listener) listeners;
 	struct address_count *addresses;
+	struct tarpit tarpit;
 	bool draining;
 	struct timer drain_timer;
 	struct deferred drain_check;
@@ -138,7 +143,8 @@ void http_conn_refuse(struct conn *c, int status, const char *reason);
 void http_conn_refuse_size(struct conn *c); /* 413, with the limit */
 void http_conn_answered(struct conn *c);    /* the current answer is complete in the output queue */
 void http_conn_advance_soon(struct conn *c);
-void http_conn_drain(struct conn *c); /* the server stops: idle ones close */
+void http_conn_hold(struct conn *c, int64_t us); /* the current answer is complete in c->held */
+void http_conn_drain(struct conn *c);            /* the server stops: idle ones close, what is held back leaves */
 size_t http_conn_queued(const struct conn *c);
 
 /* body.c */

@@ -51,8 +51,9 @@ static void *unconst(const void *p) {
 /* Most answers fit into the socket at once: written here, they cost no round through the event loop. What does not fit is queued;
  * so is everything when something already waits, or when the bytes have to go through TLS. */
 static void send_pair(struct conn *c, const struct buf *head, const void *body, size_t n) {
+	struct evbuffer *to = c->held != NULL ? c->held : output(c);
 	size_t done = 0;
-	if (!c->tls && http_conn_queued(c) == 0) {
+	if (c->held == NULL && !c->tls && http_conn_queued(c) == 0) {
 		struct iovec v[2] = { { head->data, head->len }, { unconst(body), n } };
 		struct msghdr m = { .msg_iov = v, .msg_iovlen = n > 0 ? 2 : 1 };
 		ssize_t sent = sendmsg(bufferevent_getfd(c->bev), &m, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -60,9 +61,9 @@ static void send_pair(struct conn *c, const struct buf *head, const void *body, 
 	}
 	size_t head_done = done < head->len ? done : head->len;
 	if (head_done < head->len)
-		evbuffer_add(output(c), head->data + head_done, head->len - head_done);
+		evbuffer_add(to, head->data + head_done, head->len - head_done);
 	if (done - head_done < n)
-		evbuffer_add(output(c), (const char *)body + (done - head_done), n - (done - head_done));
+		evbuffer_add(to, (const char *)body + (done - head_done), n - (done - head_done));
 }
 
 /* Decides how the answer ends and whether the connection survives it, then writes the head and what is known of the body. */
@@ -117,13 +118,29 @@ void http_reply(struct http_req *r, int status, const char *type, const void *bo
 	assert(!r->begun);
 	struct conn *c = live(r);
 	if (c != NULL) {
+		int64_t hold_us = c->server->draining ? 0 : r->hold_us;
+		if (hold_us > 0 && (c->held = evbuffer_new()) == NULL)
+			abort();
 		start_answer(c, r, status, type, (int64_t)n, body, n);
 		detach(r, c);
-		http_conn_answered(c);
+		if (hold_us > 0)
+			http_conn_hold(c, hold_us);
+		else
+			http_conn_answered(c);
 	} else if (r->conn != NULL) {
 		detach(r, r->conn);
 	}
 	req_free(r);
+}
+
+bool http_req_refuse(struct http_req *r) {
+	struct conn *c = live(r);
+	if (c == NULL)
+		return false;
+	c->server->stats.refused++;
+	if (c->address != NULL)
+		r->hold_us = tarpit_take(&c->server->tarpit, c->address->key, c->server->limits.max_refused, clock_mono(&clock_real));
+	return r->hold_us > 0;
 }
 
 void http_reply_begin(struct http_req *r, int status, const char *type, int64_t length) {

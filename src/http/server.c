@@ -23,6 +23,7 @@ static void set_limits(struct http_server *s, const struct http_limits *given) {
 		.max_output = 4u << 20,
 		.max_connections = 10000,
 		.max_per_address = 1024,
+		.max_refused = 600,
 	};
 	struct http_limits *l = &s->limits;
 	*l = given != NULL ? *given : defaults;
@@ -40,6 +41,7 @@ static void set_limits(struct http_server *s, const struct http_limits *given) {
 	DEFAULT(max_output);
 	DEFAULT(max_connections);
 	DEFAULT(max_per_address);
+	DEFAULT(max_refused);
 #undef DEFAULT
 	s->head_limits = (struct http_head_limits){ l->max_line, l->max_head, l->max_fields };
 }

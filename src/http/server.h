@@ -30,6 +30,7 @@ struct http_limits {            /* 0 = the default in parentheses */
 	size_t max_output;         /* (4 MiB) queued bytes of an event stream before its client is dropped */
 	unsigned max_connections;  /* (10000) handshakes included */
 	unsigned max_per_address;  /* (1024) IPv6 by /64 */
+	unsigned max_refused;      /* (600) a minute and address: http_req_refuse() */
 };
 
 struct http_tls {
@@ -72,7 +73,7 @@ void http_server_free(struct http_server *s); /* cuts what is left; requests sti
 
 struct http_stats {
 	unsigned connections;
-	uint64_t accepted, requests, malformed, timed_out, over_limit, evicted;
+	uint64_t accepted, requests, malformed, timed_out, over_limit, evicted, refused, held_back;
 };
 void http_server_stats(const struct http_server *s, struct http_stats *ret);
 
@@ -97,6 +98,9 @@ void http_req_release(struct http_req *r); /* give up without an answer: the con
 
 /* Extra answer header; before the answer. Values are checked (no CR, LF, NUL). "Connection: close" ends the connection after it. */
 void http_req_add_header(struct http_req *r, const char *name, const char *value);
+/* The client showed no token that is known, and http_reply() follows. Above max_refused a minute that answer is held back, 5 s at most,
+ * and nothing more is taken from the connection before it left; others of the same address are served as ever. True: it will be. */
+bool http_req_refuse(struct http_req *r);
 /* Whole answer; body is copied. Consumes the req. type NULL = no Content-Type. */
 void http_reply(struct http_req *r, int status, const char *type, const void *body, size_t n);
 

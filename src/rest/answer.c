@@ -26,7 +26,7 @@ static void log_answer(const struct exchange *x, int status) {
 	enum route_kind k = x->match.route.kind;
 	bool probe =
 	    k == ROUTE_LIVEZ || k == ROUTE_READYZ || k == ROUTE_METRICS || (k == ROUTE_HEARTBEAT && status == 200); /* every few seconds */
-	bool loud = !probe && (status >= 500 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0));
+	bool loud = !probe && !x->tarpit && (status >= 500 || (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0));
 	log_at(loud ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, "request", log_s("method", method), log_s("path", path), log_i("status", status),
 	    log_i("us", us), log_s("request", x->request_id), log_s("peer", http_req_peer(x->req)),
 	    log_s("trace", http_req_header(x->req, "traceparent")));
@@ -100,8 +100,10 @@ void answer_error(struct exchange *x, const struct err *err) {
 	buf_add_char(&b, '\n');
 	if (status == 503 || status == 429)
 		http_req_add_header(x->req, "Retry-After", "1");
-	if (status == 401)
+	if (status == 401) {
 		http_req_add_header(x->req, "WWW-Authenticate", "Bearer realm=\"berth\"");
+		x->tarpit = http_req_refuse(x->req);
+	}
 	answer_bytes(x, status, "application/problem+json", buf_str(&b), b.len);
 }
 

@@ -105,6 +105,9 @@ static void http_metrics(struct buf *b, const struct rest *r) {
 	metric(b, "berth_http_malformed_total", "counter", "HTTP requests refused as malformed.", (double)h.malformed);
 	metric(b, "berth_http_timed_out_total", "counter", "HTTP requests that came too slowly.", (double)h.timed_out);
 	metric(b, "berth_http_over_limit_total", "counter", "HTTP connections refused by a limit.", (double)h.over_limit);
+	metric(b, "berth_http_refused_total", "counter", "HTTP requests without a token that is known.", (double)h.refused);
+	metric(b, "berth_http_held_back_total", "counter", "Refusals held back, because their address asks for too many.",
+	    (double)h.held_back);
 	metric(b, "berth_http_evicted_total", "counter", "HTTP connections closed because nobody read.", (double)h.evicted);
 }
 

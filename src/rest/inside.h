@@ -69,6 +69,7 @@ struct exchange {
 	bool began;   /* a streamed answer is on its way */
 	struct timer beat;
 	bool has_beat;
+	bool tarpit;  /* refused, and its address asks for too much of that: nothing that is worth a line in the log */
 	int64_t skip; /* event numbers the client has seen (plan streams) */
 	/* who works on the body or the answer besides the api; NULL = nobody */
 	size_t (*on_body)(struct exchange *x, const void *p, size_t n);

@@ -192,7 +192,9 @@ static int make_http(struct berthd *s, struct err *err) {
 		.peer_ca_file = s->opt.tls_peer_ca,
 		.cert_file = s->opt.tls_cert,
 		.key_file = s->opt.tls_key };
-	struct http_limits l = { .max_connections = (unsigned)s->opt.max_connections, .max_per_address = (unsigned)s->opt.max_per_address };
+	struct http_limits l = { .max_connections = (unsigned)s->opt.max_connections,
+		.max_per_address = (unsigned)s->opt.max_per_address,
+		.max_refused = (unsigned)s->opt.max_refused };
 	int r = rest_new(s->loop, s->api, s->core, &c, &s->rest, err);
 	if (r == 0)
 		r = http_server_new(s->loop, rest_handler(), s->rest, &l, &s->http, err);

@@ -102,6 +102,36 @@ def test_who_only_asks_holds_up_nobody_s_change(cell):
         s.close()
 
 
+@pytest.fixture
+def strict():
+    """A server that refuses once a minute and address without holding back."""
+    c = cells.Cell()
+    try:
+        yield c.server("strict", "--max-refused=1").ready()
+    finally:
+        c.stop()
+
+
+def test_wrong_tokens_are_slowed_and_the_right_one_beside_them_is_not(strict):
+    """Eight connections that ask again and again with a wrong token wait for their answers; who has a right one, at the same address and
+    meanwhile, is served. Counted: what was refused against what was held back."""
+    flood = [connect(strict.rest) for _ in range(8)]
+    for s in flood:
+        s.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n" * 20)
+    cells.until(lambda: metric(strict, "berth_http_held_back_total") >= 7, 20, "refusals are held back")
+    for i in range(20):
+        assert strict.client.post("/v1/tokens", {"name": f"good-{i}", "role": "read"}).status == 201
+        assert strict.client.get("/v1/status").status == 200
+    wrong = strict.client.call("GET", "/v1/status", headers={"Authorization": "Bearer wrong"}, timeout=30)
+    assert (wrong.status, wrong.json["code"]) == (401, "unauthenticated")
+    text = strict.client.get("/metrics").body.decode()
+    refused, held = metric(strict, "berth_http_refused_total", text), metric(strict, "berth_http_held_back_total", text)
+    assert 1 <= refused - held <= 2, "one a minute is free, each other one was held back"
+    for s in flood:
+        s.close()
+    cells.until(lambda: connections(strict) <= 1, 20, "who left is not waited for")
+
+
 def hold_heads(cell):
     return [b"GET /v1/status HTTP/1.1\r\nHost: x\r\n"] * 150
 
@@ -127,7 +157,7 @@ def hold_pipelines(cell):
 
 @pytest.mark.parametrize("held", [hold_heads, hold_bodies, hold_uploads, hold_streams, hold_pipelines], ids=lambda f: f.__name__)
 def test_who_holds_on_to_connections_blocks_nobody_and_memory_returns(cell, held):
-    process, before, others = cell.one.process, None, connections(cell)  # others: agents that fetched an artifact
+    process, before, others = cell.one.process, None, connections(cell.one)  # others: agents that fetched an artifact
     for turn in range(3):  # the first one grows what is kept for good: caches, pools
         sockets = []
         for raw in held(cell):
@@ -145,14 +175,18 @@ def test_who_holds_on_to_connections_blocks_nobody_and_memory_returns(cell, held
         for s in sockets:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             s.close()
-        cells.until(lambda: connections(cell) <= others, 20, "the connections are gone")
+        cells.until(lambda: connections(cell.one) <= others, 20, "the connections are gone")
         if turn == 0:
             before = rss(process)
     assert KEEPS or rss(process) <= before + SETTLED, f"{rss(process) >> 20} MiB after {before >> 20} MiB"
 
 
-def connections(cell):
-    return int(float(re.search(r"^berth_http_connections (\S+)", cell.api.get("/metrics").body.decode(), re.M)[1]))
+def metric(server, name, text=None):
+    return int(float(re.search(rf"^{name} (\S+)", text or server.client.get("/metrics").body.decode(), re.M)[1]))
+
+
+def connections(server):
+    return metric(server, "berth_http_connections")
 
 
 def test_a_flood_of_calls_takes_turns_with_the_one(cell):

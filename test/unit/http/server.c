@@ -304,6 +304,45 @@ START_TEST(half_closed_clients_get_ready_answers) {
 }
 END_TEST
 
+/* One a minute: the second refusal is held back. Counted, not timed: what others are served meanwhile, and what is not taken. */
+START_TEST(refusals_are_held_back_and_nothing_else_is) {
+	struct http_limits limits = { .max_refused = 1 };
+	site_start(&site, &limits, NULL);
+	int bad = client_open(&site), good = client_open(&site), left = client_open(&site);
+	BUF_AUTO first = BUF_INIT;
+	client_send(bad, GET("/wrong") GET("/wrong") GET("/hello"));
+	client_read_answer(bad, false, &first);
+	ck_has(first, "\r\n\r\nnow");
+	client_send(left, GET("/wrong"));
+	while (site_stats(&site).held_back < 2)
+		continue;
+	close(left);
+	BUF_AUTO out = BUF_INIT;
+	for (int i = 0; i < 100; i++) {
+		client_send(good, GET("/hello"));
+		client_read_answer(good, false, &out);
+	}
+	client_talk(&site, GET_CLOSE("/hello"), &out);
+	ck_assert_uint_eq(count_text(&out, "\r\n\r\nhello"), 101);
+	char c;
+	ck_assert_int_eq(recv(bad, &c, 1, MSG_DONTWAIT), -1);
+	ck_assert_uint_eq(site_stats(&site).requests, 101 + 3);
+	ck_assert_uint_eq(site_stats(&site).refused, 3);
+	mono_t until = mono_add(clock_mono(&clock_real), 4 * US_PER_S); /* earlier than by its time */
+	while (site_stats(&site).connections > 2)
+		ck_assert(mono_before(clock_mono(&clock_real), until));
+	close(good);
+	site_call(&site, drain);
+	BUF_AUTO second = BUF_INIT;
+	ck_assert(client_read_all(bad, &second));
+	ck_has(second, "\r\n\r\nlater");
+	ck_has_not(second, "hello");
+	ck_assert(mono_before(clock_mono(&clock_real), until));
+	close(bad);
+	site_stop(&site);
+}
+END_TEST
+
 static const struct {
 	const char *address;
 	int code;
@@ -349,4 +388,4 @@ END_TEST
 TEST_SUITE("http/server", it_answers, a_connection_is_kept_and_pipelines, a_head_may_come_byte_by_byte, a_late_answer_arrives,
     a_client_that_leaves_is_noticed, a_request_outlives_its_server, too_slow_heads_are_refused, caps_hold_in_all_and_per_address,
     addresses_of_one_network_share_a_cap, draining_answers_what_is_pending, draining_ends_in_time, half_closed_clients_get_ready_answers,
-    addresses_are_checked)
+    refusals_are_held_back_and_nothing_else_is, addresses_are_checked)

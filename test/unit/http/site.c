@@ -42,6 +42,11 @@ static enum http_body_mode on_head(struct http_req *r, size_t *ret_max_body, voi
 		http_reply(r, 401, "text/plain", "who?", 4);
 		return HTTP_BODY_REFUSE;
 	}
+	if (path_is(r, "/wrong")) {
+		bool held = http_req_refuse(r);
+		http_reply(r, 401, "text/plain", held ? "later" : "now", held ? 5 : 3);
+		return HTTP_BODY_REFUSE;
+	}
 	return path_is(r, "/refuse") ? HTTP_BODY_REFUSE : HTTP_BODY_BUFFER;
 }
 

@@ -1,6 +1,7 @@
 /* A real server on a loop of its own thread, and blocking clients for it. Handlers by path:
  *   /hello        answers "hello"                       /echo        answers the body (at most 1000 bytes)
  *   /later        answers when site_answer() says       /early       answers 401 before the body
+ *   /wrong        a token that nobody knows
  *   /count        counts a streamed body, takes 1000 bytes at a time
  *   /hold         takes nothing of a streamed body      /chunks      three chunks        /short      less than announced
  *   /flood        streams 8 MiB with back-pressure      /file        the site's file
