@@ -142,13 +142,14 @@ struct group_tally {
 };
 
 static int base_instances_check(const struct base *b, struct group_tally *t, struct err *err) {
-	int n = 0;
+	int n = 0, quarantined = 0;
 	int64_t used = 0;
 	const struct instance *i, *j;
 	TAILQ_FOREACH(i, &b->instances, base_link) {
 		n++;
 		used += i->row.units;
 		t->n_ready += i->row.state == INSTANCE_READY;
+		quarantined += i->row.state == INSTANCE_QUARANTINED;
 		if (i->base != b || i->row.base_id != b->row.id)
 			BROKEN("instance %lld stands in the list of base %s, its row says base %lld", LL(i->row.id), b->row.name,
 			    LL(i->row.base_id));
@@ -159,6 +160,7 @@ static int base_instances_check(const struct base *b, struct group_tally *t, str
 	}
 	t->n_instances += n;
 	SAME(b->n_instances, n, "n_instances of base %s", b->row.name);
+	SAME(b->n_quarantined, quarantined, "n_quarantined of base %s", b->row.name);
 	SAME(b->row.units_used, used, "units_used of base %s (sum of its instances)", b->row.name);
 	return 0;
 }

@@ -61,7 +61,7 @@ struct finding *fleet_finding(const struct fleet *f, int64_t id) {
 
 struct finding *fleet_finding_find(
     const struct fleet *f, const struct tenant *t, enum finding_kind kind, const struct base *b, const char *module, const char *version) {
-	if (f->findings == NULL)
+	if (f->findings == NULL || (b != NULL && b->n_findings == 0))
 		return NULL;
 	struct finding *x;
 	char *key = finding_key(t->row.id, kind, b == NULL ? 0 : b->row.id, module, version);

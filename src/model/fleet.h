@@ -143,7 +143,7 @@ struct base {
 	struct tenant *tenant;
 	struct group *group;
 	struct instance_queue instances; /* in install order */
-	int n_instances;
+	int n_instances, n_quarantined;
 	TAILQ_ENTRY(base) group_link, free_link, seen_link, command_link;
 	TAILQ_HEAD(, finding) findings;
 	int n_findings;
@@ -248,6 +248,8 @@ struct instance {
 	struct base *base;
 	struct deployment *deployment;
 	struct version *version;
+	TAILQ_ENTRY(instance) base_link; /* beside version: placement walks over what a base holds */
+	TAILQ_ENTRY(instance) deployment_link;
 	struct stay_list stays;  /* to be written, in order; no two with one beginning */
 	struct task *task;       /* the open one, or NULL */
 	struct task_queue tasks; /* of it in memory, open or not */
@@ -255,7 +257,6 @@ struct instance {
 	mono_t retry_at;         /* live: of its repair */
 	bool in_memory;          /* live: what it takes is in what its base told last */
 	int activated;           /* live: how often repair made it active again, without it having stayed so */
-	TAILQ_ENTRY(instance) base_link, deployment_link;
 	UT_hash_handle hh_id;
 };
 

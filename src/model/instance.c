@@ -15,6 +15,7 @@ static void instance_tally(struct instance *i, int sign) {
 	struct group *g = i->base->group;
 	g->n_instances += sign;
 	g->n_ready_instances += ready ? sign : 0;
+	i->base->n_quarantined += i->row.state == INSTANCE_QUARANTINED ? sign : 0;
 	struct deployment *d = i->deployment;
 	if (d == NULL)
 		return;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* How many bases are asked within one level once one fits: enough that small fleets get the exact tie-break. */
+/* How many bases of one level are compared, the first that fits and those behind it: enough that small fleets get the exact tie-break. */
 #define COMPARED 32
 
 enum placement place_policy(const struct place_req *r) {
@@ -53,18 +53,18 @@ static struct base *scan_start(const struct fleet *f, const struct level *l, con
 
 static struct base *level_best(const struct fleet *f, const struct place_req *r, const struct level *l, struct place_position *at) {
 	struct base *best = NULL, *b;
-	int asked = 0; /* from the first that fits on */
+	int compared = 0;
 	if (!at->begun || at->free != l->free)
 		*at = (struct place_position){ .begun = true, .free = l->free };
-	for (b = scan_start(f, l, at); b != NULL && asked < COMPARED; b = TAILQ_NEXT(b, free_link)) {
-		bool refused = rule_first(f, r, b, 0) < n_rules;
-		asked += best != NULL || !refused;
-		if (refused && best == NULL) { /* nothing before it fits */
+	for (b = scan_start(f, l, at); b != NULL && compared < COMPARED; b = TAILQ_NEXT(b, free_link), compared += best != NULL) {
+		if (!better(r, b, best)) /* whatever the rules say of it */
+			continue;
+		if (rule_first(f, r, b, 0) == n_rules) {
+			best = b;
+		} else if (best == NULL) { /* nothing before it fits */
 			at->after = b->row.id;
 			at->place = b->place;
 		}
-		if (!refused && better(r, b, best))
-			best = b;
 	}
 	return best;
 }

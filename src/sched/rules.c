@@ -90,7 +90,7 @@ static bool rule_excluded(const struct fleet *f, const struct place_req *r, cons
 static bool rule_quarantined(const struct fleet *f, const struct place_req *r, const struct base *b) {
 	if (r->version == NULL)
 		return false;
-	const struct instance *i = base_instance_of(b, r->version);
+	const struct instance *i = b->n_quarantined == 0 ? NULL : base_instance_of(b, r->version);
 	if (i != NULL && i->row.state == INSTANCE_QUARANTINED)
 		return true;
 	return fleet_finding_find(f, b->tenant, FINDING_QUARANTINED, b, r->version->module->row.name, r->version->row.name) != NULL;
@@ -99,9 +99,9 @@ static bool rule_quarantined(const struct fleet *f, const struct place_req *r, c
 static bool rule_holds(const struct fleet *f, const struct place_req *r, const struct base *b) {
 	const struct module *m = r->version != NULL ? r->version->module : r->module;
 	const struct instance *i;
-	TAILQ_FOREACH(i, &b->instances, base_link)
-		if (m != NULL && i->version->module == m && (i != r->old || i->version == r->version))
-			return true;
+	TAILQ_FOREACH_REVERSE(i, &b->instances, instance_queue, base_link) /* a plan asks again where it just put one */
+	if (m != NULL && i->version->module == m && (i != r->old || i->version == r->version))
+		return true;
 	return false;
 }
 

@@ -588,7 +588,7 @@ START_TEST(wide_bases_are_no_dearer) {
 			put(&w, b, NULL, v);
 			ck_assert_int_le(b->n_instances, i / 100 + 1);
 		}
-		ck_assert_msg(asked <= 2000 * 40, "limit %lld: %d bases asked", (long long)limits[k], asked);
+		ck_assert_msg(asked <= 2000 * 2, "limit %lld: %d bases asked", (long long)limits[k], asked);
 		fleet_free(w.f);
 	}
 }
