@@ -27,6 +27,7 @@ void bundle_free(struct bundle *b) {
 	if (b == NULL)
 		return;
 	assert(TAILQ_EMPTY(&b->ops));
+	HASH_CLEAR(hh, b->latest);
 	changeset_free(b->cs);
 	arena_free(b->arena);
 	free(b);
@@ -119,7 +120,7 @@ static void commit_start(struct core *c) {
 	c->open = bundle_new();
 	if (fleet_is_dirty(c->fleet)) { /* too much for one commit: what hangs on it waits for the last part */
 		TAILQ_CONCAT(&c->open->ops, &b->ops, entry);
-		TAILQ_CONCAT(&c->open->effects, &b->effects, entry);
+		effects_move(b, c->open);
 		c->open->urgent = true;
 		struct arena *a = c->open->arena; /* the moved entries live in b's arena */
 		c->open->arena = b->arena;

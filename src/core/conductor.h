@@ -71,6 +71,7 @@ struct effect {
 	const char *code, *detail; /* REFUSE */
 	bool final;
 	TAILQ_ENTRY(effect) entry;
+	UT_hash_handle hh;
 };
 struct applied {
 	struct core_op *op;
@@ -82,6 +83,7 @@ struct bundle {
 	struct arena *arena;
 	TAILQ_HEAD(applied_list, applied) ops;
 	TAILQ_HEAD(effect_list, effect) effects;
+	struct effect *latest; /* by link: the last of them that goes there */
 	struct changeset *cs;
 	struct core *core;
 	bool in_ledger, dropped; /* commit() has it; nobody waits for it any more */
@@ -221,6 +223,8 @@ mono_t commit_deadline(const struct core *c); /* when the open one begins by its
 
 /* effect.c */
 struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_link *k);
+struct effect *effect_latest(const struct core *c, const struct driver_link *k); /* of the open commit; NULL: nothing goes there yet */
+void effects_move(struct bundle *from, struct bundle *to);                       /* to has none */
 void effects_run(struct core *c, struct bundle *b);
 void effects_make_up(struct core *c); /* hello again from every base: welcomes it, and commands again what has no outcome */
 void effects_forget_link(struct core *c, const struct driver_link *k);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define COMMAND_ITEMS 64 /* of one message */
+
 static void version_fill(const struct version *v, Berth__V1__WantedModule *w) {
 	w->has_priority = w->has_runtime = w->has_units = true;
 	w->module = v->module->row.name;
@@ -104,6 +106,21 @@ static Berth__V1__CommandItem *item_new(struct core *c, const struct task *t, st
 	return x;
 }
 
+/* What the base gets with the same commit goes in the same message, unless something else goes to it in between. */
+static Berth__V1__Command *command_open(struct core *c, const struct base *b, size_t more) {
+	const struct effect *x = b->drive == NULL ? NULL : effect_latest(c, b->drive);
+	Berth__V1__Command *cmd = x == NULL || x->kind != EFFECT_COMMAND ? NULL : x->message;
+	return cmd == NULL || cmd->n_items + more > COMMAND_ITEMS ? NULL : cmd;
+}
+
+static void command_join(Berth__V1__Command *cmd, const Berth__V1__Command *more, struct arena *a) {
+	Berth__V1__CommandItem **items = arena_alloc(a, (cmd->n_items + more->n_items) * sizeof(*items));
+	memcpy(items, cmd->items, cmd->n_items * sizeof(*items));
+	memcpy(items + cmd->n_items, more->items, more->n_items * sizeof(*items));
+	cmd->items = items;
+	cmd->n_items += more->n_items;
+}
+
 /* Deep-copied: the fleet may change or go before the commit is answered. */
 static void command_effect(struct core *c, struct base *b, struct task *const *tasks, size_t n) {
 	struct arena *a = c->open->arena, *scratch = arena_new();
@@ -113,8 +130,11 @@ static void command_effect(struct core *c, struct base *b, struct task *const *t
 	cmd.items = arena_alloc(scratch, n * sizeof *cmd.items);
 	for (size_t i = 0; i < n; i++)
 		cmd.items[cmd.n_items++] = item_new(c, tasks[i], scratch);
-	struct effect *x = effect_add(c, EFFECT_COMMAND, b->drive);
-	x->message = pb_copy(&cmd.pb, a);
+	Berth__V1__Command *open = command_open(c, b, n), *copy = (Berth__V1__Command *)pb_copy(&cmd.pb, a);
+	if (open != NULL)
+		command_join(open, copy, a);
+	else
+		effect_add(c, EFFECT_COMMAND, b->drive)->message = copy;
 	arena_free(scratch);
 }
 
@@ -156,12 +176,12 @@ static void task_send(struct core *c, struct task *t) {
 }
 
 static void outbox_flush(struct core *c, struct base *b) {
-	struct task *tasks[64], *t;
+	struct task *tasks[COMMAND_ITEMS], *t;
 	size_t n = 0;
 	while ((t = TAILQ_FIRST(&b->outbox)) != NULL) {
 		TAILQ_REMOVE(&b->outbox, t, queue_link);
 		tasks[n++] = t;
-		if (n == 64) {
+		if (n == COMMAND_ITEMS) {
 			command_effect(c, b, tasks, n);
 			n = 0;
 		}

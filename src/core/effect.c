@@ -6,9 +6,25 @@ struct effect *effect_add(struct core *c, enum effect_kind kind, struct driver_l
 	x->kind = kind;
 	x->link = k;
 	TAILQ_INSERT_TAIL(&c->open->effects, x, entry);
+	if (k != NULL) {
+		struct effect *before;
+		HASH_REPLACE_PTR(c->open->latest, link, x, before);
+	}
 	if (kind != EFFECT_WELCOME && kind != EFFECT_REFUSE)
 		c->open->urgent = true;
 	return x;
+}
+
+struct effect *effect_latest(const struct core *c, const struct driver_link *k) {
+	struct effect *x;
+	HASH_FIND_PTR(c->open->latest, &k, x);
+	return x;
+}
+
+void effects_move(struct bundle *from, struct bundle *to) {
+	TAILQ_CONCAT(&to->effects, &from->effects, entry);
+	to->latest = from->latest;
+	from->latest = NULL;
 }
 
 /* The epoch is the one in force now: it was raised if the commit's answer was lost meanwhile. */
@@ -82,6 +98,9 @@ static void forget_in(struct bundle *b, const struct driver_link *k) {
 	struct effect *x;
 	if (b == NULL)
 		return;
+	HASH_FIND_PTR(b->latest, &k, x);
+	if (x != NULL)
+		HASH_DEL(b->latest, x);
 	TAILQ_FOREACH(x, &b->effects, entry)
 		if (x->link == k)
 			x->link = NULL;

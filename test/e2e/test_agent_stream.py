@@ -79,6 +79,34 @@ def test_bases_that_join_at_once_share_commits(fleet, pb):
     assert commits <= float(seconds) / 0.02 + 2, f"{commits} commits in {seconds} s"
 
 
+def test_what_a_commit_holds_for_a_base_is_one_message(fleet, pb, until):
+    """While one commit waits, the next takes up what several requests want of a base."""
+    fleet.server("server").ready()
+    fleet.group("demo", 5)
+    one = Stream(pb, fleet.one).hello("one", join_token=fleet.join_token("demo"))
+    welcomed(one)
+    one.send(report=pb.Report(seq=1, full=True, base_ready=True, base_running=True, base_start=1))
+    assert one.next("ack").ack.committed_seq == 1
+    modules = [fleet.push(name) for name in ("hello-1.0.0", "slow", "crash")]
+    session = fleet.connect()
+    session.autocommit = False
+    session.cursor().execute("lock table task in share mode")
+    asking = []
+    for n, module in enumerate(modules, 1):
+        asking.append(threading.Thread(target=fleet.deploy, args=(module,), kwargs={"replicas": 1, "wait": 0}))
+        asking[-1].start()
+        until(lambda: f"\nberth_units_used {n}\n" in fleet.api.get("/metrics").body.decode(), 10, f"{module} is placed")
+    session.rollback()
+    session.close()
+    messages = []
+    while sum(map(len, messages)) < len(modules):
+        messages.append([item.module.module for item in one.next("command").command.items])
+    for thread in asking:
+        thread.join()
+    one.close()
+    assert sum(messages, []) == [m.split(":")[0] for m in modules] and len(messages) <= 2, messages
+
+
 def test_only_its_key_takes_over_a_living_base(agent, join, pb):
     first = agent().hello("held", join_token=join)
     key = welcomed(first).base_key
