@@ -145,6 +145,32 @@ Berth__V1__Task *view_task(const struct row_task *r, struct arena *a) {
 	return m;
 }
 
+static void note_room(Berth__V1__Plan *m, size_t more, struct arena *a) {
+	char **notes = arena_alloc(a, (m->n_notes + more + 1) * sizeof *notes);
+	for (size_t i = 0; i < m->n_notes; i++)
+		notes[i] = m->notes[i];
+	m->notes = notes;
+}
+
+/* What somebody decided about it and about single bases, with the reason they gave. It is in the row, so history says it as well. */
+static void decided_notes(const struct row_plan *r, struct arena *a, Berth__V1__Plan *m) {
+	struct plan_memo memo;
+	if (memo_parse(r->options, &memo, NULL) != 0)
+		return;
+	note_room(m, memo.n_marks + 2, a);
+	if (memo.now != 0)
+		m->notes[m->n_notes++] = arena_strdup(a, "goes back at once, whatever maxUnavailable says");
+	if (memo.undoes != 0)
+		m->notes[m->n_notes++] = arena_printf(a, "takes back what plan %" PRId64 " did", memo.undoes);
+	for (size_t i = 0; i < memo.n_marks; i++) {
+		const struct memo_mark *k = &memo.marks[i];
+		if (k->ignored)
+			m->notes[m->n_notes++] = arena_printf(a, "base %s is let be: %s (%s)", k->base != NULL ? k->base : "?",
+			    k->reason != NULL ? k->reason : "", k->actor != NULL ? k->actor : "");
+	}
+	memo_deinit(&memo);
+}
+
 Berth__V1__Plan *view_plan_row(const char *tenant, const struct row_plan *r, struct arena *a) {
 	Berth__V1__Plan *m = PB_NEW(Berth__V1__Plan, berth__v1__plan, a);
 	PUT(m, id, r->id);
@@ -162,6 +188,7 @@ Berth__V1__Plan *view_plan_row(const char *tenant, const struct row_plan *r, str
 	m->start_time = pb_time(r->started_at, a);
 	m->end_time = pb_time(r->ended_at, a);
 	m->state_time = pb_time(r->state_at, a);
+	decided_notes(r, a, m);
 	return m;
 }
 
@@ -234,29 +261,14 @@ static const char *change_note(const struct change *ch, struct arena *a) {
 	return s.upgrade_policy == UPGRADE_POLICY_IN_PLACE ? NULL : explain_labels(old, to, a);
 }
 
-/* And what somebody decided about single bases, with the reason they gave. */
 static void plan_notes(const struct plan *x, struct arena *a, Berth__V1__Plan *m) {
-	struct plan_memo memo;
 	const struct change *ch;
-	if (memo_parse(x->row.options, &memo, NULL) != 0)
-		return;
-	m->notes = arena_alloc(a, (memo.n_marks + m->n_changes + 3) * sizeof *m->notes);
+	note_room(m, m->n_changes, a);
 	TAILQ_FOREACH(ch, &x->changes, link) {
 		const char *text = change_note(ch, a);
 		if (text != NULL)
 			m->notes[m->n_notes++] = arena_strdup(a, text);
 	}
-	if (memo.now != 0)
-		m->notes[m->n_notes++] = arena_strdup(a, "goes back at once, whatever maxUnavailable says");
-	if (memo.undoes != 0)
-		m->notes[m->n_notes++] = arena_printf(a, "takes back what plan %" PRId64 " did", memo.undoes);
-	for (size_t i = 0; i < memo.n_marks; i++) {
-		const struct memo_mark *k = &memo.marks[i];
-		if (k->ignored)
-			m->notes[m->n_notes++] = arena_printf(a, "base %s is let be: %s (%s)", k->base != NULL ? k->base : "?",
-			    k->reason != NULL ? k->reason : "", k->actor != NULL ? k->actor : "");
-	}
-	memo_deinit(&memo);
 }
 
 Berth__V1__Plan *view_plan(struct api_op *op, const struct plan *x, bool whole, struct arena *a) {

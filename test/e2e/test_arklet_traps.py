@@ -306,13 +306,17 @@ def test_a_dry_run_tells_that_one_context_path_goes_in_place(cell, group):
 
 
 def test_a_plan_whose_switch_moves_labels_only_says_so(cell, group):
+    """Before it does so: it waits for a group that is frozen."""
     add(cell, group, script.Arklet(), f"{group}-1")
     ended(cell, cell.deploy(push(cell, f"{group}-m", "1.0.0", path="shop"), 1, group=group))
-    beside = ended(cell, cell.deploy(push(cell, f"{group}-m", "2.0.0", path="shop2"), 1, group=group))
     note = f"labels only: where {group}-m 2.0.0 is installed beside 1.0.0, switchBiz marks it activated, and both answer until the old one is gone"
-    assert cell.plan(beside["id"])["notes"] == [note] and note in cell.berth("plan", "show", beside["id"]).stdout
-    in_place = ended(cell, cell.deploy(push(cell, f"{group}-m", "3.0.0", path="shop2"), 1, group=group))
-    assert "notes" not in cell.plan(in_place["id"])
+    for version, notes in ("2.0.0", [note]), ("3.0.0", None):  # the second one in place
+        assert cell.berth("freeze", group, "--reason", "it is read first").returncode == 0
+        plan = cell.deploy(push(cell, f"{group}-m", version, path="shop2"), 1, group=group, wait=0)
+        assert cell.plan(plan["id"]).get("notes") == notes
+        assert (note in cell.berth("plan", "show", plan["id"]).stdout) == (notes is not None)
+        assert cell.berth("unfreeze", group).returncode == 0
+        ended(cell, plan)
 
 
 def test_two_modules_on_one_context_path_are_never_on_one_base(cell, group):

@@ -78,8 +78,12 @@ def test_letting_the_failed_base_be(three):
     assert three.api.post(f"/v1/plans/{number}:ignore", {"base": base}).status == 400
     done = three.berth("plan", "ignore", number, "--base", base, "--reason", "disk is being replaced", "--no-wait")
     assert done.returncode == 0, said(done)
+    three.ended(number)
+    three.one.process.kill()
+    three.one.start().ready()  # the plan is history now
     shown = three.berth("plan", "show", number)
     assert "disk is being replaced" in shown.stdout, said(shown)
+    assert three.api.get("/v1/plans").json["plans"][0]["notes"] == three.plan(number)["notes"] == [f"base {base} is let be: disk is being replaced (admin)"]
 
 
 def test_a_frozen_group_starts_nothing_and_says_why(three):
