@@ -21,6 +21,7 @@ def living(cell, group, *modules, count=1, **options):
     return bases
 
 
+GRACE = f"{5 * cells.PACE}s"  # in which a command or two are given
 COMMANDS = ("installBiz", "uninstallBiz", "switchBiz", "batchInstallBiz")
 
 
@@ -385,7 +386,7 @@ def test_what_came_to_require_a_module_in_its_grace_holds_the_eviction(cell, gro
     app, lib = f"{group}-app", f"{group}-lib"
     requiring(cell, app, lib)
     base, found = strangers(cell, group, until, f"{app}:1", f"{lib}:1")
-    plan = evict(cell, found[lib], "2s").json
+    plan = evict(cell, found[lib], GRACE).json
     told = cell.berth("why", f"{group}-0")
     assert f"plan {plan['id']} takes {lib}:1 out of it" in told.stdout and f"berth why {plan['id']}" in told.stdout, told.stdout
     assert cell.berth("finding", "adopt", found[app]).returncode == 0
@@ -403,7 +404,7 @@ def test_an_eviction_that_is_held_is_forced(cell, group, until):
     app, lib = f"{group}-app", f"{group}-lib"
     requiring(cell, app, lib)
     base, found = strangers(cell, group, until, f"{app}:1", f"{lib}:1")
-    plan = evict(cell, found[lib], "2s").json
+    plan = evict(cell, found[lib], GRACE).json
     assert cell.berth("finding", "adopt", found[app]).returncode == 0
     until(lambda: held_by(cell, plan, app), 15, "it is held")
     cell.one.process.kill()
@@ -417,7 +418,7 @@ def test_an_eviction_that_is_held_is_forced(cell, group, until):
 
 def test_sql_says_what_is_evicted_by_which_plan(cell, group, until):
     base, found = strangers(cell, group, until, f"{group}-a:1", f"{group}-b:1")
-    plan = evict(cell, found[f"{group}-a"], "6s").json
+    plan = evict(cell, found[f"{group}-a"], GRACE).json
     by_plan = f"select module, plan_id from dash.finding_current where base = '{group}-0' order by module"
     work = f"select kind, state, modules, from_versions, to_versions, base, tasks, tasks_done from dash.plan_progress where plan_id = {plan['id']}"
     assert cell.sql(by_plan) == [(f"{group}-a", plan["id"]), (f"{group}-b", None)]

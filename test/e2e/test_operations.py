@@ -300,7 +300,7 @@ def test_findings(shared, by):
     assert by.call("Findings.GetFinding", {"finding": number})["module"] == "hello"
     assert by.call("Findings.IgnoreFinding", {"finding": number, "meta": {"reason": "looked at"}})["ignored"]
     assert not by.call("Findings.UnignoreFinding", {"finding": number}).get("ignored")
-    plan = by.call("Findings.EvictFinding", {"finding": number, "grace": "4s", "meta": {"reason": "left over"}})
+    plan = by.call("Findings.EvictFinding", {"finding": number, "grace": f"{4 * cells.PACE}s", "meta": {"reason": "left over"}})
     assert int(by.call("Findings.GetFinding", {"finding": number})["plan"]) == int(plan["id"])
     ended(shared, plan)
     assert cells.until(lambda: len(f := found()) == 1 and f).keys() == {"slow"}
