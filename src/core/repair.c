@@ -345,6 +345,11 @@ static void repair_standby(struct core *c, struct instance *i) {
 	repair_task(c, i, TASK_KIND_SWITCH, NULL);
 }
 
+/* What failed in its place lies on its units for as long as its base holds it. */
+static bool units_there(struct core *c, struct instance *i) {
+	return i->row.units >= i->version->row.units || instance_set_units(c->fleet, i, i->version->row.units, NULL) == 0;
+}
+
 void repair_instance(struct core *c, struct instance *i) {
 	struct base *b = i->base;
 	if (group_observed(b->group) || slot_at_work(i))
@@ -374,10 +379,12 @@ void repair_instance(struct core *c, struct instance *i) {
 		repair_standby(c, i);
 	if (!absent)
 		return;
-	if (version_restorable(i->version))
-		repair_task(c, i, TASK_KIND_INSTALL, NULL);
-	else
+	if (!version_restorable(i->version))
 		instance_set_state(c->fleet, i, i->row.state, "not restorable: Berth has no artifact of this version", c->wall);
+	else if (!units_there(c, i)) /* the outcome of that one's removal brings it back */
+		instance_set_state(c->fleet, i, i->row.state, "what failed in its place is still there, and has to go first", c->wall);
+	else
+		repair_task(c, i, TASK_KIND_INSTALL, NULL);
 }
 
 void repair_base(struct core *c, struct base *b) {

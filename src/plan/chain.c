@@ -375,9 +375,11 @@ static void stays(struct plan_env *e, struct chain *c, struct instance *old) {
 	c->out = false;
 }
 
-/* Installed beside the old one, or elsewhere, it could not take over, and was not to be taken out again either. */
-static bool left_there(const struct chain *c, const struct instance *fresh) {
-	return c->form != CHAIN_IN_PLACE && fresh->row.generation != 0 && instance_reported(fresh);
+/* It could not start, or could not take over, and its base holds it all the same: until it is removed it counts. Of the old one's own
+ * version it is what the old one is put back over. */
+static bool left_there(const struct instance *old, const struct instance *fresh) {
+	bool same = fresh->base == old->base && fresh->version == old->version;
+	return !same && fresh->row.generation != 0 && instance_reported(fresh);
 }
 
 void chain_give_back(struct plan_env *e, struct chain *c) {
@@ -388,7 +390,7 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 	if (old == NULL || c->form == CHAIN_REMOVE || (serves && !back))
 		return; /* the new one serves: only the old one's removal failed, and repair goes on with that */
 	bool wanted = fresh != NULL && fresh->row.wanted; /* a later plan may have taken the slot away */
-	bool left = fresh != NULL && left_there(c, fresh);
+	bool left = fresh != NULL && left_there(old, fresh);
 	if (serves || left) /* it is not in traffic: the old one stays, and repair removes this one */
 		instance_set_wanted(e->fleet, fresh, false);
 	struct group *g = old->base->group;
@@ -397,9 +399,9 @@ void chain_give_back(struct plan_env *e, struct chain *c) {
 			instance_move_units(e->fleet, fresh, old, fresh->row.units);
 		fleet_instance_remove(e->fleet, fresh);
 		c->new_id = 0;
-		if (c->form == CHAIN_IN_PLACE)
-			(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	}
+	if (c->form == CHAIN_IN_PLACE) /* beside what is left there only where both fit; else repair waits for that to go */
+		(void)instance_set_units(e->fleet, old, old->version->row.units, NULL);
 	instance_set_wanted(e->fleet, old, wanted);
 	instance_seen_again(e, old);
 	old->row.failures = 0; /* of its own install, when that was: it is put back at once */

@@ -236,6 +236,17 @@ static void refuses(struct arklet_reply *r, const char *what) {
 	r->cause = r->message = what;
 }
 
+/* Some bases run with auto-uninstall off: what failed to start stays in their list, and keeps what it took. */
+static void stays_broken(struct machine *m, const struct call *c) {
+	if ((m->sim->seed + (uint64_t)m->index) % 4 != 0 || m->n_held == MAX_HELD)
+		return;
+	struct biz *b = &m->held[m->n_held++];
+	*b = (struct biz){ .state = ARKLET_BROKEN, .units = c->units };
+	snprintf(b->module, sizeof b->module, "%s", c->module);
+	snprintf(b->version, sizeof b->version, "%s", c->version);
+	watch_units(m->sim, m->name, units_held(m));
+}
+
 static void do_install(struct machine *m, const struct call *c, struct arklet_reply *r) {
 	if (biz_find(m, c->module, c->version) != NULL) {
 		r->verdict = ARKLET_REPEAT;
@@ -246,6 +257,7 @@ static void do_install(struct machine *m, const struct call *c, struct arklet_re
 	if (fails || (m->index == m->sim->bad && !m->sim->calm)) {
 		spoil(m, c->module, true);
 		refuses(r, "simulated: this module refuses to start");
+		stays_broken(m, c);
 		return;
 	}
 	if (m->n_held == MAX_HELD)

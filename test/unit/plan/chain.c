@@ -140,6 +140,32 @@ START_TEST(what_could_not_be_taken_out_again_counts) {
 }
 END_TEST
 
-TEST_SUITE("plan/chain", a_smaller_one_frees_the_rest_when_the_old_one_is_gone, after_a_smaller_one_failed_there_is_room_to_go_back,
-    a_larger_one_takes_what_it_needs_at_once, one_that_needs_more_than_there_is_waits_for_room,
-    behind_one_that_was_never_there_stands_the_one_that_was, what_could_not_be_taken_out_again_counts)
+/* In place, on a base that keeps what failed to start: both count, the old one as far as there is room, and the rest when this one is gone.
+ */
+START_TEST(what_failed_in_place_counts_while_its_base_holds_it) {
+	static const int64_t limits[] = { 3, 4, 5 };
+	for (size_t k = 0; k < sizeof limits / sizeof *limits; k++) {
+		struct world w;
+		struct plan *p = swapping(&w, 3, 2);
+		struct instance *old = TAILQ_FIRST(&w.d->instances), *fresh;
+		base_set_limit(w.f, w.bases[0], limits[k]);
+		plan_step(&w.e, p);
+		world_send(&w, p);
+		fresh = TAILQ_NEXT(old, deployment_link);
+		outcome(&w, p, TASK_KIND_UNINSTALL, true);
+		text_set(&fresh->row.reported, "broken");
+		outcome(&w, p, TASK_KIND_INSTALL, false);
+		ck_assert(old->row.wanted && old->row.state == INSTANCE_MISSING && w.d->n_wanted == 1 && w.d->n_instances == 2);
+		ck_assert(!fresh->row.wanted && fresh->row.units == 2);
+		ck_assert_int_eq(old->row.units, k == 2 ? 3 : 1); /* all that it lacks, or what it had */
+		fleet_instance_remove(w.f, fresh);
+		ck_assert(old->row.units == 3 && used(&w) == 3);
+		world_deinit(&w);
+	}
+}
+END_TEST
+
+TEST_SUITE("plan/chain", what_failed_in_place_counts_while_its_base_holds_it, a_smaller_one_frees_the_rest_when_the_old_one_is_gone,
+    after_a_smaller_one_failed_there_is_room_to_go_back, a_larger_one_takes_what_it_needs_at_once,
+    one_that_needs_more_than_there_is_waits_for_room, behind_one_that_was_never_there_stands_the_one_that_was,
+    what_could_not_be_taken_out_again_counts)
