@@ -10,40 +10,41 @@
 
 /* ---- labels of bases ----------------------------------------------------------------------------------------------------------------- */
 /* Labels are kept as JSON whose names and values need no escapes (base/name.h): the text is searched, because a fleet is walked. */
-static bool label_find(const char *json, const char *key, char ret[STRATEGY_NAME]) {
-	char quoted[STRATEGY_NAME + 3];
-	int n = snprintf(quoted, sizeof quoted, "\"%s\"", key);
-	for (const char *p = json; p != NULL && (p = strstr(p, quoted)) != NULL;) {
-		p += n;
-		p += strspn(p, " ");
-		if (*p != ':')
-			continue; /* a value of that name */
-		p++;
-		p += strspn(p, " ");
-		if (*p++ == '"')
-			snprintf(ret, STRATEGY_NAME, "%.*s", (int)strcspn(p, "\""), p);
-		return true;
+static const char *label_find(const char *json, const char *key, size_t n) {
+	for (const char *p = json; p != NULL && (p = strchr(p, '"')) != NULL;) {
+		bool same = strncmp(++p, key, n) == 0 && p[n] == '"';
+		p = strchr(p, '"');
+		if (p == NULL)
+			break;
+		p += 1 + strspn(p + 1, " ");
+		if (!same || *p != ':')
+			continue; /* another one, or a value of that name */
+		p += 1 + strspn(p + 1, " ");
+		return *p == '"' ? p + 1 : NULL;
 	}
-	return false;
+	return NULL;
 }
 
-void base_label(const struct base *b, const char *key, char ret[STRATEGY_NAME]) {
-	const char *own = strcmp(key, "base") == 0 ? b->row.name : strcmp(key, "zone") == 0 ? b->row.zone : NULL;
-	ret[0] = '\0';
-	if (own != NULL)
-		snprintf(ret, STRATEGY_NAME, "%s", own);
-	else
-		label_find(b->row.labels, key, ret);
+static bool key_is(const char *key, size_t n, const char *name) {
+	return strlen(name) == n && memcmp(key, name, n) == 0;
+}
+
+struct label base_label(const struct base *b, const char *key, size_t n) {
+	bool zone = key_is(key, n, "zone"), own = zone || key_is(key, n, "base");
+	const char *text = zone ? b->row.zone : own ? b->row.name : label_find(b->row.labels, key, n);
+	if (text == NULL)
+		return (struct label){ "", 0 };
+	size_t len = own ? strlen(text) : strcspn(text, "\"");
+	return (struct label){ text, len < STRATEGY_NAME ? len : STRATEGY_NAME - 1 };
+}
+
+bool label_is(struct label x, const char *value) {
+	return strlen(value) == x.len && memcmp(value, x.text, x.len) == 0;
 }
 
 bool batch_takes(const struct batch *b, const struct base *base) {
 	const char *label = b->row.label, *eq = label == NULL ? NULL : strchr(label, '=');
-	char key[STRATEGY_NAME], value[STRATEGY_NAME];
-	if (eq == NULL || TAILQ_NEXT(b, link) == NULL)
-		return true;
-	snprintf(key, sizeof key, "%.*s", (int)(eq - label), label);
-	base_label(base, key, value);
-	return strcmp(value, eq + 1) == 0;
+	return eq == NULL || TAILQ_NEXT(b, link) == NULL || label_is(base_label(base, label, (size_t)(eq - label)), eq + 1);
 }
 
 bool batch_labelled(const struct batch *b) {
@@ -101,18 +102,18 @@ static int rank_of(const struct strategy *s, const char *name) {
 }
 
 static struct value *value_of(struct values *x, const struct strategy *s, const struct base *b) {
-	char name[STRATEGY_NAME];
-	base_label(b, s->batches_by, name);
+	struct label label = base_label(b, s->batches_by, strlen(s->batches_by));
 	for (int k = 0; k < x->n; k++)
-		if (strcmp(x->v[k].name, name) == 0)
+		if (label_is(label, x->v[k].name))
 			return &x->v[k];
 	if (x->n == STRATEGY_MAX_BATCHES - 2) { /* one is left for a beta, one for all the others */
 		x->overflow = true;
 		return NULL;
 	}
 	struct value *v = &x->v[x->n++];
-	*v = (struct value){ .rank = rank_of(s, name) };
-	memcpy(v->name, name, sizeof name);
+	*v = (struct value){ 0 };
+	memcpy(v->name, label.text, label.len);
+	v->rank = rank_of(s, v->name);
 	return v;
 }
 
@@ -207,11 +208,11 @@ static int cut_values(const struct fleet *f, struct plan *p, const struct strate
 		left--;
 	}
 	const struct base *first = beta == NULL || *beta == '*' ? NULL : fleet_base(p->tenant, beta);
-	char of[STRATEGY_NAME] = "";
+	struct label of = { "", 0 };
 	if (first != NULL)
-		base_label(first, s->batches_by, of);
+		of = base_label(first, s->batches_by, strlen(s->batches_by));
 	for (int k = 0; k < x.n && left > 0; k++) {
-		int64_t own = x.v[k].work - (first != NULL && strcmp(of, x.v[k].name) == 0);
+		int64_t own = x.v[k].work - (first != NULL && label_is(of, x.v[k].name));
 		int64_t size = own < left ? own : left;
 		if (size > 0)
 			n = piece(ret, n, size, s->batches_by, x.v[k].name);

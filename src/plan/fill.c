@@ -12,7 +12,7 @@
  */
 /* Those that require it stay where they are, or are about to come there: it cannot go without them. */
 static bool needed_there(const struct instance *i) {
-	return requirer_of(i, NULL) != NULL || requirer_coming(i) != NULL;
+	return i->base->tenant->n_requiring > 0 && (requirer_of(i, NULL) != NULL || requirer_coming(i) != NULL);
 }
 
 struct victim {

@@ -185,9 +185,16 @@ void task_cancel(struct plan_env *e, struct plan *p, struct task *t);
 void tasks_cancel_unsent(struct plan_env *e, struct plan *p);
 
 /* cut.c */
-void base_label(const struct base *b, const char *key, char ret[STRATEGY_NAME]); /* "" when it has none; "zone" and "base" are its own */
-bool batch_takes(const struct batch *b, const struct base *base);                /* the last one takes what is left, whatever its label */
-bool batch_labelled(const struct batch *b);                                      /* it is for some bases only */
+/* The value of a base's label, of the n first bytes of that name: "zone" and "base" are its own. It lies in the base's row, is not ended by
+ * a 0, and of length 0 when there is none. */
+struct label {
+	const char *text;
+	size_t len;
+};
+struct label base_label(const struct base *b, const char *key, size_t n);
+bool label_is(struct label x, const char *value);
+bool batch_takes(const struct batch *b, const struct base *base); /* the last one takes what is left, whatever its label */
+bool batch_labelled(const struct batch *b);                       /* it is for some bases only */
 
 /* prefetch.c */
 bool prefetch_done(struct plan_env *e, struct plan *p); /* the first batch may begin */

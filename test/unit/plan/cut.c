@@ -190,19 +190,14 @@ END_TEST
 
 START_TEST(labels_are_found_as_the_ledger_and_as_the_agents_write_them) {
 	struct world w;
-	char value[STRATEGY_NAME];
 	world_init(&w, 1, 3);
 	struct base *b = w.bases[0];
 	text_set(&b->row.labels, "{\"arch\": \"ring\", \"ring\": \"2\"}");
-	base_label(b, "ring", value);
-	ck_assert_str_eq(value, "2");
+	ck_assert(label_is(base_label(b, "ring", 4), "2"));
 	text_set(&b->row.labels, "{\"arch\":\"arm\",\"ring\":\"\"}");
-	base_label(b, "ring", value);
-	ck_assert_str_eq(value, "");
-	base_label(b, "rin", value);
-	ck_assert_str_eq(value, "");
-	base_label(b, "base", value);
-	ck_assert_str_eq(value, "n1");
+	ck_assert(label_is(base_label(b, "ring", 4), ""));
+	ck_assert(label_is(base_label(b, "rin", 3), ""));
+	ck_assert(label_is(base_label(b, "base", 4), "n1"));
 	world_deinit(&w);
 }
 END_TEST
