@@ -31,6 +31,16 @@ const char *clients_requirement(const char *module, const char *version) {
 	return NULL;
 }
 
+void clients_any_version(struct sim *s, char ret_module[32], char ret_version[32]) {
+	int m, v;
+	do {
+		m = (int)rng_below(&s->rng, N_MODULES);
+		v = (int)rng_below(&s->rng, N_VERSIONS);
+	} while (required[m][v] != NULL);
+	snprintf(ret_module, 32, "%s", modules[m]);
+	snprintf(ret_version, 32, "%s", versions[v]);
+}
+
 enum wish {
 	WISH_DEPLOY,
 	WISH_SCALE,

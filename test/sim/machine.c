@@ -180,12 +180,19 @@ static bool active_beside(const struct machine *m, const char *module) {
 	return false;
 }
 
-/* What nobody told Berth about. */
+/* What nobody told Berth about: a stranger, or one of the modules that people deploy, too, which then gets the requests. */
 static void bring_by_hand(struct machine *m) {
-	if (!m->up || m->n_held == MAX_HELD || biz_find(m, "extra", "1.0.0") != NULL)
+	struct biz b = { .module = "extra", .version = "1.0.0", .state = ARKLET_ACTIVATED };
+	if (rng_below(&m->sim->rng, 2) == 0)
+		clients_any_version(m->sim, b.module, b.version);
+	if (!m->up || m->n_held == MAX_HELD || biz_find(m, b.module, b.version) != NULL)
 		return;
-	sim_trace(m->sim, "somebody installs extra:1.0.0 on %s", m->name);
-	m->held[m->n_held++] = (struct biz){ .module = "extra", .version = "1.0.0", .state = ARKLET_ACTIVATED };
+	sim_trace(m->sim, "somebody installs %s:%s on %s", b.module, b.version, m->name);
+	spoil(m, b.module, true);
+	for (int i = 0; i < m->n_held; i++)
+		if (strcmp(m->held[i].module, b.module) == 0 && m->held[i].state == ARKLET_ACTIVATED)
+			m->held[i].state = ARKLET_DEACTIVATED;
+	m->held[m->n_held++] = b;
 }
 
 void machine_meddle(struct machine *m) {

@@ -204,7 +204,8 @@ void clients_free(struct clients *c);
 void clients_start(struct clients *c);                                    /* modules, versions, a group, a join token; then wishes */
 void clients_check(struct clients *c);                                    /* what was acknowledged is there */
 const char *clients_requirement(const char *module, const char *version); /* "alpha:>=2"; NULL: it requires nothing */
-void clients_forget(struct clients *c);                                   /* an older ledger came back */
+void clients_any_version(struct sim *s, char ret_module[32], char ret_version[32]); /* they deploy it; requires nothing */
+void clients_forget(struct clients *c);                                             /* an older ledger came back */
 void clients_refused(struct clients *c, const char *key); /* the ledger does not take that request: it must not be tried for ever */
 /* The ledger removes that deployment: somebody must have asked for it. */
 void clients_deleted(struct clients *c, const char *deployment);

@@ -55,7 +55,7 @@ void watch_order(struct sim *s, const struct machine *m, bool install, const cha
 	for (int k = 0; (x = machine_active_at(m, k, &v)) != NULL; k++) {
 		met |= r != NULL && named(r, x); /* an agent knows names only */
 		if (!install && machine_holds(m, module, version, &active) && active && requires_it(x, v, module, version) &&
-		    !excused(s, m, x))
+		    !machine_spoilt(m, module) && !excused(s, m, x))
 			sim_fail(
 			    s, "%s loses %s:%s while %s:%s, which requires it, is active there", machine_name(m), module, version, x, v);
 	}
@@ -70,15 +70,24 @@ static const char *module_of(const struct sim *s, const struct row_instance *i, 
 	return m == NULL ? "" : m->name;
 }
 
-static bool ready_there(const struct sim *s, int64_t base, const char *requirement) {
+static bool one_there(const struct sim *s, int64_t base, const char *requirement, enum instance_state state) {
 	const char *version;
 	for (size_t k = 0; k < store_rows(s->store, TABLE_instance); k++) {
 		const struct row_instance *i = store_row(s->store, TABLE_instance, k);
 		const char *module = module_of(s, i, &version);
-		if (i->base_id == base && i->state == INSTANCE_READY && does(requirement, module, version))
+		if (i->base_id == base && i->state == (int)state && does(requirement, module, version))
 			return true;
 	}
 	return false;
+}
+
+static bool ready_there(const struct sim *s, int64_t base, const char *requirement) {
+	return one_there(s, base, requirement, INSTANCE_READY);
+}
+
+/* Somebody's hand put another version in its place: with that gone it gets the requests again. */
+static bool stands_by(const struct sim *s, const struct row_task *t, const char *requirement) {
+	return t->deployment_id == 0 && one_there(s, t->base_id, requirement, INSTANCE_STANDBY);
 }
 
 /* What is commanded: by what is known at that moment. */
@@ -91,7 +100,8 @@ static void commanded_in_order(struct sim *s, const struct row_task *t) {
 		const struct row_instance *i = store_row(s->store, TABLE_instance, k);
 		const char *module = module_of(s, i, &version);
 		if (i->base_id == t->base_id && i->state == INSTANCE_READY && requires_it(module, version, t->module, t->version) &&
-		    !ready_there(s, t->base_id, clients_requirement(module, version)))
+		    !ready_there(s, t->base_id, clients_requirement(module, version)) &&
+		    !stands_by(s, t, clients_requirement(module, version)))
 			sim_fail(s, "%s:%s is removed from %s, where %s:%s requires it", t->module, t->version, t->base, module, version);
 	}
 }
