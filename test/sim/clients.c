@@ -454,17 +454,22 @@ static int lone_bases(struct core *c, const struct setup *x, struct group *g, st
 	return 0;
 }
 
+int64_t clients_drain_wait(const struct sim *s) {
+	static const int64_t waits[] = { 0, 0, 3 * US_PER_S, 6 * US_PER_S, 8 * US_PER_S, 14 * US_PER_S };
+	if (s->seed % 8 == 2)
+		return waits[2 + s->seed / 8 % 3];
+	return s->seed % 4 == 3 ? waits[s->seed / 4 % 6] : 0;
+}
+
 /* Some groups take what answers out of traffic first. */
 static void hooks_set(const struct sim *s, struct row_base_group *g) {
-	static const int64_t waits[] = { 0, 0, 3 * US_PER_S, 6 * US_PER_S, 8 * US_PER_S, 14 * US_PER_S };
 	if (s->seed % 4 == 3) {
 		bool url = s->seed % 8 == 3; /* else a command of the agents */
 		g->before_swap = (char *)(uintptr_t)(url ? "http://hooks/out" : "out");
 		g->after_swap = (char *)(uintptr_t)(url ? "http://hooks/in" : "in");
 		g->hook_timeout_us = 10 * US_PER_S;
 	}
-	if (s->seed % 4 == 3 || s->seed % 8 == 2)
-		g->drain_wait_us = waits[s->seed % 8 == 2 ? 2 + s->seed / 8 % 3 : s->seed / 4 % 6];
+	g->drain_wait_us = clients_drain_wait(s);
 }
 
 /* In some fleets a module needs more or less from one version to the next. */

@@ -205,6 +205,7 @@ void clients_start(struct clients *c);                                    /* mod
 void clients_check(struct clients *c);                                    /* what was acknowledged is there */
 const char *clients_requirement(const char *module, const char *version); /* "alpha:>=2"; NULL: it requires nothing */
 void clients_any_version(struct sim *s, char ret_module[32], char ret_version[32]); /* they deploy it; requires nothing */
+int64_t clients_drain_wait(const struct sim *s);                                    /* of the group that they deploy to */
 void clients_forget(struct clients *c);                                             /* an older ledger came back */
 void clients_refused(struct clients *c, const char *key); /* the ledger does not take that request: it must not be tried for ever */
 /* The ledger removes that deployment: somebody must have asked for it. */

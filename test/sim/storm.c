@@ -59,6 +59,8 @@ static const struct faults kinds[17] = {
 	{ .install_fail = 150, .base_hang = 10, .link_cut = 20, .lone = 300 },
 };
 
+#define LONG_DRAIN_US (8 * US_PER_S)
+
 static int n_zones(const struct sim *s) {
 	return 1 + (int)(s->seed / 17 % 3);
 }
@@ -171,6 +173,8 @@ static void stage_lone(struct sim *s) {
 static void stage(struct sim *s) {
 	static const char *const zones[] = { "a", "b", "c" };
 	s->f = kinds[s->seed % (sizeof kinds / sizeof *kinds)];
+	if (clients_drain_wait(s) >= LONG_DRAIN_US) /* else hardly any server goes while something waits */
+		s->f.node_kill += 80;
 	s->store = store_new(s);
 	s->clients = clients_new(s);
 	s->watch = watch_new();
