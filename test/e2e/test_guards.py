@@ -1,4 +1,5 @@
 """What keeps Berth from making a bad day worse: the brake of a zone, planned absences, bases where installs fail."""
+import json
 import shutil
 
 import cell as cells
@@ -139,3 +140,49 @@ def test_a_bad_version_sets_no_base_aside(fleet):
     fleet.ended(plan["id"])
     assert not findings(fleet, "installs_fail")
     assert not any(b.get("cordoned") for b in fleet.api.get("/v1/bases").json["bases"])
+
+
+BASES = """
+insert into base (id, tenant_id, group_id, name, state, state_at, runtime, zone, install_limit, units_used, units_ceiling, incarnation, generation,
+    report_seq, cordoned, key_hash, boot, address, agent_version, process_start, etag, joined_at, seen_at)
+select g.id * 1000 + i, g.tenant_id, g.id, t.name || '-' || i, 'ready', now(), 'native', 'z' || i / 3, 0, 0, 5, 1, 0, 1, false,
+    sha256((t.name || i)::bytea), 'boot-' || i, '10.0.0.1:8080', 'test', 1, 1, now(), now()
+from base_group g join tenant t on t.id = g.tenant_id, generate_series(0, 3 * {zones} - 1) i where t.name = '{tenant}'"""
+
+
+def braked(fleet, tenant="default"):
+    return set(fleet.api.get("/v1/groups/demo", tenant=tenant).json.get("brakedZones", []))
+
+
+def test_very_many_zones_of_two_tenants_over_a_restart(fleet):
+    """Bases that no agent speaks for: each is silent as soon as the server that knows them runs."""
+    fleet.begin("--heartbeat=500ms", "--silent=1500ms", "--lost=1h", bases=0)
+    assert fleet.api.post("/v1/tokens?tenant=acme", {"name": "ops", "role": "admin"}).status == 201
+    assert fleet.api.post("/v1/groups?tenant=acme", {"name": "demo", "installLimit": 5}).status == 201
+    zones = {"default": {f"z{k}" for k in range(40)}, "acme": {"z0", "z1"}}
+    for tenant, names in zones.items():
+        fleet.sql(BASES.format(tenant=tenant, zones=len(names)))
+    fleet.sql("update counter set value = 1000000 where name = 'base'")
+
+    def restart():
+        fleet.one.process.kill()
+        fleet.one.start().ready()
+
+    restart()
+    cells.until(lambda: all(braked(fleet, t) == zones[t] for t in zones), 60, "the brake is on in every zone of both")
+    restart()
+    assert all(braked(fleet, t) == zones[t] for t in zones), "and is at once after a restart"
+    listed = json.loads(fleet.berth("finding", "list", "--kind", "zone_alarm", "-o", "json").stdout)["findings"]
+    assert {f["command"].rpartition(" ")[2] for f in listed} == zones["default"], listed
+    why = fleet.berth("why", "default-7")
+    assert "half of its zone fell silent" in why.stdout, why.stdout
+    done = fleet.berth("group", "release-brake", "demo", "--zone", "z7", "--reason", "that rack is gone")
+    assert done.returncode == 0, done.stderr
+    restart()
+    assert braked(fleet) == zones["default"] - {"z7"} and braked(fleet, "acme") == zones["acme"]
+    assert fleet.berth("group", "release-brake", "demo").returncode == 0
+    assert not braked(fleet) and braked(fleet, "acme") == zones["acme"], "each tenant's is its own"
+    assert fleet.api.post("/v1/groups/demo:release-brake?tenant=acme", {}).status == 200
+    restart()
+    assert not braked(fleet) and not braked(fleet, "acme") and not findings(fleet, "zone_alarm")
+    fleet.sound()
