@@ -121,8 +121,8 @@ int idempotency_load(struct fleet *f, const void *row, struct err *err);
 int base_history_load(struct fleet *f, const void *row, struct err *err);
 
 /* free of everything, per noun; children first is fleet_free's business */
-#define FIND_ID(head, id_, ret) HASH_FIND(hh_id, (head), &(id_), sizeof(int64_t), (ret))
-#define ADD_ID(head, x) HASH_ADD_KEYPTR(hh_id, (head), &(x)->row.id, sizeof(int64_t), (x))
+#define FIND_ID(head, id_, ret) HASH_FIND_BYHASHVALUE(hh_id, (head), &(id_), sizeof(int64_t), hash_of_id(id_), (ret))
+#define ADD_ID(head, x) HASH_ADD_KEYPTR_BYHASHVALUE(hh_id, (head), &(x)->row.id, sizeof(int64_t), hash_of_id((x)->row.id), (x))
 #define FIND_TEXT(head, text, ret) HASH_FIND(hh_name, (head), (text), strlen(text), (ret))
 #define ADD_TEXT(head, x, field) HASH_ADD_KEYPTR(hh_name, (head), (x)->row.field, strlen((x)->row.field), (x))
 

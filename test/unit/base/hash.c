@@ -85,4 +85,34 @@ START_TEST(the_order_of_arrival_stays) {
 }
 END_TEST
 
-TEST_SUITE("base/hash", all_are_found_at_every_size, no_step_moves_more_than_one_bucket, the_order_of_arrival_stays)
+static unsigned longest_chain(int64_t stride) {
+	struct thing *v = calloc(MANY, sizeof *v), *all = NULL;
+	unsigned longest = 0;
+	for (int i = 0; i < MANY; i++) {
+		v[i].id = 1 + i * stride;
+		HASH_ADD_KEYPTR_BYHASHVALUE(hh, all, &v[i].id, sizeof v[i].id, hash_of_id(v[i].id), &v[i]);
+	}
+	for (unsigned k = 0; k < all->hh.tbl->num_buckets; k++)
+		if (all->hh.tbl->buckets[k].count > longest)
+			longest = all->hh.tbl->buckets[k].count;
+	HASH_CLEAR(hh, all);
+	free(v);
+	return longest;
+}
+
+/* One deployment of sixteen on every base leaves every sixteenth id. */
+START_TEST(ids_spread_whatever_lies_between_them) {
+	static const int64_t strides[] = { 1, 2, 3, 10, 16, 32, 100, 1000, 4096, 65536, INT64_C(1) << 32 };
+	for (size_t i = 0; i < sizeof strides / sizeof *strides; i++)
+		ck_assert_uint_lt(longest_chain(strides[i]), 24);
+}
+END_TEST
+
+START_TEST(sixteen_ids_in_a_row_are_neighbours) {
+	for (int64_t id = 0; id < 10000; id++)
+		ck_assert_uint_eq(hash_of_id(id) / 16, hash_of_id(id & ~INT64_C(15)) / 16);
+}
+END_TEST
+
+TEST_SUITE("base/hash", ids_spread_whatever_lies_between_them, sixteen_ids_in_a_row_are_neighbours, all_are_found_at_every_size,
+    no_step_moves_more_than_one_bucket, the_order_of_arrival_stays)
