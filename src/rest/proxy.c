@@ -26,6 +26,7 @@
 
 struct proxy_tls {
 	SSL_CTX *ctx;
+	bool trusts; /* it has its CAs */
 };
 
 struct proxy {
@@ -338,10 +339,19 @@ static void on_event(struct bufferevent *bev, short what, void *arg) {
 		proxy_fail(p, what & BEV_EVENT_TIMEOUT ? "does not answer" : p->connected ? "closed the connection" : "cannot be reached");
 }
 
+/* Reading the system's CAs takes 20 ms: not at each start, but where a peer is called that has a certificate of theirs. A file that cannot
+ * be read verifies nobody; the handshake says so. */
+static void trust_system(struct proxy_tls *t) {
+	if (!t->trusts)
+		(void)SSL_CTX_set_default_verify_paths(t->ctx);
+	t->trusts = true;
+}
+
 static struct bufferevent *bev_make(struct rest *r, char *host, bool tls) {
 	struct event_base *base = loop_base(r->loop);
 	if (!tls)
 		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	trust_system(r->tls);
 	SSL *ssl = SSL_new(r->tls->ctx);
 	if (ssl == NULL)
 		abort();
@@ -409,16 +419,17 @@ void proxy_head(struct exchange *x) {
 }
 
 static int tls_files(SSL_CTX *ctx, const struct rest_config *c, struct err *err) {
-	int ok =
-	    c->peer_ca_file != NULL ? SSL_CTX_load_verify_locations(ctx, c->peer_ca_file, NULL) : SSL_CTX_set_default_verify_paths(ctx);
+	int ok = 1;
 	const char *file = c->peer_ca_file;
+	if (file != NULL)
+		ok = SSL_CTX_load_verify_locations(ctx, file, NULL);
 	if (ok == 1 && c->cert_file != NULL)
 		ok = SSL_CTX_use_certificate_chain_file(ctx, file = c->cert_file);
 	if (ok == 1 && c->key_file != NULL)
 		ok = SSL_CTX_use_PrivateKey_file(ctx, file = c->key_file, SSL_FILETYPE_PEM);
 	return ok == 1 ? 0
-	               : err_set(err, E_INVALID, "cannot use %s for requests to the other servers: %s",
-	                     file != NULL ? file : "the system's CAs", ERR_reason_error_string(ERR_get_error()));
+	               : err_set(err, E_INVALID, "cannot use %s for requests to the other servers: %s", file,
+	                     ERR_reason_error_string(ERR_get_error()));
 }
 
 int proxy_tls_new(const struct rest_config *config, struct proxy_tls **ret, struct err *err) {
@@ -430,6 +441,7 @@ int proxy_tls_new(const struct rest_config *config, struct proxy_tls **ret, stru
 		abort();
 	SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
+	t->trusts = config->peer_ca_file != NULL;
 	int rc = tls_files(t->ctx, config, err);
 	if (rc != 0)
 		proxy_tls_free(t);
