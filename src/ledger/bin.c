@@ -186,11 +186,15 @@ static int wrong_type(const struct table_def *t, const struct col *c, struct err
 	    err, E_INTERNAL, "column %s.%s is not of the type this release writes; was the schema changed by hand?", t->name, c->name);
 }
 
-static int decode_word(const struct table_def *t, const struct col *c, const char *p, char *to, struct err *err) {
+static int decode_word(const struct table_def *t, const struct col *c, const char *p, size_t n, char *to, struct err *err) {
+	char text[64]; /* longer than any word */
+	size_t kept = n < sizeof text ? n : sizeof text - 1;
+	memcpy(text, p, kept);
+	text[kept] = '\0';
 	int v;
-	if (!word_value(c->words, p, &v))
+	if (!word_value(c->words, text, &v))
 		return err_set(
-		    err, E_INTERNAL, "%s.%s holds '%.60s', which this release does not know; start the newer release", t->name, c->name, p);
+		    err, E_INTERNAL, "%s.%s holds '%s', which this release does not know; start the newer release", t->name, c->name, text);
 	memcpy(to, &v, sizeof v);
 	return 0;
 }
@@ -211,7 +215,7 @@ static int decode_field(
 		return 0;
 	}
 	case COL_word:
-		return decode_word(t, c, p, to, err);
+		return decode_word(t, c, p, n, to, err);
 	case COL_flag: {
 		bool b = *p != 0;
 		memcpy(to, &b, sizeof b);
@@ -242,6 +246,82 @@ int row_decode(const struct table_def *t, const PGresult *res, int i, void *row,
 		if (PQgetisnull(res, i, k))
 			continue;
 		int r = decode_field(t, c, PQgetvalue(res, i, k), (size_t)PQgetlength(res, i, k), (char *)row + c->offset, a, err);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- COPY ------------------------------------------------------------------------------------------------------------------------- */
+
+struct bytes {
+	const char *at;
+	size_t left;
+};
+
+static bool take(struct bytes *b, size_t n, const char **ret) {
+	if (n > b->left)
+		return false;
+	*ret = b->at;
+	b->at += n;
+	b->left -= n;
+	return true;
+}
+
+static bool take_int(struct bytes *b, size_t size, int32_t *ret) {
+	const char *p;
+	uint32_t v = 0;
+	if (!take(b, size, &p))
+		return false;
+	for (size_t i = 0; i < size; i++)
+		v = v << 8 | (uint8_t)p[i];
+	*ret = size == 2 ? (int16_t)v : (int32_t)v;
+	return true;
+}
+
+/* The first row has the head of the stream before it: a signature, flags, and the length of what may follow them. */
+static bool skip_head(struct bytes *b) {
+	static const char signature[] = "PGCOPY\n\377\r\n"; /* and its NUL */
+	const char *p;
+	int32_t flags, n;
+	if (b->left < sizeof signature || memcmp(b->at, signature, sizeof signature) != 0)
+		return true;
+	return take(b, sizeof signature, &p) && take_int(b, 4, &flags) && take_int(b, 4, &n) && n >= 0 && take(b, (size_t)n, &p);
+}
+
+static bool fits(const struct col *c, size_t n) {
+	return c->type == COL_text || c->type == COL_json || c->type == COL_word || n == c->size;
+}
+
+static int cut_short(const struct table_def *t, struct err *err) {
+	return err_set(err, E_INTERNAL, "%s: a row ends before its columns do", t->name);
+}
+
+static int copied_field(const struct table_def *t, const struct col *c, struct bytes *b, void *row, struct arena *a, struct err *err) {
+	int32_t n;
+	const char *p;
+	if (!take_int(b, 4, &n))
+		return cut_short(t, err);
+	if (n == -1)
+		return 0;
+	if (n < 0 || !take(b, (size_t)n, &p))
+		return cut_short(t, err);
+	return fits(c, (size_t)n) ? decode_field(t, c, p, (size_t)n, (char *)row + c->offset, a, err) : wrong_type(t, c, err);
+}
+
+int row_decode_copied(const struct table_def *t, const void *p, size_t n, void *row, struct arena *a, bool *ret_there, struct err *err) {
+	struct bytes b = { p, n };
+	int32_t columns;
+	if (!skip_head(&b))
+		return cut_short(t, err);
+	*ret_there = b.left > 0 && take_int(&b, 2, &columns) && columns != -1;
+	if (!*ret_there)
+		return 0;
+	if (columns != t->n_cols)
+		return err_set(err, E_INTERNAL, "%s: %d columns instead of %d", t->name, columns, t->n_cols);
+	memset(row, 0, t->row_size);
+	for (int k = 0; k < t->n_cols; k++) {
+		int r = copied_field(t, &t->cols[k], &b, row, a, err);
 		if (r != 0)
 			return r;
 	}

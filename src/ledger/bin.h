@@ -30,6 +30,9 @@ void params_arrays(struct params *p, const struct table_def *t, int n_cols, void
  * that this release does not know, a column of another type. */
 int row_decode(const struct table_def *t, const PGresult *res, int i, void *row, struct arena *a, struct err *err);
 
+/* The same of what COPY sent in binary, in one message. *ret_there: false, and row untouched, for the end of the table. */
+int row_decode_copied(const struct table_def *t, const void *p, size_t n, void *row, struct arena *a, bool *ret_there, struct err *err);
+
 int64_t result_i64(const PGresult *res, int row, int col);      /* 0 for null */
 bool result_flag(const PGresult *res, int row, int col);        /* false for null */
 wall_t result_time(const PGresult *res, int row, int col);      /* 0 for null */

@@ -74,8 +74,6 @@ static int send_pipeline(struct pgconn *c, struct err *err) {
 		return r;
 	if (PQpipelineSync(c->pg) != 1)
 		return pgerr_conn(c->pg, E_UNAVAILABLE, c->current->what, err);
-	if (c->current->rows && PQsetSingleRowMode(c->pg) != 1)
-		return err_set(err, E_INTERNAL, "%s: libpq refuses row mode", c->current->what);
 	return 0;
 }
 
@@ -85,7 +83,7 @@ static void send_current(struct pgconn *c) {
 	x->err = ERR_INIT;
 	x->arena = arena_new();
 	c->n_steps = c->step = c->n_execs = c->nulls = 0;
-	c->synced = false;
+	c->synced = c->copying = false;
 	struct err err = ERR_INIT;
 	int r = x->script != NULL ? send_script(c, &err) : send_pipeline(c, &err);
 	arena_free(x->arena);
@@ -137,8 +135,7 @@ static void accepted(struct pgconn *c, const PGresult *res) {
 		c->prepared[c->steps[c->step].stmt] = true;
 		return;
 	}
-	bool last_of_rows = x->rows && PQresultStatus(res) == PGRES_TUPLES_OK;
-	if (x->result != NULL && x->err.code == 0 && !last_of_rows) {
+	if (x->result != NULL && x->err.code == 0) {
 		struct err err = ERR_INIT;
 		if (x->result(x, c->n_execs, res, &err) != 0)
 			x->err = err;
@@ -161,8 +158,10 @@ static void take_result(struct pgconn *c, PGresult *res) {
 	case PGRES_PIPELINE_SYNC:
 		c->synced = true;
 		break;
+	case PGRES_COPY_OUT:
+		c->copying = true;
+		break;
 	case PGRES_TUPLES_OK:
-	case PGRES_SINGLE_TUPLE:
 	case PGRES_COMMAND_OK:
 	case PGRES_EMPTY_QUERY:
 		accepted(c, res);
@@ -175,12 +174,33 @@ static void take_result(struct pgconn *c, PGresult *res) {
 	PQclear(res);
 }
 
+/* What COPY sends. False: nothing more has come yet. After its end, good or bad, a result follows. */
+static bool take_piece(struct pgconn *c) {
+	struct exchange *x = c->current;
+	char *p;
+	int n = PQgetCopyData(c->pg, &p, 1);
+	c->copying = n >= 0;
+	c->failed |= n == -2; /* no memory */
+	if (n <= 0)
+		return n == -1;
+	struct err err = ERR_INIT;
+	if (x->piece != NULL && x->err.code == 0 && x->piece(x, p, (size_t)n, &err) != 0)
+		x->err = err;
+	PQfreemem(p);
+	return true;
+}
+
 /* Takes what libpq has parsed. True: the turn is used up and more may be there. */
 static bool take_results(struct pgconn *c) {
 	mono_t begin = now(c);
 	for (int n = 0; !c->synced && PQisBusy(c->pg) == 0; n++) {
 		if (n % 64 == 63 && mono_diff(now(c), begin) > TURN_US)
 			return true;
+		if (c->copying) {
+			if (!take_piece(c))
+				return false;
+			continue;
+		}
 		PGresult *res = PQgetResult(c->pg);
 		if (res != NULL) {
 			c->nulls = 0;

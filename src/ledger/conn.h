@@ -28,14 +28,15 @@ struct exchange {
 	const char *what; /* for messages: "commit" */
 	/* Queues statements with pgconn_exec or pgconn_exec_once; once per try. An error ends the exchange, nothing happened. */
 	int (*send)(struct exchange *x, struct pgconn *c, struct err *err);
-	/* A result without error: step counts the statements from 0. In row mode once per row. An error is given to done, after the sync.
-	 */
+	/* A result without error: step counts the statements from 0. An error is given to done, after the sync. */
 	int (*result)(struct exchange *x, int step, const PGresult *res, struct err *err); /* NULL: not wanted */
 	void (*done)(struct exchange *x, const struct err *err);
 	int64_t wait_us, answer_us;
 	int max_tries;
-	bool rows;          /* row mode: for large results, in memory of one row */
-	const char *script; /* instead of send: many statements in one text, in one transaction (migrations) */
+	const char *script; /* instead of send: many statements in one text, in one transaction (migrations); or one COPY to stdout: */
+	/* Each row of it in the format that COPY sends: for what is large, in memory of one row. An error is given to done, after the end.
+	 */
+	int (*piece)(struct exchange *x, const void *p, size_t n, struct err *err);
 	/* conn.c's */
 	TAILQ_ENTRY(exchange) link;
 	mono_t submitted;

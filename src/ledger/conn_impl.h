@@ -40,7 +40,7 @@ struct pgconn {
 	size_t queued;
 
 	struct exchange *current; /* sent, or waiting for its retry */
-	bool in_flight, retrying, synced;
+	bool in_flight, retrying, synced, copying;
 	struct pgconn_step steps[CONN_STEPS];
 	int n_steps, step, n_execs; /* sent; being answered; statements answered, preparations not counted */
 	int nulls;                  /* in a row, without a result between */

@@ -8,17 +8,17 @@
 #include "model/row.h"
 
 /* Statements that do not come from tables.def; each is sql/NAME.sql. */
-#define STATEMENTS(S)                                                                                                                   \
-	S(session)                                                                                                                      \
-	S(begin)                                                                                                                        \
-	S(begin_snapshot)                                                                                                               \
-	S(end) S(fence_check) S(fence_raise) S(fence_adopt) S(fence_unblock) S(cell_state) S(migration_ready) S(migration_lock)         \
-	    S(migration_list) S(migration_note) S(lease_read) S(lease_take) S(lease_renew) S(lease_release) S(chunk_put) S(chunk_keep)  \
-	        S(chunk_drop) S(chunk_get) S(chunk_collect) S(query_events) S(query_events_newest) S(query_plans) S(query_plan)         \
-	            S(query_plan_changes) S(query_plan_batches) S(query_plan_tasks) S(query_plan_tasks_failed_first) S(query_plan_sums) \
-	                S(query_revisions) S(query_task_times) S(prune_events) S(prune_plans) S(prune_tasks) S(prune_idempotency)       \
-	                    S(prune_base_history) S(dash_role) S(dash_grant) S(dash_state) S(dash_guard) S(embedded_exists)             \
-	                        S(embedded_create) S(embedded_secret) S(embedded_dash)
+#define STATEMENTS(S)                                                                                                                      \
+	S(session)                                                                                                                         \
+	S(begin)                                                                                                                           \
+	S(begin_snapshot)                                                                                                                  \
+	S(load_limits) S(end) S(fence_check) S(fence_raise) S(fence_adopt) S(fence_unblock) S(cell_state) S(migration_ready)               \
+	    S(migration_lock) S(migration_list) S(migration_note) S(lease_read) S(lease_take) S(lease_renew) S(lease_release) S(chunk_put) \
+	        S(chunk_keep) S(chunk_drop) S(chunk_get) S(chunk_collect) S(query_events) S(query_events_newest) S(query_plans)            \
+	            S(query_plan) S(query_plan_changes) S(query_plan_batches) S(query_plan_tasks) S(query_plan_tasks_failed_first)         \
+	                S(query_plan_sums) S(query_revisions) S(query_task_times) S(prune_events) S(prune_plans) S(prune_tasks)            \
+	                    S(prune_idempotency) S(prune_base_history) S(dash_role) S(dash_grant) S(dash_state) S(dash_guard)              \
+	                        S(embedded_exists) S(embedded_create) S(embedded_secret) S(embedded_dash)
 
 enum stmt {
 #define S(name) STMT_##name,

@@ -190,6 +190,74 @@ START_TEST(a_row_that_is_not_taken_ends_the_load) {
 }
 END_TEST
 
+struct ended {
+	struct call call;
+	struct world *w;
+	int pid, rows;
+};
+
+static int end_backend_at_third(void *arg, enum table t, void *row, struct err *err) {
+	struct ended *e = arg;
+	if (++e->rows == 3)
+		sql(e->w, e->w->admin, arena_printf(e->w->arena, "select pg_terminate_backend(%d)", e->pid));
+	return 0;
+}
+
+static void load_ended(void *arg, const struct ledger_loaded *res, const struct err *err) {
+	call_done(&((struct ended *)arg)->call, err);
+}
+
+START_TEST(a_backend_that_ends_in_the_middle_of_a_table_ends_the_load) {
+	struct world w;
+	struct sink s;
+	world_open(&w);
+	struct ledger_pg *l = world_ledger(&w);
+	struct ledger *led = ledger_pg_ledger(l);
+	struct ended ended = { .w = &w };
+	do_load(&w, l, &s);
+	struct changeset *cs = changeset_of(s.loaded.epoch, 1, 0);
+	for (int64_t k = 1; k <= 10000; k++)
+		changeset_upsert(cs, TABLE_counter, row_random(&w, TABLE_counter, k));
+	ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
+	ended.pid = pgconn_pid(l->commit_conn);
+	led->ops->load(led, end_backend_at_third, load_ended, &ended);
+	wait_until(&w, &ended.call.done);
+	ck_assert_int_eq(ended.call.err.code, E_DB_LOST);
+	do_load(&w, l, &s);
+	ck_assert_uint_eq(s.n[TABLE_counter], 10000);
+	changeset_free(cs);
+	ledger_pg_free(l);
+	world_close(&w);
+}
+END_TEST
+
+/* One of table counter, as COPY sends the first: head, two columns, a text and a number. */
+static const char copied[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"
+                             "\0\2\0\0\0\4plan\0\0\0\10\0\0\0\0\0\0\1\2";
+#define COPIED_HEAD 19
+
+START_TEST(a_row_that_is_cut_short_is_refused) {
+	const struct table_def *t = &table_defs[TABLE_counter];
+	struct row_counter row;
+	struct err err;
+	bool there;
+	ARENA_AUTO a = arena_new();
+	for (size_t head = 0; head <= COPIED_HEAD; head += COPIED_HEAD) {
+		const char *p = copied + COPIED_HEAD - head;
+		size_t n = sizeof copied - 1 - COPIED_HEAD + head;
+		ck_assert_int_eq(row_decode_copied(t, p, n, &row, a, &there, &err), 0);
+		ck_assert(there && row.value == 258);
+		ck_assert_str_eq(row.name, "plan");
+		for (size_t k = head + 2; k < n; k++)
+			ck_assert_int_eq(row_decode_copied(t, p, k, &row, a, &there, &err), E_INTERNAL);
+	}
+	ck_assert_int_eq(row_decode_copied(t, "\377\377", 2, &row, a, &there, &err), 0);
+	ck_assert(!there);
+	ck_assert_int_eq(row_decode_copied(t, "\0\3", 2, &row, a, &there, &err), E_INTERNAL);
+	ck_assert_int_eq(row_decode_copied(t, "\0\2\0\0\0\0\0\0\0\1x", 11, &row, a, &there, &err), E_INTERNAL);
+}
+END_TEST
+
 /* What a hostile base reports must not be able to stop a commit. */
 START_TEST(an_event_with_an_endless_name_is_cut) {
 	struct world w;
@@ -214,4 +282,5 @@ START_TEST(an_event_with_an_endless_name_is_cut) {
 END_TEST
 
 TEST_SUITE("ledger/roundtrip", every_table_comes_back_and_changes, rows_are_deleted_in_any_order, a_name_changes_hands_in_one_commit,
-    ten_thousand_rows_go_in_one_commit, an_event_with_an_endless_name_is_cut, a_row_that_is_not_taken_ends_the_load)
+    ten_thousand_rows_go_in_one_commit, an_event_with_an_endless_name_is_cut, a_row_that_is_not_taken_ends_the_load,
+    a_backend_that_ends_in_the_middle_of_a_table_ends_the_load, a_row_that_is_cut_short_is_refused)

@@ -1,8 +1,10 @@
 -- load_counter: all rows, by key.
 -- parameters: none
--- rows: columns of table counter
+-- rows: columns of table counter, by COPY in binary
 -- read
-select
-	x.name, x.value
-from counter x
-order by x.name
+copy (
+	select
+		x.name, x.value
+	from counter x
+	order by x.name
+) to stdout (format binary)

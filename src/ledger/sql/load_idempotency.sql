@@ -1,9 +1,11 @@
--- load_idempotency: answers stored within the last day, by key.
--- parameters: $1 time
--- rows: columns of table idempotency
+-- load_idempotency: answers that are kept still, by key.
+-- parameters: none; since when: load_limits
+-- rows: columns of table idempotency, by COPY in binary
 -- read
-select
-	x.hash, x.body_hash, x.tenant_id, x.status, x.location, x.result, x.created_at
-from idempotency x
-where x.created_at >= $1::timestamptz
-order by x.hash
+copy (
+	select
+		x.hash, x.body_hash, x.tenant_id, x.status, x.location, x.result, x.created_at
+	from idempotency x
+	where x.created_at >= current_setting('berth.keep_answers_since')::timestamptz
+	order by x.hash
+) to stdout (format binary)
