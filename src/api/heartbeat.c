@@ -41,18 +41,13 @@ static const struct token *token_of(const struct beat_op *o) {
 	return fine ? t : NULL;
 }
 
-static struct base *base_of(const struct beat_op *o, const struct tenant *t) {
-	for (struct base *b = t->bases; b != NULL; b = b->hh_name.next)
-		if (b->row.arklet_url != NULL && strcmp(b->row.arklet_url, o->url) == 0)
-			return b; /* also when it was added by its address under another name */
-	return fleet_base(t, o->name);
-}
-
 static struct base *asker(const struct beat_op *o, const struct tenant *t) {
 	const char *boot = arena_printf(o->in.arena, BOOT "%s", o->beat.identity);
 	struct base *found = NULL;
+	if (o->beat.port != 0)
+		return fleet_base(t, o->name);
 	for (struct base *b = t->bases; b != NULL; b = b->hh_name.next) {
-		bool fits = o->beat.port != 0 ? strcmp(b->row.name, o->name) == 0 : b->row.boot != NULL && strcmp(b->row.boot, boot) == 0;
+		bool fits = b->row.boot != NULL && strcmp(b->row.boot, boot) == 0;
 		if (fits && found != NULL)
 			return NULL; /* two of that name and no port: better none than the other's */
 		found = fits ? b : found;
@@ -62,8 +57,7 @@ static struct base *asker(const struct beat_op *o, const struct tenant *t) {
 
 /* The base that says of itself that it is there, where it is known to be there. */
 static struct base *beater(const struct beat_op *o, const struct tenant *t) {
-	struct base *b = base_of(o, t);
-	return b != NULL && b->row.arklet_url != NULL && strcmp(b->row.arklet_url, o->url) == 0 ? b : NULL;
+	return fleet_base_by_arklet(t, o->url); /* also when it was added by its address under another name */
 }
 
 static const char *peer_ip(const struct beat_op *o) {

@@ -9,13 +9,6 @@
 #include "base/buf.h"
 #include "base/secret.h"
 
-static const struct base *base_at(const struct tenant *t, const char *url) {
-	const struct base *b = t->bases;
-	while (b != NULL && !text_same(b->row.arklet_url, url))
-		b = b->hh_name.next;
-	return b;
-}
-
 static bool gone(const struct base *b) {
 	return b->row.state == BASE_LOST || b->row.state == BASE_STOPPED;
 }
@@ -26,7 +19,7 @@ static int moved(struct core *c, struct base *b, const struct direct_spec *s, st
 		return err_field(
 		    err, E_EXISTS, "/id", "base %s is joined with an agent; forget it first: berth base forget %s", s->name, s->name);
 	core_event(c, &f, "base %s is now reached at %s", s->name, s->url);
-	text_set(&b->row.arklet_url, s->url);
+	base_set_arklet(c->fleet, b, s->url);
 	if (s->identity != NULL)
 		text_set(&b->row.boot, s->identity);
 	fleet_touch(c->fleet, &b->o);
@@ -36,7 +29,7 @@ static int moved(struct core *c, struct base *b, const struct direct_spec *s, st
 int change_base_add(struct core *c, const struct core_who *who, const struct direct_spec *s, struct base **ret, struct err *err) {
 	struct tenant *t = s->group->tenant;
 	struct base *b = fleet_base(t, s->name);
-	const struct base *there = base_at(t, s->url);
+	const struct base *there = fleet_base_by_arklet(t, s->url);
 	(void)who;
 	*ret = b;
 	if (there != NULL && there != b)

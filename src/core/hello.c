@@ -369,7 +369,7 @@ static void hear_agent(struct core *c, struct driver_link *k, const Berth__V1__H
 		sha256_of(key, strlen(key), b->row.key_hash);
 		b->row.report_seq = 0;
 	}
-	text_set(&b->row.arklet_url, NULL); /* from now on it is reached through its agent */
+	base_set_arklet(c->fleet, b, NULL); /* from now on it is reached through its agent */
 	base_describe(c, b, h);
 	hello_take(c, k, b, h, new_key ? key : NULL);
 }

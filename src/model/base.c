@@ -164,6 +164,32 @@ void base_rezone(struct fleet *f, struct base *b) {
 	base_refresh(f, b);
 }
 
+/* ---- where it is reached without an agent ---- */
+
+static void arklet_enter(struct base *b) {
+	const char *url = b->row.arklet_url;
+	if (url != NULL)
+		HASH_ADD_KEYPTR(hh_arklet, b->tenant->arklets, url, strlen(url), b);
+}
+
+static void arklet_leave(struct base *b) {
+	if (b->row.arklet_url != NULL)
+		HASH_DELETE(hh_arklet, b->tenant->arklets, b);
+}
+
+struct base *fleet_base_by_arklet(const struct tenant *t, const char *url) {
+	struct base *b;
+	HASH_FIND(hh_arklet, t->arklets, url, strlen(url), b);
+	return b;
+}
+
+void base_set_arklet(struct fleet *f, struct base *b, const char *url) {
+	arklet_leave(b);
+	if (text_set(&b->row.arklet_url, url))
+		fleet_touch(f, &b->o);
+	arklet_enter(b);
+}
+
 void base_link(struct fleet *f, struct base *b, struct group *g) {
 	b->tenant = g->tenant;
 	TAILQ_INIT(&b->instances);
@@ -172,6 +198,7 @@ void base_link(struct fleet *f, struct base *b, struct group *g) {
 	level_enter(b);
 	ADD_ID(f->bases, b);
 	ADD_TEXT(b->tenant->bases, b, name);
+	arklet_enter(b);
 }
 
 /* ---- bases ---- */
@@ -231,6 +258,7 @@ void fleet_base_remove(struct fleet *f, struct base *b) {
 	base_leave(b);
 	HASH_DELETE(hh_id, f->bases, b);
 	HASH_DELETE(hh_name, b->tenant->bases, b);
+	arklet_leave(b);
 	object_delete(f, &b->o);
 }
 

@@ -180,6 +180,8 @@ static int base_check(const struct fleet *f, const struct group *g, const struct
 		BROKEN("base %s stands in group %s, its row says group %lld", b->row.name, g->row.name, LL(b->row.group_id));
 	if (fleet_base(b->tenant, b->row.name) != b || fleet_base_by_id(f, b->row.id) != b)
 		BROKEN("base %s is not found by its name and id", b->row.name);
+	if (b->row.arklet_url != NULL && fleet_base_by_arklet(b->tenant, b->row.arklet_url) != b)
+		BROKEN("base %s is not found by its arklet's address", b->row.name);
 	if (b->zone == NULL || group_zone(g, b->zone->name) != b->zone || g->slots[b->zone->slot] == NULL)
 		BROKEN("base %s is in a zone that its group does not have", b->row.name);
 	const char *zone = b->row.zone == NULL ? "" : b->row.zone;

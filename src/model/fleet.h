@@ -32,6 +32,7 @@ struct tenant {
 	struct module *modules;         /* by name; uthash keeps insertion order = id order */
 	struct group *groups;           /* by name */
 	struct base *bases;             /* by name */
+	struct base *arklets;           /* by row.arklet_url, those that have one */
 	struct deployment *deployments; /* by name */
 	struct token *tokens;           /* by name; revoked ones are removed */
 	struct webhook *webhooks;       /* by name */
@@ -169,7 +170,7 @@ struct base {
 	int inflight;             /* commands without outcome: tasks in state SENT */
 	void *drive;              /* the driver's link */
 	struct task_queue outbox; /* while command_queued: tasks of the command being made */
-	UT_hash_handle hh_name, hh_id;
+	UT_hash_handle hh_name, hh_arklet, hh_id;
 };
 
 struct revision {
@@ -355,6 +356,7 @@ struct version *fleet_version_by_id(const struct fleet *f, int64_t id);
 struct group *fleet_group(const struct tenant *t, const char *name);
 struct base *fleet_base(const struct tenant *t, const char *name);
 struct base *fleet_base_by_id(const struct fleet *f, int64_t id);
+struct base *fleet_base_by_arklet(const struct tenant *t, const char *url);
 struct base *fleet_bases(const struct fleet *f); /* uthash head by id (hh_id), id order */
 struct deployment *fleet_deployment(const struct tenant *t, const char *name);
 struct deployment *fleet_deployment_by_id(const struct fleet *f, int64_t id);
@@ -445,6 +447,7 @@ void fleet_task_forget(struct fleet *f, struct task *t);
  * lifecycle.def (lifecycle.h); to the state it has already: only the reason is new --- */
 void base_set_state(struct fleet *f, struct base *b, enum base_state s, const char *reason, wall_t now);
 void base_set_cordoned(struct fleet *f, struct base *b, bool cordoned, const char *reason, wall_t now);
+void base_set_arklet(struct fleet *f, struct base *b, const char *url); /* NULL: it is reached through its agent */
 void base_set_limit(struct fleet *f, struct base *b, int64_t install_limit /* 0 = the group's */);
 void base_set_group(struct fleet *f, struct base *b, struct group *g);
 void group_set_limit(struct fleet *f, struct group *g, int64_t install_limit);

@@ -43,6 +43,7 @@ static void names_free(struct fleet *f) {
 		HASH_CLEAR(hh_name, t->modules);
 		HASH_CLEAR(hh_name, t->groups);
 		HASH_CLEAR(hh_name, t->bases);
+		HASH_CLEAR(hh_arklet, t->arklets);
 		HASH_CLEAR(hh_name, t->deployments);
 		HASH_CLEAR(hh_name, t->tokens);
 		HASH_CLEAR(hh_name, t->webhooks);

@@ -537,6 +537,35 @@ START_TEST(a_finding_is_of_its_tenant) {
 END_TEST
 
 /* Rule 10: what nobody looks at any more goes a few objects at a time, whatever they are. */
+static struct base *at(const struct world *w, const char *url) {
+	return fleet_base_by_arklet(w->t, url);
+}
+
+START_TEST(a_base_is_found_by_its_arklet) {
+	struct world w;
+	struct err err = ERR_INIT;
+	world_init(&w);
+	struct base *b = fleet_base_add(w.f, w.g, &(struct row_base){ .name = mut("j1"), .arklet_url = mut("http://10.0.0.1:1238") });
+	ck_assert_ptr_eq(at(&w, "http://10.0.0.1:1238"), b);
+	ck_assert_ptr_null(at(&w, "http://10.0.0.1:123"));
+	base_set_arklet(w.f, w.b, "http://10.0.0.2:1238");
+	base_set_arklet(w.f, b, "http://10.0.0.3:1238"); /* it moved */
+	ck_assert_ptr_eq(at(&w, "http://10.0.0.2:1238"), w.b);
+	ck_assert_ptr_eq(at(&w, "http://10.0.0.3:1238"), b);
+	ck_assert_ptr_null(at(&w, "http://10.0.0.1:1238"));
+	base_set_arklet(w.f, w.b, NULL); /* it has an agent now */
+	ck_assert_ptr_null(at(&w, "http://10.0.0.2:1238"));
+	ledger_sim_drain(w.l, w.f, 1000);
+	struct fleet *again = ledger_sim_load(w.l, w.f);
+	ck_assert_msg(fleet_check(again, &err) == 0, "%s", err.text);
+	ck_assert_str_eq(fleet_base_by_arklet(fleet_tenant(again, "default"), "http://10.0.0.3:1238")->row.name, "j1");
+	fleet_free(again);
+	fleet_base_remove(w.f, b);
+	ck_assert_ptr_null(at(&w, "http://10.0.0.3:1238"));
+	world_deinit(&w);
+}
+END_TEST
+
 START_TEST(a_fleet_is_freed_in_pieces) {
 	struct world w;
 	world_init(&w);
@@ -562,8 +591,8 @@ START_TEST(a_fleet_is_freed_in_pieces) {
 }
 END_TEST
 
-TEST_SUITE("model/fleet", a_fleet_is_freed_in_pieces, units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count,
-    a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on,
+TEST_SUITE("model/fleet", a_fleet_is_freed_in_pieces, a_base_is_found_by_its_arklet, units_stay_under_the_limit,
+    ceiling_falls_as_units_free, adopted_modules_count, a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on,
     what_a_smaller_successor_took_is_returned_to_the_rest, wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count,
     collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first, events_are_numbered_and_never_go_back,
     counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units, check_finds_what_is_spoilt,
