@@ -73,6 +73,8 @@ function showCounts(s) {
     [`${s.readyInstances ?? 0} / ${s.instances ?? 0}`, "instances ready"],
     [s.plansRunning ?? 0, "plans running"],
     [s.modules ?? 0, "modules"],
+    [s.oldestSent ?? "–", "oldest open command"],
+    [s.loopLagMax ?? "–", "longest loop lag"],
   ];
   $("counts").replaceChildren(...counts.map(([n, text]) => el("div", "count", el("b", "", String(n)), el("span", "", text))));
   $("cell").textContent = `${s.version ?? ""} · cell ${(s.cell ?? "").slice(0, 8)} · epoch ${s.epoch ?? 0}`;

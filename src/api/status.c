@@ -133,6 +133,15 @@ static void counts(const struct api_op *op, Berth__V1__StatusReply *m) {
 	PUT(m, ready_instances, n.ready_instances);
 	PUT(m, plans_running, n.plans_running);
 	PUT(m, modules, n.modules);
+	int64_t age_us = core_now(op->api->core).us - n.oldest_sent.us;
+	if (n.oldest_sent.us != 0)
+		m->oldest_sent = pb_duration(age_us > 0 ? age_us : 0, op->arena);
+}
+
+static void lag(const struct api_op *op, Berth__V1__StatusReply *m) {
+	struct loop_lag l;
+	loop_lag(op->api->loop, &l);
+	m->loop_lag_max = pb_duration(l.max_us, op->arena);
 }
 
 int op_status_get(struct api_op *op, struct err *err) {
@@ -153,6 +162,7 @@ int op_status_get(struct api_op *op, struct err *err) {
 	m->address = view_text(core_cfg(op->api->core)->rest, op->arena);
 	m->start_time = pb_time(s.started, op->arena);
 	counts(op, m);
+	lag(op, m);
 	note_groups(&x, op->tenant);
 	note_deployments(&x, op);
 	note_plans(&x, op);

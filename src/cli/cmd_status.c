@@ -53,6 +53,13 @@ static void add_part(int64_t of, int64_t n, const char *noun, const char *state,
 	buf_printf(out, " %s%s%s", noun, n == 1 ? "" : "s", state);
 }
 
+static void add_span(const json_t *s, const char *field, const char *noun, struct buf *out) {
+	int64_t us;
+	char text[32];
+	if (duration_parse(field_str(s, field), &us))
+		buf_printf(out, ", %s %s", noun, text_span(us, text));
+}
+
 static void add_counts(const json_t *s, struct buf *out) {
 	BUF_AUTO line = BUF_INIT;
 	int64_t plans = field_int(s, "plansRunning", 0), deployments = field_int(s, "deployments", 0);
@@ -62,6 +69,8 @@ static void add_counts(const json_t *s, struct buf *out) {
 	add_part(field_int(s, "readyInstances", 0), field_int(s, "instances", 0), "instance", " ready", &line);
 	if (plans > 0)
 		add_part(plans, plans, "plan", " running (berth plan list)", &line);
+	add_span(s, "oldestSent", "oldest command without an outcome", &line);
+	add_span(s, "loopLagMax", "longest loop lag", &line);
 	buf_printf(out, "%s\n", buf_str(&line));
 }
 

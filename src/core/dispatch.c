@@ -142,7 +142,6 @@ static void task_send(struct core *c, struct task *t) {
 	struct base *b = t->base;
 	struct instance *i = t->instance;
 	t->row.generation = ++b->row.generation;
-	t->row.sent_at = c->wall;
 	t->sent = c->mono;
 	fleet_touch(c->fleet, &b->o);
 	if (!task_is_hook(t)) {

@@ -555,12 +555,23 @@ static int tasks_check(const struct fleet *f, struct dirty_tally *dt, struct err
 		if (t->base != NULL && t->row.base_id != t->base->row.id)
 			BROKEN("task %lld is linked to base %s, its row says %lld", LL(t->row.id), t->base->row.name, LL(t->row.base_id));
 	}
-	int sent = 0, inflight = 0;
+	int sent = 0, inflight = 0, queued = 0;
+	for (const struct tenant *n = f->tenants; n != NULL; n = n->hh_id.next) {
+		wall_t last = { 0 };
+		const struct task *t;
+		TAILQ_FOREACH(t, &n->sent, sent_link) {
+			if (t->base == NULL || t->base->tenant != n || t->row.sent_at.us < last.us)
+				BROKEN("task %lld is out of place among those sent of %s", LL(t->row.id), n->row.name);
+			last = t->row.sent_at;
+			queued++;
+		}
+	}
 	for (const struct task *t = f->tasks; t != NULL; t = t->hh_id.next)
 		sent += t->row.state == TASK_SENT;
 	for (const struct base *b = f->bases; b != NULL; b = b->hh_id.next)
 		inflight += b->inflight;
 	SAME(inflight, sent, "commands in flight over all %s", "bases");
+	SAME(queued, sent, "tasks among those %s", "sent");
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct object { /* head of every object below */
 };
 TAILQ_HEAD(object_queue, object);
 
+TAILQ_HEAD(task_queue, task);
 struct tenant {
 	struct object o;
 	struct row_tenant row;
@@ -38,6 +39,7 @@ struct tenant {
 	struct webhook *webhooks;       /* by name */
 	struct artifact *artifacts;     /* by sha256 */
 	int n_plans_running;            /* unfinished and not queued */
+	struct task_queue sent;         /* tasks in state SENT, in the order in which they were sent */
 	int n_requiring;                /* versions that require other modules */
 	UT_hash_handle hh_name, hh_id;
 };
@@ -137,7 +139,6 @@ struct base_memory {
 };
 
 TAILQ_HEAD(instance_queue, instance);
-TAILQ_HEAD(task_queue, task);
 struct base {
 	struct object o;
 	struct row_base row;
@@ -273,7 +274,7 @@ struct task { /* plan NULL: a repair. instance, base: NULL once they are removed
 	int64_t ask;               /* live: number of the hook's call under way; 0 = none */
 	bool queued;               /* live: in one of core's queues */
 	struct task_queue *parked; /* that queue, when it outlives a turn; NULL otherwise */
-	TAILQ_ENTRY(task) plan_link, instance_link, queue_link;
+	TAILQ_ENTRY(task) plan_link, instance_link, queue_link, sent_link;
 	UT_hash_handle hh_id;
 };
 
@@ -380,6 +381,7 @@ struct idem *fleet_idem(const struct fleet *f, const uint8_t hash[16]);
 struct fleet_counts {
 	int bases, ready_bases, modules, deployments, instances, ready_instances, plans_running;
 	int64_t units_used, units_limit;
+	wall_t oldest_sent; /* of the task that waits longest for its outcome; 0: none is with its base */
 };
 void fleet_counts(const struct fleet *f, const struct tenant *t, struct fleet_counts *ret); /* t NULL = all; O(groups + deployments) */
 

@@ -10,11 +10,30 @@ static bool task_open(const struct task *t) {
 	return !word_terminal(WORD_TASK, t->row.state);
 }
 
+/* By the time at which they were sent: what is sent now comes last, and a load brings them nearly in that order. */
+static void sent_enter(struct tenant *n, struct task *t) {
+	struct task *before = TAILQ_LAST(&n->sent, task_queue);
+	while (before != NULL && before->row.sent_at.us > t->row.sent_at.us)
+		before = TAILQ_PREV(before, task_queue, sent_link);
+	if (before == NULL)
+		TAILQ_INSERT_HEAD(&n->sent, t, sent_link);
+	else
+		TAILQ_INSERT_AFTER(&n->sent, before, t, sent_link);
+}
+
+static void sent_count(struct task *t, int sign) {
+	t->base->inflight += sign;
+	if (sign > 0)
+		sent_enter(t->base->tenant, t);
+	else
+		TAILQ_REMOVE(&t->base->tenant->sent, t, sent_link);
+}
+
 static void task_count(struct fleet *f, struct task *t, int sign) {
 	bool sent = t->row.state == TASK_SENT;
 	f->inflight += sent ? sign : 0;
 	if (sent && t->base != NULL)
-		t->base->inflight += sign;
+		sent_count(t, sign);
 	if (sent && t->plan != NULL)
 		t->plan->n_sent += sign;
 	if (!task_open(t))
@@ -106,9 +125,9 @@ void task_set_state(struct fleet *f, struct task *t, enum task_state s, wall_t n
 	state_moved(f, WORD_TASK, t->row.state, (int)s);
 	task_count(f, t, -1);
 	t->row.state = (int)s;
-	task_count(f, t, 1);
 	if (s == TASK_SENT)
 		t->row.sent_at = now;
+	task_count(f, t, 1);
 	if (!task_open(t))
 		t->row.ended_at = now;
 	fleet_touch(f, &t->o);

@@ -10,6 +10,7 @@
 
 static struct tenant *tenant_new(struct fleet *f, const struct row_tenant *row) {
 	struct tenant *t = object_new(TABLE_tenant, sizeof *t, row);
+	TAILQ_INIT(&t->sent);
 	ADD_ID(f->tenants, t);
 	ADD_TEXT(f->tenants_by_name, t, name);
 	return t;
@@ -45,6 +46,9 @@ struct tenant *fleet_tenants(const struct fleet *f) {
 
 static void tenant_counts(const struct tenant *t, struct fleet_counts *ret) {
 	const struct group *g;
+	const struct task *sent = TAILQ_FIRST(&t->sent);
+	if (sent != NULL && (ret->oldest_sent.us == 0 || sent->row.sent_at.us < ret->oldest_sent.us))
+		ret->oldest_sent = sent->row.sent_at;
 	for (g = t->groups; g != NULL; g = g->hh_name.next) {
 		ret->bases += g->n_bases;
 		ret->ready_bases += g->n_state[BASE_READY];

@@ -94,6 +94,9 @@ static void fleet_metrics(struct buf *b, const struct fleet *f) {
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		metric(b, rows[i].name, "gauge", rows[i].help, (double)rows[i].v);
+	int64_t age_us = n.oldest_sent.us == 0 ? 0 : clock_wall(&clock_real).us - n.oldest_sent.us;
+	metric(b, "berth_task_sent_oldest_seconds", "gauge", "Age of the command that waits longest for its outcome; 0: none does.",
+	    age_us > 0 ? (double)age_us / 1e6 : 0);
 }
 
 static void http_metrics(struct buf *b, const struct rest *r) {

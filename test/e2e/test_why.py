@@ -1,5 +1,6 @@
 """Always say why: what waits says for what, since when, on whom, and names the command that would let it go on; a finished plan says what it took."""
 import json
+import re
 
 import cell as cells
 
@@ -39,6 +40,29 @@ def test_a_plan_a_deployment_a_base_and_an_instance_say_why(fleet):
     assert account["wantedBy"] == "admin" and account["next"] == "berth why n3", account
     well = ({"n1", "n2"} - {i["base"] for i in fleet.instances(deployment="b")}).pop()
     assert "nothing is wrong" in said(fleet, f"base/{well}")
+
+
+def test_status_and_metrics_tell_of_the_oldest_command_without_an_outcome(fleet):
+    fleet.begin(bases=1)
+    fleet.push("hello-1.0.0")
+
+    def age():
+        text = fleet.api.get("/metrics").body.decode()
+        return float(re.search(r"^berth_task_sent_oldest_seconds (\S+)", text, re.M)[1])
+    fleet.agents["n1"].process.freeze()
+    try:
+        plan = fleet.deploy("hello:1.0.0", replicas=1, wait=0)["id"]
+        cells.until(lambda: age() > 0, what="a command is at its base")
+        status = fleet.api.get("/v1/status").json
+        assert status["oldestSent"].endswith("s") and status["loopLagMax"].endswith("s"), status
+        told = fleet.berth("status").stdout
+        assert "oldest command without an outcome" in told and "longest loop lag" in told, told
+        before = age()
+        cells.until(lambda: age() > before, what="it grows older")
+    finally:
+        fleet.agents["n1"].process.wake()
+    assert fleet.ended(plan)["state"] == "succeeded"
+    assert age() == 0 and "oldestSent" not in fleet.api.get("/v1/status").json
 
 
 def test_what_is_not_there_is_said(shared):

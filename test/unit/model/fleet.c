@@ -541,6 +541,35 @@ static struct base *at(const struct world *w, const char *url) {
 	return fleet_base_by_arklet(w->t, url);
 }
 
+static int64_t oldest_sent(const struct fleet *f) {
+	struct fleet_counts n;
+	fleet_counts(f, NULL, &n);
+	return n.oldest_sent.us;
+}
+
+START_TEST(the_oldest_sent_task_is_known) {
+	struct world w;
+	world_init(&w);
+	wall_t later = { now.us + 5 };
+	struct task *t[2];
+	for (size_t k = 0; k < 2; k++)
+		t[k] = fleet_task_add(w.f, NULL, put(&w, 1, NULL), &(struct row_task){ .kind = TASK_KIND_INSTALL });
+	ck_assert_int_eq(oldest_sent(w.f), 0);
+	task_set_state(w.f, t[1], TASK_SENT, now); /* not in the order in which they were made */
+	task_set_state(w.f, t[0], TASK_SENT, later);
+	ck_assert_int_eq(oldest_sent(w.f), now.us);
+	ledger_sim_drain(w.l, w.f, 1000);
+	struct fleet *again = ledger_sim_load(w.l, w.f);
+	ck_assert_int_eq(oldest_sent(again), now.us);
+	fleet_free(again);
+	task_set_state(w.f, t[1], TASK_SUCCEEDED, later);
+	ck_assert_int_eq(oldest_sent(w.f), later.us);
+	task_set_state(w.f, t[0], TASK_BACKOFF, later);
+	ck_assert_int_eq(oldest_sent(w.f), 0);
+	world_deinit(&w);
+}
+END_TEST
+
 START_TEST(a_base_is_found_by_its_arklet) {
 	struct world w;
 	struct err err = ERR_INIT;
@@ -591,9 +620,9 @@ START_TEST(a_fleet_is_freed_in_pieces) {
 }
 END_TEST
 
-TEST_SUITE("model/fleet", a_fleet_is_freed_in_pieces, a_base_is_found_by_its_arklet, units_stay_under_the_limit,
-    ceiling_falls_as_units_free, adopted_modules_count, a_successor_stands_on_the_old_ones_units, a_successor_gives_back_what_it_stands_on,
-    what_a_smaller_successor_took_is_returned_to_the_rest, wanted_versions_exclude_each_other, deployment_counts, plans_and_tasks_count,
-    collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first, events_are_numbered_and_never_go_back,
-    counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units, check_finds_what_is_spoilt,
-    zones_beyond_the_slots_share_the_last, a_finding_is_of_its_tenant)
+TEST_SUITE("model/fleet", a_fleet_is_freed_in_pieces, a_base_is_found_by_its_arklet, the_oldest_sent_task_is_known,
+    units_stay_under_the_limit, ceiling_falls_as_units_free, adopted_modules_count, a_successor_stands_on_the_old_ones_units,
+    a_successor_gives_back_what_it_stands_on, what_a_smaller_successor_took_is_returned_to_the_rest, wanted_versions_exclude_each_other,
+    deployment_counts, plans_and_tasks_count, collect_gives_everything_once, what_was_never_stored_vanishes, vacated_slots_come_first,
+    events_are_numbered_and_never_go_back, counters_go_on_after_a_load, dangling_rows_are_named, a_load_corrects_units,
+    check_finds_what_is_spoilt, zones_beyond_the_slots_share_the_last, a_finding_is_of_its_tenant)
