@@ -29,8 +29,8 @@ static void look_again(struct plan_env *e, struct task *t) {
 }
 
 void task_hold(struct plan_env *e, struct task *t, int64_t wait_us) {
-	t->held_from = e->mono;
 	t->due = mono_add(e->mono, wait_us - (MUTANT(drain_anew) ? 0 : t->row.held_us));
+	t->held_from = mono_before(e->mono, t->due) ? e->mono : (mono_t){ 0 };
 	look_again(e, t);
 }
 

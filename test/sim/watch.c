@@ -72,12 +72,14 @@ static void stale_drop(struct witness_of *w, int64_t generation) {
 			w->stale[i--] = w->stale[--w->n_stale];
 }
 
-/* The server wants it (again), under the number that brought it. */
-static void effects_drop(struct witness_of *w, const Berth__V1__WantedModule *m) {
-	for (int i = 0; i < w->n_effects; i++)
-		if (!w->effects[i].install && strcmp(w->effects[i].module, m->module) == 0 &&
-		    strcmp(w->effects[i].version, m->version) == 0)
+/* Its removals: the server wants it (again) under the number that brought it (0), or an install of that number brought it back. */
+static void removals_drop(struct witness_of *w, const char *module, const char *version, int64_t generation) {
+	for (int i = 0; i < w->n_effects; i++) {
+		const struct effect_done *x = &w->effects[i];
+		bool meant = !x->install && (generation == 0 || x->generation == generation);
+		if (meant && strcmp(x->module, module) == 0 && strcmp(x->version, version) == 0)
 			w->effects[i--] = w->effects[--w->n_effects];
+	}
 }
 
 static void told_command(struct witness_of *w, const Berth__V1__Command *c) {
@@ -95,7 +97,7 @@ void watch_told(struct sim *s, int agent, const Berth__V1__ServerMessage *m) {
 		return;
 	for (size_t i = 0; i < m->welcome->n_wanted; i++) {
 		stale_drop(w, m->welcome->wanted[i]->generation);
-		effects_drop(w, m->welcome->wanted[i]);
+		removals_drop(w, m->welcome->wanted[i]->module, m->welcome->wanted[i]->version, 0);
 	}
 	if (m->welcome->epoch > w->epoch)
 		w->epoch = m->welcome->epoch;
@@ -149,7 +151,7 @@ static bool effect_again(const struct effect_done *x, bool install, int64_t gene
 }
 
 /* A base answers a repeated command by itself; what must not happen is one that is done twice, or an older one that undoes what a newer
- * did. */
+ * did. An install first takes away what a failed one before it left, and what it brought itself when that cannot take over. */
 void watch_effect(struct sim *s, int machine, bool install, const char *module, const char *version, int64_t generation) {
 	struct witness_of *w = &s->watch->of[machine];
 	for (int i = 0; i < w->n_effects && !s->lost && machine != s->liar; i++) {
@@ -158,6 +160,8 @@ void watch_effect(struct sim *s, int machine, bool install, const char *module, 
 			sim_fail(s, "%s of %s:%s (generation %lld) has its effect on machine %d after generation %lld",
 			    install ? "install" : "uninstall", module, version, (long long)generation, machine, (long long)x->generation);
 	}
+	if (install)
+		removals_drop(w, module, version, generation);
 	if (w->n_effects == MAX_EFFECTS)
 		return;
 	struct effect_done *x = &w->effects[w->n_effects++];

@@ -141,8 +141,8 @@ static bool deleted(const struct changeset *cs, enum table t, int64_t id) {
 	return false;
 }
 
-/* Nobody is wanted there of those that were when it was asked. One that was never sent may be called off with this commit; what was there
- * is moved or removed, not forgotten. */
+/* Nobody is wanted there of those that were when it was asked, unless somebody opened the base again meanwhile. One that was never sent may
+ * be called off with this commit; what was there is moved or removed, not forgotten. */
 static void drain_done(struct sim *s, const struct changeset *cs, const struct row_plan *old, const struct row_plan *p) {
 	struct plan_memo m;
 	bool over = p->kind == PLAN_KIND_DRAIN && p->state == PLAN_SUCCEEDED && old != NULL && old->state != PLAN_SUCCEEDED;
@@ -152,7 +152,9 @@ static void drain_done(struct sim *s, const struct changeset *cs, const struct r
 		const struct row_instance *i = after(s, cs, TABLE_instance, store_row(s->store, TABLE_instance, k));
 		if (i->generation == 0 && deleted(cs, TABLE_instance, i->id))
 			continue;
-		if (i->wanted && drained(&m, i->base_id) && i->deployment_id != 0 && !memo_ignores(&m, i->deployment_id, i->base_id))
+		const struct row_base *b = after(s, cs, TABLE_base, &i->base_id);
+		if (i->wanted && drained(&m, i->base_id) && b->cordoned && i->deployment_id != 0 &&
+		    !memo_ignores(&m, i->deployment_id, i->base_id))
 			sim_fail(s, "plan %lld drained %s, and instance %lld is wanted there", (long long)p->id,
 			    base_row(s, i->base_id)->name, (long long)i->id);
 	}
