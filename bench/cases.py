@@ -479,12 +479,12 @@ def hostile(size):
         s.modules(MODULES)
         with fleet_on(s, 600, 100, "mute"):
             for run in range(size.runs):
-                p99[0].add(good_client(s, f"alone{run}", size.deploys))
+                p99[0].add(good_client(s, f"alone{run}", 5 * size.deploys))
                 stop = threading.Event()
                 slow = threading.Thread(target=drip, args=(s.server.rest, 200, stop))
                 slow.start()
                 with (Program("rest", s.server.rest, "wrong", 8, 0, "/v1/status"), Program("rest", s.server.rest, s.token, 4, 0, "/v1/status")):
-                    p99[1].add(good_client(s, f"attacked{run}", size.deploys))
+                    p99[1].add(good_client(s, f"attacked{run}", 5 * size.deploys))
                 stop.set()
                 slow.join()
     return {"hostile": p99[1].median / p99[0].median}, details(*p99)

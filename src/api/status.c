@@ -70,39 +70,45 @@ static bool stuck(const char *rule) {
 	return strcmp(rule, "no_room") == 0 || strcmp(rule, "base_away") == 0;
 }
 
-#define MAX_EXPLAINED 500 /* rolling ones looked into; a turn is short (rule 10) */
+#define MAX_EXPLAINED 100 /* of those that roll, the longest first: who is stuck is among them; a turn is short (rule 10) */
 
-static void note_deployments(struct report *x, struct api_op *op) {
-	int explained = 0;
-	for (struct deployment *d = op->tenant->deployments; d != NULL; d = d->hh_name.next) {
-		bool rolling = d->row.state == DEPLOYMENT_ROLLING && explained++ < MAX_EXPLAINED;
-		bool waiting = d->row.state == DEPLOYMENT_WAITING || (rolling && stuck(explain_rule(op->api->core, d, x->arena)));
-		const char *reason = waiting ? "deployment_waiting" : d->row.state == DEPLOYMENT_DEGRADED ? "deployment_degraded" : NULL;
-		Berth__V1__Attention *m = reason != NULL ? note(x, reason, d->row.name) : NULL;
-		struct waiting *w;
-		if (m == NULL)
-			continue;
-		size_t n = explain_deployment(op->api->core, d, x->arena, &w);
-		m->text = arena_printf(
-		    x->arena, "%d of %lld ready%s%s", d->n_ready, deployment_target(d), n > 0 ? ": " : "", n > 0 ? w[0].text : "");
-		m->command = n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command)
-		                                           : arena_printf(x->arena, "berth why %s", d->row.name);
-	}
+static void note_deployment(struct report *x, struct api_op *op, const struct deployment *d, const char *reason) {
+	struct waiting *w;
+	Berth__V1__Attention *m = note(x, reason, d->row.name);
+	if (m == NULL)
+		return;
+	size_t n = explain_deployment(op->api->core, d, x->arena, &w);
+	m->text =
+	    arena_printf(x->arena, "%d of %lld ready%s%s", d->n_ready, deployment_target(d), n > 0 ? ": " : "", n > 0 ? w[0].text : "");
+	m->command =
+	    n > 0 && w[0].command != NULL ? arena_strdup(x->arena, w[0].command) : arena_printf(x->arena, "berth why %s", d->row.name);
 }
 
-static void note_plans(struct report *x, const struct api_op *op) {
-	for (struct plan *p = fleet_plans(op->fleet); p != NULL; p = p->hh_id.next) {
+static void note_deployments(struct report *x, struct api_op *op) {
+	const struct deployment_queue *in = op->tenant->deployments_in;
+	const struct deployment *d;
+	int looked = 0;
+	TAILQ_FOREACH(d, &in[DEPLOYMENT_WAITING], state_link)
+		note_deployment(x, op, d, "deployment_waiting");
+	for (d = TAILQ_FIRST(&in[DEPLOYMENT_ROLLING]); d != NULL && looked++ < MAX_EXPLAINED; d = TAILQ_NEXT(d, state_link))
+		if (stuck(explain_rule(op->api->core, d, x->arena)))
+			note_deployment(x, op, d, "deployment_waiting");
+	TAILQ_FOREACH(d, &in[DEPLOYMENT_DEGRADED], state_link)
+		note_deployment(x, op, d, "deployment_degraded");
+}
+
+/* `command` is followed by the plan's number. */
+static void note_plans(struct report *x, const struct api_op *op, enum plan_state state, const char *reason, const char *command) {
+	const struct plan *p;
+	TAILQ_FOREACH(p, &op->tenant->plans_in[state], state_link) {
 		char id[32];
-		bool paused = p->row.state == PLAN_PAUSED;
-		if (p->tenant != op->tenant || (!paused && p->row.state != PLAN_CONFIRMING))
-			continue;
 		snprintf(id, sizeof id, "%" PRId64, p->row.id);
-		Berth__V1__Attention *m = note(x, paused ? "plan_paused" : "plan_confirming", id);
+		Berth__V1__Attention *m = note(x, reason, id);
 		if (m == NULL)
 			continue;
 		const char *why = p->row.state_reason;
-		m->text = arena_strdup(x->arena, why != NULL && *why != '\0' ? why : word_sentence(WORD_PLAN, p->row.state));
-		m->command = arena_printf(x->arena, paused ? "berth plan resume %s" : "berth plan confirm %s", id);
+		m->text = arena_strdup(x->arena, why != NULL && *why != '\0' ? why : word_sentence(WORD_PLAN, (int)state));
+		m->command = arena_printf(x->arena, "%s %s", command, id);
 	}
 }
 
@@ -165,7 +171,8 @@ int op_status_get(struct api_op *op, struct err *err) {
 	lag(op, m);
 	note_groups(&x, op->tenant);
 	note_deployments(&x, op);
-	note_plans(&x, op);
+	note_plans(&x, op, PLAN_PAUSED, "plan_paused", "berth plan resume");
+	note_plans(&x, op, PLAN_CONFIRMING, "plan_confirming", "berth plan confirm");
 	note_findings(&x, op);
 	m->attention = arena_memdup(op->arena, x.rows, (x.n + 1) * sizeof *x.rows);
 	m->n_attention = x.n;

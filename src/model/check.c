@@ -392,6 +392,21 @@ static bool plan_touches(const struct plan *p, const struct deployment *d) {
 	return false;
 }
 
+static int deployment_states_check(const struct fleet *f, struct err *err) {
+	unsigned n = 0;
+	for (const struct tenant *t = f->tenants; t != NULL; t = t->hh_id.next)
+		for (int state = 0; state <= DEPLOYMENT_OFFLINE; state++) {
+			const struct deployment *d;
+			TAILQ_FOREACH(d, &t->deployments_in[state], state_link) {
+				if (d->tenant != t || d->row.state != state)
+					BROKEN("deployment %s is out of place by its state", d->row.name);
+				n++;
+			}
+		}
+	SAME(n, HASH_CNT(hh_id, f->deployments), "number of %s by state", "deployments");
+	return 0;
+}
+
 static int deployments_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {
 	for (const struct deployment *d = f->deployments; d != NULL; d = d->hh_id.next) {
 		CHECK(object_check(f, &d->o, TABLE_deployment, d->row.id, dt, err));
@@ -406,7 +421,7 @@ static int deployments_check(const struct fleet *f, struct dirty_tally *dt, stru
 			BROKEN("deployment %s names plan %lld (%s), which does not run for it", d->row.name, LL(d->plan->row.id),
 			    word_text(WORD_PLAN, d->plan->row.state));
 	}
-	return 0;
+	return deployment_states_check(f, err);
 }
 
 static int instance_check(const struct fleet *f, const struct instance *i, struct err *err) {
@@ -528,6 +543,21 @@ static int queued_check(const struct fleet *f, struct err *err) {
 	return r;
 }
 
+static int plan_states_check(const struct fleet *f, struct err *err) {
+	unsigned n = 0;
+	for (const struct tenant *t = f->tenants; t != NULL; t = t->hh_id.next)
+		for (int state = 0; state <= PLAN_SUPERSEDED; state++) {
+			const struct plan *p;
+			TAILQ_FOREACH(p, &t->plans_in[state], state_link) {
+				if (p->tenant != t || p->row.state != state)
+					BROKEN("plan %lld is out of place by its state", LL(p->row.id));
+				n++;
+			}
+		}
+	SAME(n, HASH_CNT(hh_id, f->plans), "number of %s by state", "plans");
+	return 0;
+}
+
 static int plans_check(const struct fleet *f, struct dirty_tally *dt, struct err *err) {
 	for (const struct plan *p = f->plans; p != NULL; p = p->hh_id.next) {
 		CHECK(object_check(f, &p->o, TABLE_plan, p->row.id, dt, err));
@@ -544,6 +574,7 @@ static int plans_check(const struct fleet *f, struct dirty_tally *dt, struct err
 		SAME(p->n_tasks, n, "n_tasks of plan %lld", LL(p->row.id));
 		SAME(p->n_open, open, "n_open of plan %lld", LL(p->row.id));
 	}
+	CHECK(plan_states_check(f, err));
 	return queued_check(f, err);
 }
 

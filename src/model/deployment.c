@@ -22,6 +22,7 @@ static struct deployment *deployment_new(
 	g->n_deployments++;
 	ADD_ID(f->deployments, d);
 	ADD_TEXT(t->deployments, d, name);
+	TAILQ_INSERT_TAIL(&t->deployments_in[d->row.state], d, state_link);
 	return d;
 }
 
@@ -100,6 +101,7 @@ void fleet_deployment_remove(struct fleet *f, struct deployment *d) {
 	d->group->n_deployments--;
 	HASH_DELETE(hh_id, f->deployments, d);
 	HASH_DELETE(hh_name, d->tenant->deployments, d);
+	TAILQ_REMOVE(&d->tenant->deployments_in[d->row.state], d, state_link);
 	object_delete(f, &d->o);
 }
 
@@ -109,7 +111,9 @@ void deployment_set_state(struct fleet *f, struct deployment *d, enum deployment
 	if (d->row.state == (int)s)
 		return;
 	state_moved(f, WORD_DEPLOYMENT, d->row.state, (int)s);
+	TAILQ_REMOVE(&d->tenant->deployments_in[d->row.state], d, state_link);
 	d->row.state = (int)s;
+	TAILQ_INSERT_TAIL(&d->tenant->deployments_in[s], d, state_link);
 	d->row.state_at = now;
 	fleet_touch(f, &d->o);
 }

@@ -27,20 +27,24 @@ struct object { /* head of every object below */
 TAILQ_HEAD(object_queue, object);
 
 TAILQ_HEAD(task_queue, task);
+TAILQ_HEAD(deployment_queue, deployment);
+TAILQ_HEAD(plan_queue, plan);
 struct tenant {
 	struct object o;
 	struct row_tenant row;
-	struct module *modules;         /* by name; uthash keeps insertion order = id order */
-	struct group *groups;           /* by name */
-	struct base *bases;             /* by name */
-	struct base *arklets;           /* by row.arklet_url, those that have one */
-	struct deployment *deployments; /* by name */
-	struct token *tokens;           /* by name; revoked ones are removed */
-	struct webhook *webhooks;       /* by name */
-	struct artifact *artifacts;     /* by sha256 */
-	int n_plans_running;            /* unfinished and not queued */
-	struct task_queue sent;         /* tasks in state SENT, in the order in which they were sent */
-	int n_requiring;                /* versions that require other modules */
+	struct module *modules;                                         /* by name; uthash keeps insertion order = id order */
+	struct group *groups;                                           /* by name */
+	struct base *bases;                                             /* by name */
+	struct base *arklets;                                           /* by row.arklet_url, those that have one */
+	struct deployment *deployments;                                 /* by name */
+	struct token *tokens;                                           /* by name; revoked ones are removed */
+	struct webhook *webhooks;                                       /* by name */
+	struct artifact *artifacts;                                     /* by sha256 */
+	int n_plans_running;                                            /* unfinished and not queued */
+	struct task_queue sent;                                         /* tasks in state SENT, in the order in which they were sent */
+	struct deployment_queue deployments_in[DEPLOYMENT_OFFLINE + 1]; /* by state; who is longest in it comes first */
+	struct plan_queue plans_in[PLAN_SUPERSEDED + 1];
+	int n_requiring; /* versions that require other modules */
 	UT_hash_handle hh_name, hh_id;
 };
 
@@ -201,6 +205,7 @@ struct deployment {
 	int n_serving;                    /* READY, wanted or on its way out: what answers now */
 	struct plan *plan;                /* the unfinished one that runs (not queued), or NULL */
 	int n_queued;
+	TAILQ_ENTRY(deployment) state_link; /* in tenant's deployments_in */
 	UT_hash_handle hh_name, hh_id;
 };
 
@@ -231,6 +236,7 @@ struct plan {
 	uint64_t wait_shape;                   /* live: the kind of wait that row.waiting tells of */
 	struct plan_live *live;                /* the engine's working state; owned and freed by room plan through fleet_on_plan_free */
 	struct finding *evicts;                /* live: what it takes out; NULL: nothing, or it is settled */
+	TAILQ_ENTRY(plan) state_link;          /* in tenant's plans_in */
 	UT_hash_handle hh_id;
 };
 

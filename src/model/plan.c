@@ -50,6 +50,7 @@ static struct plan *plan_new(struct fleet *f, struct tenant *t, const struct row
 	TAILQ_INIT(&p->parked);
 	plan_count(p);
 	ADD_ID(f->plans, p);
+	TAILQ_INSERT_TAIL(&t->plans_in[p->row.state], p, state_link);
 	return p;
 }
 
@@ -93,7 +94,9 @@ void plan_set_state(struct fleet *f, struct plan *p, enum plan_state s, const ch
 	bool stays = plan_live_state((enum plan_state)p->row.state) && plan_live_state(s);
 	if (!stays)
 		plan_uncount(p);
+	TAILQ_REMOVE(&p->tenant->plans_in[p->row.state], p, state_link);
 	p->row.state = (int)s;
+	TAILQ_INSERT_TAIL(&p->tenant->plans_in[s], p, state_link);
 	if (!stays)
 		plan_count(p);
 	p->row.state_at = now;
@@ -123,6 +126,7 @@ void fleet_plan_forget(struct fleet *f, struct plan *p) {
 	if (p->live != NULL && f->plan_free != NULL)
 		(void)f->plan_free(p->live, &(size_t){ SIZE_MAX });
 	HASH_DELETE(hh_id, f->plans, p);
+	TAILQ_REMOVE(&p->tenant->plans_in[p->row.state], p, state_link);
 	object_part(f, &p->o);
 }
 

@@ -11,6 +11,10 @@
 static struct tenant *tenant_new(struct fleet *f, const struct row_tenant *row) {
 	struct tenant *t = object_new(TABLE_tenant, sizeof *t, row);
 	TAILQ_INIT(&t->sent);
+	for (size_t s = 0; s < sizeof t->deployments_in / sizeof *t->deployments_in; s++)
+		TAILQ_INIT(&t->deployments_in[s]);
+	for (size_t s = 0; s < sizeof t->plans_in / sizeof *t->plans_in; s++)
+		TAILQ_INIT(&t->plans_in[s]);
 	ADD_ID(f->tenants, t);
 	ADD_TEXT(f->tenants_by_name, t, name);
 	return t;
