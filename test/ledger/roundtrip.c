@@ -281,6 +281,35 @@ START_TEST(an_event_with_an_endless_name_is_cut) {
 }
 END_TEST
 
+/* Which answers are kept is a time that goes through text: "CST" of Shanghai would be read as that of Chicago, fourteen hours later. */
+START_TEST(whatever_the_database_prints_times_as_answers_come_back) {
+	static const char *const settings[][2] = { { "SQL, DMY", "Asia/Shanghai" }, { "SQL, YMD", "Asia/Shanghai" },
+		{ "German", "Europe/Moscow" }, { "Postgres, MDY", "Asia/Kathmandu" } };
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+		struct world w;
+		struct sink s;
+		world_open(&w);
+		const char *name = sql(&w, w.admin, "select current_database()");
+		sql(&w, w.admin, arena_printf(w.arena, "alter database %s set datestyle = %s", name, settings[i][0]));
+		sql(&w, w.admin, arena_printf(w.arena, "alter database %s set timezone = '%s'", name, settings[i][1]));
+		struct ledger_pg *l = world_ledger(&w);
+		do_load(&w, l, &s);
+		struct changeset *cs = changeset_of(s.loaded.epoch, 1, 0);
+		struct row_idempotency *old = row_random(&w, TABLE_idempotency, 1), *young = row_random(&w, TABLE_idempotency, 2);
+		old->created_at.us -= INT64_C(25) * 3600 * US_PER_S;
+		young->created_at.us -= INT64_C(23) * 3600 * US_PER_S;
+		changeset_upsert(cs, TABLE_idempotency, old);
+		changeset_upsert(cs, TABLE_idempotency, young);
+		ck_assert_int_eq(do_commit(&w, l, cs, NULL), 0);
+		do_load(&w, l, &s);
+		same_rows(TABLE_idempotency, (void *const[]){ young }, 1, s.rows[TABLE_idempotency], s.n[TABLE_idempotency]);
+		changeset_free(cs);
+		ledger_pg_free(l);
+		world_close(&w);
+	}
+}
+END_TEST
+
 TEST_SUITE("ledger/roundtrip", every_table_comes_back_and_changes, rows_are_deleted_in_any_order, a_name_changes_hands_in_one_commit,
-    ten_thousand_rows_go_in_one_commit, an_event_with_an_endless_name_is_cut, a_row_that_is_not_taken_ends_the_load,
-    a_backend_that_ends_in_the_middle_of_a_table_ends_the_load, a_row_that_is_cut_short_is_refused)
+    whatever_the_database_prints_times_as_answers_come_back, ten_thousand_rows_go_in_one_commit, an_event_with_an_endless_name_is_cut,
+    a_row_that_is_not_taken_ends_the_load, a_backend_that_ends_in_the_middle_of_a_table_ends_the_load, a_row_that_is_cut_short_is_refused)

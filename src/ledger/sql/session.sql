@@ -16,5 +16,6 @@ select
 	set_config('default_transaction_isolation', 'read committed', false),
 	set_config('default_transaction_read_only', 'off', false),
 	set_config('standard_conforming_strings', 'on', false),
+	set_config('datestyle', 'ISO', false),
 	set_config('plan_cache_mode', $2::text, false),
 	set_config('jit', 'off', false)
