@@ -289,8 +289,10 @@ static void process(struct conn *c) {
 	case CONN_CLOSED:
 		break;
 	case CONN_HELD:
-		if (c->eof)
-			http_conn_close(c);
+		if (c->eof) {
+			c->keep_alive = false; /* what it pipelined is not asked */
+			let_go(c);
+		}
 		break;
 	case CONN_FLUSH:
 		if (http_conn_queued(c) == 0)

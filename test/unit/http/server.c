@@ -304,6 +304,25 @@ START_TEST(half_closed_clients_get_ready_answers) {
 }
 END_TEST
 
+/* What is held back leaves, nothing more is taken: half-closing is no way around the rate. */
+START_TEST(half_closed_clients_get_what_is_held_back) {
+	struct http_limits limits = { .max_refused = 1 };
+	site_start(&site, &limits, NULL);
+	int fd = client_open(&site);
+	BUF_AUTO out = BUF_INIT;
+	mono_t until = mono_add(clock_mono(&clock_real), 4 * US_PER_S); /* earlier than by its time */
+	client_send(fd, GET("/wrong") GET("/wrong") GET("/wrong") GET("/hello"));
+	shutdown(fd, SHUT_WR);
+	ck_assert(client_read_all(fd, &out));
+	ck_assert_uint_eq(count_text(&out, "\r\n\r\nnow"), 1);
+	ck_assert_uint_eq(count_text(&out, "\r\n\r\nlater"), 1);
+	ck_assert_uint_eq(site_stats(&site).requests, 2);
+	ck_assert(mono_before(clock_mono(&clock_real), until));
+	close(fd);
+	site_stop(&site);
+}
+END_TEST
+
 /* One a minute: the second refusal is held back. Counted, not timed: what others are served meanwhile, and what is not taken. */
 START_TEST(refusals_are_held_back_and_nothing_else_is) {
 	struct http_limits limits = { .max_refused = 1 };
@@ -388,4 +407,4 @@ END_TEST
 TEST_SUITE("http/server", it_answers, a_connection_is_kept_and_pipelines, a_head_may_come_byte_by_byte, a_late_answer_arrives,
     a_client_that_leaves_is_noticed, a_request_outlives_its_server, too_slow_heads_are_refused, caps_hold_in_all_and_per_address,
     addresses_of_one_network_share_a_cap, draining_answers_what_is_pending, draining_ends_in_time, half_closed_clients_get_ready_answers,
-    refusals_are_held_back_and_nothing_else_is, addresses_are_checked)
+    half_closed_clients_get_what_is_held_back, refusals_are_held_back_and_nothing_else_is, addresses_are_checked)
