@@ -102,7 +102,8 @@ void answer_error(struct exchange *x, const struct err *err) {
 		http_req_add_header(x->req, "Retry-After", "1");
 	if (status == 401) {
 		http_req_add_header(x->req, "WWW-Authenticate", "Bearer realm=\"berth\"");
-		x->tarpit = http_req_refuse(x->req);
+		/* Held back, it would keep one of the few places of the standby that passed it on from everybody behind it. */
+		x->tarpit = http_req_header(x->req, HOP_HEADER) == NULL && http_req_refuse(x->req);
 	}
 	answer_bytes(x, status, "application/problem+json", buf_str(&b), b.len);
 }

@@ -13,6 +13,8 @@
 
 struct exchange;
 
+#define HOP_HEADER "Berth-Hop" /* a standby passed this request on */
+
 struct rest {
 	struct loop *loop;
 	struct api *api;

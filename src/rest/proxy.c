@@ -19,7 +19,6 @@
 #include "http/uri.h"
 #include "rest/inside.h"
 
-#define HOP "Berth-Hop"
 #define MAX_PEER_AGE_US 1000000
 #define MAX_HEAD (16 * 1024)
 #define MAX_QUEUED (256 * 1024)
@@ -53,7 +52,7 @@ bool proxy_wanted(struct exchange *x, struct err *err) {
 	core_state(x->rest->core, &s);
 	if (s.mode != CORE_STANDBY)
 		return false;
-	bool hopped = http_req_header(x->req, HOP) != NULL;
+	bool hopped = http_req_header(x->req, HOP_HEADER) != NULL;
 	if (!hopped && s.peer_rest[0] != '\0' && s.peer_age_us < MAX_PEER_AGE_US && x->rest->n_proxied < x->rest->config.max_proxied)
 		return true;
 	if (hopped)
@@ -287,7 +286,7 @@ static void head_up(struct proxy *p) {
 	p->chunked_up = length < 0;
 	buf_printf(&b, "%s ", http_req_method(r));
 	path_up(r, &b);
-	buf_printf(&b, " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" HOP ": 1\r\n", p->peer);
+	buf_printf(&b, " HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" HOP_HEADER ": 1\r\n", p->peer);
 	if (p->chunked_up)
 		buf_add_str(&b, "Transfer-Encoding: chunked\r\n");
 	else if (length > 0 || strcmp(http_req_method(r), "POST") == 0 || strcmp(http_req_method(r), "PUT") == 0 ||

@@ -132,6 +132,14 @@ def test_wrong_tokens_are_slowed_and_the_right_one_beside_them_is_not(strict):
     cells.until(lambda: connections(strict) <= 1, 20, "who left is not waited for")
 
 
+def test_what_a_standby_passed_on_is_not_held_back(strict):
+    """It has few places, and needs them back."""
+    for _ in range(10):
+        passed_on = strict.client.call("GET", "/v1/status", headers={"Authorization": "Bearer wrong", "Berth-Hop": "1"})
+        assert (passed_on.status, passed_on.json["code"]) == (401, "unauthenticated")
+    assert metric(strict, "berth_http_refused_total") == metric(strict, "berth_http_held_back_total") == 0
+
+
 def hold_heads(cell):
     return [b"GET /v1/status HTTP/1.1\r\nHost: x\r\n"] * 150
 
