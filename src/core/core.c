@@ -389,7 +389,8 @@ static void decide(struct core *c) {
 }
 
 /* Who only asks comes behind what changes something: its commit is under way by then, and who asks would have waited for it anyway. So
- * those who read as fast as they can delay nobody's change by more than one answer, and changes delay them by a turn. */
+ * those who read as fast as they can delay nobody's change by more than one answer, and changes delay them by a turn. What is asked before
+ * a change, as whose the token of an upload is, stands among the questions. */
 static void answer_reads(struct core *c) {
 	mono_t end = mono_add(clock_mono(&c->env.clock), READS_BUDGET_US);
 	while (!series_waits(c) && op_input(c, &c->reads) && mono_before(clock_mono(&c->env.clock), end))
