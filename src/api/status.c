@@ -70,7 +70,13 @@ static bool stuck(const char *rule) {
 	return strcmp(rule, "no_room") == 0 || strcmp(rule, "base_away") == 0;
 }
 
-#define MAX_EXPLAINED 100 /* of those that roll, the longest first: who is stuck is among them; a turn is short (rule 10) */
+/* Its plan waits for a person, of which note_plans() tells, or for a soak to be over. */
+static bool halted(const struct deployment *d) {
+	return d->plan != NULL && d->plan->row.state != PLAN_RUNNING;
+}
+
+/* Of those that roll. With more of them who is stuck may be told of only when others are through: a turn is short (rule 10). */
+#define MAX_EXPLAINED 500
 
 static void note_deployment(struct report *x, struct api_op *op, const struct deployment *d, const char *reason) {
 	struct waiting *w;
@@ -90,9 +96,13 @@ static void note_deployments(struct report *x, struct api_op *op) {
 	int looked = 0;
 	TAILQ_FOREACH(d, &in[DEPLOYMENT_WAITING], state_link)
 		note_deployment(x, op, d, "deployment_waiting");
-	for (d = TAILQ_FIRST(&in[DEPLOYMENT_ROLLING]); d != NULL && looked++ < MAX_EXPLAINED; d = TAILQ_NEXT(d, state_link))
+	for (d = TAILQ_FIRST(&in[DEPLOYMENT_ROLLING]); d != NULL && looked < MAX_EXPLAINED; d = TAILQ_NEXT(d, state_link)) {
+		if (halted(d))
+			continue;
+		looked++;
 		if (stuck(explain_rule(op->api->core, d, x->arena)))
 			note_deployment(x, op, d, "deployment_waiting");
+	}
 	TAILQ_FOREACH(d, &in[DEPLOYMENT_DEGRADED], state_link)
 		note_deployment(x, op, d, "deployment_degraded");
 }

@@ -42,7 +42,7 @@ struct tenant {
 	struct artifact *artifacts;                                     /* by sha256 */
 	int n_plans_running;                                            /* unfinished and not queued */
 	struct task_queue sent;                                         /* tasks in state SENT, in the order in which they were sent */
-	struct deployment_queue deployments_in[DEPLOYMENT_OFFLINE + 1]; /* by state; who is longest in it comes first */
+	struct deployment_queue deployments_in[DEPLOYMENT_OFFLINE + 1]; /* by state, as they came to it; after a load by id */
 	struct plan_queue plans_in[PLAN_SUPERSEDED + 1];
 	int n_requiring; /* versions that require other modules */
 	UT_hash_handle hh_name, hh_id;
