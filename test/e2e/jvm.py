@@ -53,15 +53,22 @@ def remade(path, to, **manifest):
     return pathlib.Path(to) / name
 
 
+given = set()
+
+
 def free_port():
-    """Of those that the kernel gives to nobody by itself: the JVM takes it only seconds later."""
+    """Of those that the kernel gives to nobody by itself: the JVM takes it only seconds later. None is given twice."""
     while True:
         with socket.socket() as s:
+            port = random.randrange(20000, 32000)
+            if port in given:
+                continue
             try:
-                s.bind(("127.0.0.1", random.randrange(20000, 32000)))
-                return s.getsockname()[1]
+                s.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            given.add(port)
+            return port
 
 
 class Arklet:

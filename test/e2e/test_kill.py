@@ -276,11 +276,11 @@ def test_standby_takes_over_from_a_frozen_server_that_changes_nothing_when_it_wa
     pair.sound()
 
 
-@pytest.mark.parametrize("pair", ["10s"], indirect=True, ids=["a long lease"])
+@pytest.mark.parametrize("pair", ["30s"], indirect=True, ids=["a long lease"])
 def test_a_stopping_server_hands_over_at_once(pair, until):
     """a must go while its database stays, so b is made active first, and a takes over from it."""
     pair.a.process.freeze()
-    until(lambda: active(pair.b), 30)
+    until(lambda: active(pair.b), 60)
     pair.a.process.wake()
     until(lambda: (x := pair.a.client.try_get("/v1/status")) is not None and x.status == 200 and x.json["address"] == pair.b.rest, 30, "a stands by")
     began = time.monotonic()
@@ -288,7 +288,7 @@ def test_a_stopping_server_hands_over_at_once(pair, until):
     until(lambda: active(pair.a), 20, "a is active")
     took = time.monotonic() - began
     assert pair.b.process.popen.wait(20) == 0
-    assert took < 9 * cells.PACE, f"{took:.1f} s: it waited for the lease to run out"
+    assert took < 5 * cells.PACE, f"{took:.1f} s: it waited for the lease to run out"
     pair.deploy(pair.push("hello-1.0.0"))
     assert pair.on("hello") == BASES
     pair.sound()

@@ -21,7 +21,7 @@ def living(cell, group, *modules, count=1, **options):
     return bases
 
 
-GRACE = f"{5 * cells.PACE}s"  # in which a command or two are given
+GRACE = f"{6 * cells.PACE}s"  # in which a command or two are given
 COMMANDS = ("installBiz", "uninstallBiz", "switchBiz", "batchInstallBiz")
 
 

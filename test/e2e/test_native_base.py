@@ -771,6 +771,7 @@ def test_orderly_end(start, author, tmp_path, door):
         inside = pool.submit(base.get, "/door/inside")
         until(lambda: "<td>1<td>fine" in base.get("/")[1])
         base.process.terminate()
+        until(lambda: "msg=stopping" in base.words())
         door.open()
         assert inside.result()[:2] == (200, "through")
     assert base.process.wait(30) == 0
@@ -785,6 +786,7 @@ def test_end_during_a_start(start, door):
         running = pool.submit(base.install, door.file, args=door.shut)
         until(lambda: base.states().get("door:1.0.0") == "resolved")
         base.process.terminate()
+        until(lambda: "msg=stopping" in base.words())
         door.open()
         assert running.result()["code"] == "SUCCESS"
     assert base.process.wait(30) == 0
