@@ -323,18 +323,20 @@ void dispatch_again(struct core *c, struct base *b, struct driver_link *k) {
 }
 
 /* What repair left alone because a chain was at work here; and what the chain gave back when its new version failed in place. What nobody
- * wants goes at once: the plans that are due look at who serves after that. A repair that failed itself waits for its own turn, which is in
- * the agenda. */
+ * wants goes at once: the plans that are due look at who serves after that. A repair that failed itself has its turn in the agenda, unless
+ * that came while something else was at work here. */
 void leftovers_due(struct core *c, struct base *b) {
 	struct instance *i, *next;
 	for (i = TAILQ_FIRST(&b->instances); i != NULL; i = next) {
 		next = TAILQ_NEXT(i, base_link);
 		bool due = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_STANDBY;
-		bool refused = i->row.failures > 0 && mono_before(c->mono, i->retry_at);
-		if (i->task == NULL && !i->row.wanted && !refused)
+		bool later = i->row.failures > 0 && mono_before(c->mono, i->retry_at);
+		if (i->task != NULL || (i->row.wanted && (later || !due)))
+			continue;
+		if (later || i->row.wanted)
+			agenda_add(&c->agenda, later ? i->retry_at : c->mono, AGENDA_REPAIR, i->row.id);
+		else
 			repair_instance(c, i);
-		else if (i->task == NULL && i->row.wanted && due && i->row.failures == 0)
-			agenda_add(&c->agenda, c->mono, AGENDA_REPAIR, i->row.id);
 	}
 }
 

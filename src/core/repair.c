@@ -208,16 +208,20 @@ static void repair_unwanted(struct core *c, struct instance *i) {
 }
 
 /* Partners, as in a plan: the new one stands on the old one's units, and is not sent before the old one may go. */
+static void send_both(struct core *c, struct instance *old, struct instance *fresh) {
+	removal(c, old, fresh);
+	repair_task(c, fresh, TASK_KIND_INSTALL, old);
+	if (old->row.state == INSTANCE_DRAINING) /* one message takes both */
+		drain(c, fresh->task);
+}
+
 static bool exchange(struct core *c, struct instance *i, struct revision *to) {
 	struct instance *fresh = to == NULL ? NULL : slot_succeed(&c->plans, i, to);
 	if (fresh == NULL)
 		return false;
 	fresh->row.replaces = i->row.replaces;
 	if (i->row.generation != 0) {
-		removal(c, i, fresh);
-		repair_task(c, fresh, TASK_KIND_INSTALL, i);
-		if (i->row.state == INSTANCE_DRAINING) /* one message takes both */
-			drain(c, fresh->task);
+		send_both(c, i, fresh);
 		return true;
 	}
 	fleet_instance_remove(c->fleet, i); /* its base never heard of it */
@@ -345,6 +349,33 @@ static void repair_standby(struct core *c, struct instance *i) {
 	repair_task(c, i, TASK_KIND_SWITCH, NULL);
 }
 
+static bool absent(const struct instance *i) {
+	return i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_UNKNOWN;
+}
+
+/* Left by an exchange that failed: the new one stands on the old one's units, or has its name at the base. */
+static bool halves(const struct instance *old, const struct instance *fresh) {
+	return !old->row.wanted && fresh->row.wanted && old->row.generation != 0 && instance_reported(old) && absent(fresh) &&
+	       version_restorable(fresh->version) && (old->version == fresh->version || old->row.units < old->version->row.units);
+}
+
+static struct instance *other_half(const struct instance *i) {
+	struct instance *x;
+	TAILQ_FOREACH(x, &i->base->instances, base_link)
+		if (i->deployment != NULL && x->deployment == i->deployment && (i->row.wanted ? halves(x, i) : halves(i, x)))
+			return x;
+	return NULL;
+}
+
+/* One alone would come beside what has not gone, or go and leave nothing. So whose turn it is waits for the other's. */
+static void exchange_again(struct core *c, struct instance *old, struct instance *fresh) {
+	mono_t due = mono_before(old->retry_at, fresh->retry_at) ? fresh->retry_at : old->retry_at;
+	if (mono_before(c->mono, due))
+		agenda_add(&c->agenda, due, AGENDA_REPAIR, fresh->row.id);
+	else if (out_of_traffic(c, old))
+		send_both(c, old, fresh);
+}
+
 /* What failed in its place lies on its units for as long as its base holds it. */
 static bool units_there(struct core *c, struct instance *i) {
 	return i->row.units >= i->version->row.units || instance_set_units(c->fleet, i, i->version->row.units, NULL) == 0;
@@ -364,11 +395,15 @@ void repair_instance(struct core *c, struct instance *i) {
 	}
 	if (!b->connected || b->row.state != BASE_READY || b->flooding)
 		return;
+	struct instance *other = other_half(i);
+	if (other != NULL) {
+		exchange_again(c, i->row.wanted ? other : i, i->row.wanted ? i : other);
+		return;
+	}
 	if (!i->row.wanted) {
 		repair_unwanted(c, i);
 		return;
 	}
-	bool absent = i->row.state == INSTANCE_MISSING || i->row.state == INSTANCE_PENDING || i->row.state == INSTANCE_UNKNOWN;
 	if (catch_up(c, i))
 		return;
 	if (i->row.state == INSTANCE_DRAINING) { /* it was to go, and stays */
@@ -377,7 +412,7 @@ void repair_instance(struct core *c, struct instance *i) {
 	}
 	if (i->row.state == INSTANCE_STANDBY)
 		repair_standby(c, i);
-	if (!absent)
+	if (!absent(i))
 		return;
 	if (!version_restorable(i->version))
 		instance_set_state(c->fleet, i, i->row.state, "not restorable: Berth has no artifact of this version", c->wall);

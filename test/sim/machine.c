@@ -15,6 +15,7 @@ struct biz {
 	enum arklet_state state;
 	int64_t units;
 	bool served; /* it was active once */
+	bool by_hand;
 };
 
 #define MAX_SPOILT 8
@@ -147,6 +148,11 @@ static bool named(const char *spoilt, const char *module) {
 	return *spoilt != '\0' && strncmp(spoilt, module, strlen(spoilt)) == 0 && strchr(":", module[strlen(spoilt)]) != NULL;
 }
 
+bool machine_by_hand(const struct machine *m, const char *module, const char *version) {
+	const struct biz *b = biz_find((struct machine *)(uintptr_t)m, module, version);
+	return b != NULL && b->by_hand;
+}
+
 bool machine_spoilt(const struct machine *m, const char *module) {
 	for (int i = 0; i < MAX_SPOILT; i++)
 		if (named(m->spoilt[i], module))
@@ -182,7 +188,7 @@ static bool active_beside(const struct machine *m, const char *module) {
 
 /* What nobody told Berth about: a stranger, or one of the modules that people deploy, too, which then gets the requests. */
 static void bring_by_hand(struct machine *m) {
-	struct biz b = { .module = "extra", .version = "1.0.0", .state = ARKLET_ACTIVATED };
+	struct biz b = { .module = "extra", .version = "1.0.0", .state = ARKLET_ACTIVATED, .by_hand = true };
 	if (rng_below(&m->sim->rng, 2) == 0)
 		clients_any_version(m->sim, b.module, b.version);
 	if (!m->up || m->n_held == MAX_HELD || biz_find(m, b.module, b.version) != NULL)

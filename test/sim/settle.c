@@ -40,6 +40,10 @@ static void check_instance(struct sim *s, const struct fleet *f, const struct in
 	if (i->row.state == INSTANCE_READY && (!there || !active) && !(needed && i->task != NULL))
 		sim_fail(s, "%s:%s is ready on %s, says the server; the base %s", m, v, machine_name(a),
 		    there ? "has it deactivated" : "does not hold it");
+	bool turn =
+	    version_restorable(i->version) && i->task == NULL && !slot_at_work(i) && i->deployment != NULL && i->deployment->plan == NULL;
+	if (i->row.wanted && i->row.state == INSTANCE_MISSING && turn)
+		sim_fail(s, "%s:%s is missing on %s, and nobody brings it back", m, v, machine_name(a));
 	const struct finding *told = fleet_finding_find(f, i->base->tenant, FINDING_SURPLUS, i->base, m, v);
 	if (!i->row.wanted && told == NULL && !needed && !slot_at_work(i) &&
 	    (i->deployment->plan == NULL || i->deployment->plan->row.state != PLAN_PAUSED))

@@ -174,6 +174,7 @@ const char *machine_active_at(const struct machine *m, int k, const char **ret_v
 /* Somebody put a hand on that module ("alpha" or "alpha:>=2") there, or it would not start or stop, or took the base down: until it was
  * installed anew. */
 bool machine_spoilt(const struct machine *m, const char *module);
+bool machine_by_hand(const struct machine *m, const char *module, const char *version); /* what somebody brought past the server */
 void machine_call(
     struct machine *m, enum arklet_command command, const Berth__V1__WantedModule *w, int64_t timeout_us, machine_done done, void *arg);
 

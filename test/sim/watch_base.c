@@ -55,7 +55,7 @@ void watch_order(struct sim *s, const struct machine *m, bool install, const cha
 	for (int k = 0; (x = machine_active_at(m, k, &v)) != NULL; k++) {
 		met |= r != NULL && named(r, x); /* an agent knows names only */
 		if (!install && machine_holds(m, module, version, &active) && active && requires_it(x, v, module, version) &&
-		    !machine_spoilt(m, module) && !excused(s, m, x))
+		    !machine_by_hand(m, module, version) && !excused(s, m, x))
 			sim_fail(
 			    s, "%s loses %s:%s while %s:%s, which requires it, is active there", machine_name(m), module, version, x, v);
 	}

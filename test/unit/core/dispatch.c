@@ -61,6 +61,10 @@ static void world_init(struct world *w) {
 	app_at(w, v);
 	w->old = put(w, w->app, v);
 	app_at(w, version_of(w, "app", "2", "[\"lib\"]"));
+}
+
+static void world_with_plan(struct world *w) {
+	world_init(w);
 	w->p = fleet_plan_add(w->f, w->t, &(struct row_plan){ .kind = PLAN_KIND_UPGRADE });
 	fleet_change_add(w->f, w->p, w->app, &(struct row_plan_change){ .from_revision = 1, .to_revision = 2 });
 	plan_step(&w->c->plans, w->p);
@@ -78,7 +82,7 @@ static int told(const struct world *w, enum task_kind kind) {
 
 START_TEST(what_goes_and_what_comes_are_told_together) {
 	struct world w;
-	world_init(&w);
+	world_with_plan(&w);
 	dispatch(w.c, true);
 	ck_assert_int_eq(told(&w, TASK_KIND_UNINSTALL), 1);
 	ck_assert_int_eq(told(&w, TASK_KIND_INSTALL), 1);
@@ -89,7 +93,7 @@ END_TEST
 /* Somebody took lib away, with what that breaks in mind, after the plan had begun here. */
 START_TEST(what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it) {
 	struct world w;
-	world_init(&w);
+	world_with_plan(&w);
 	instance_set_wanted(w.f, w.lib, false);
 	dispatch(w.c, true);
 	ck_assert_int_eq(told(&w, TASK_KIND_INSTALL), 0);
@@ -103,7 +107,7 @@ END_TEST
 START_TEST(what_refuses_to_go_is_not_asked_without_end) {
 	struct world w;
 	struct task_outcome refuses = { .fault = FAULT_MODULE, .retryable = true, .cause = "a thread of it does not end" };
-	world_init(&w);
+	world_with_plan(&w);
 	instance_set_wanted(w.f, w.lib, false);
 	repair_instance(w.c, w.lib);
 	dispatch(w.c, true);
@@ -118,5 +122,62 @@ START_TEST(what_refuses_to_go_is_not_asked_without_end) {
 }
 END_TEST
 
-TEST_SUITE("core/dispatch", what_refuses_to_go_is_not_asked_without_end, what_goes_and_what_comes_are_told_together,
+static const struct task_outcome stays = { .fault = FAULT_MODULE, .retryable = true, .cause = "a thread of it does not end" };
+
+/* The base was away while app became 2 elsewhere: repair exchanges it, and 1 does not stop. */
+static struct instance *refused_exchange(struct world *w) {
+	world_init(w);
+	deployment_set_completed(w->f, w->app, 2);
+	repair_instance(w->c, w->old);
+	struct instance *fresh = TAILQ_LAST(&w->app->instances, instance_queue);
+	dispatch(w->c, true);
+	ck_assert(fresh != w->old && w->old->task->row.state == TASK_SENT && fresh->task->row.state == TASK_SENT);
+	task_outcome(w->c, w->old->task, &stays);
+	task_outcome(w->c, fresh->task, &stays);
+	ck_assert(w->old->task == NULL && fresh->task == NULL && w->old->row.units == 0 && fresh->row.units == 1);
+	return fresh;
+}
+
+static void wait_until(struct world *w, mono_t at) {
+	clock_virtual_advance(&w->time, at.us - w->c->mono.us);
+	core_look_at_clock(w->c);
+}
+
+static void go_together(bool old_is_first) {
+	struct world w;
+	struct instance *fresh = refused_exchange(&w), *first = old_is_first ? w.old : fresh, *second = old_is_first ? fresh : w.old;
+	second->retry_at = mono_add(first->retry_at, US_PER_S);
+	wait_until(&w, first->retry_at);
+	repair_instance(w.c, first);
+	ck_assert(w.old->task == NULL && fresh->task == NULL);
+	wait_until(&w, second->retry_at);
+	repair_instance(w.c, second);
+	ck_assert(w.old->task != NULL && w.old->task->row.kind == TASK_KIND_UNINSTALL && w.old->task->row.partner_id == fresh->row.id);
+	ck_assert(fresh->task != NULL && fresh->task->row.kind == TASK_KIND_INSTALL && fresh->task->row.partner_id == w.old->row.id);
+	core_free(w.c);
+}
+
+START_TEST(an_exchange_that_was_refused_is_tried_as_one) {
+	go_together(true);
+	go_together(false);
+}
+END_TEST
+
+/* Its turn came while something else was at work in its place: it gets another when that has ended. */
+START_TEST(a_turn_that_came_too_early_is_not_the_last) {
+	struct world w;
+	struct agenda_item x;
+	world_init(&w);
+	instance_set_state(w.f, w.old, INSTANCE_MISSING, NULL, now);
+	w.old->row.failures = 1;
+	while (agenda_pop(&w.c->agenda, w.c->mono, &x))
+		continue;
+	leftovers_due(w.c, w.b);
+	ck_assert(agenda_pop(&w.c->agenda, w.c->mono, &x) && x.kind == AGENDA_REPAIR && x.id == w.old->row.id);
+	core_free(w.c);
+}
+END_TEST
+
+TEST_SUITE("core/dispatch", an_exchange_that_was_refused_is_tried_as_one, a_turn_that_came_too_early_is_not_the_last,
+    what_refuses_to_go_is_not_asked_without_end, what_goes_and_what_comes_are_told_together,
     what_could_not_start_is_not_told_nor_is_what_would_make_room_for_it)
